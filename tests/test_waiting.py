@@ -38,8 +38,9 @@ async def test_a_timeout_names_what_was_awaited_and_the_last_value() -> None:
 
 async def test_a_timeout_names_and_chains_the_last_exception() -> None:
     """The exception of the last try is shown and kept as the cause."""
+    calls: dict[str, int] = {}
     with pytest.raises(AssertionError, match=r"last raised KeyError\('call'\)") as caught:
-        await eventually(lambda: {}["call"], within=0.01, every=0.002)
+        await eventually(lambda: calls["call"], within=0.01, every=0.002)
     assert isinstance(caught.value.__cause__, KeyError)
 
 

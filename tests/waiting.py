@@ -6,28 +6,31 @@ import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar, cast
+from typing import Any, TypeVar, overload
 
 T = TypeVar("T")
 
 
+@overload
 async def eventually(
-    condition: Callable[[], T] | Callable[[], Awaitable[T]],
-    *,
-    within: float = 10.0,
-    every: float = 0.02,
-    what: str = "",
-) -> T:
+    condition: Callable[[], Awaitable[T | None]], *, within: float = ..., every: float = ..., what: str = ...
+) -> T: ...
+@overload
+async def eventually(
+    condition: Callable[[], T | None], *, within: float = ..., every: float = ..., what: str = ...
+) -> T: ...
+async def eventually(
+    condition: Callable[[], Any], *, within: float = 10.0, every: float = 0.02, what: str = ""
+) -> Any:
     """Return the first truthy value `condition` gives.
 
-    `condition` is a plain or an async callable, asked at once and then `every` so many seconds; an exception it
+    `condition` is a plain or an async callable, asked at once and then every so many seconds; an exception it
     raises counts as "not yet". Raises AssertionError after `within` seconds, naming `what` was waited for and
     what was last seen; an answer that is still awaited then is cancelled.
     """
     deadline = time.monotonic() + within
-    seen = "no answer yet"
-    cause: Exception | None = None
     while True:
+        cause: Exception | None = None
         try:
             async with asyncio.timeout(max(deadline - time.monotonic(), every)):
                 value = condition()
@@ -37,8 +40,8 @@ async def eventually(
             seen, cause = f"last raised {error!r}", error
         else:
             if value:
-                return cast("T", value)
-            seen, cause = f"last value {value!r}", None
+                return value
+            seen = f"last value {value!r}"
         if time.monotonic() + every >= deadline:
             name = what or getattr(condition, "__qualname__", repr(condition))
             message = f"not within {within:g} s: {name} ({seen})"
