@@ -1,0 +1,1 @@
+"""The call model: pure values and functions, without I/O, clock or knowledge of any dialect."""

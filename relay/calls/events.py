@@ -1,0 +1,90 @@
+"""What is told of a call: one event about one party, with all a dialect needs to render it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+import msgspec
+
+from relay.calls.model import Party, Session
+
+
+class EventKind(StrEnum):
+    """What changed for the party."""
+
+    DIALING = "dialing"
+    """The caller's leg is made (for click-to-dial: the caller's own phone rings)."""
+    SETUP = "setup"
+    """The callee's leg is made at one of our devices; it does not ring yet."""
+    CONNECTED = "connected"
+    """The switch took the caller's leg while the callee is being alerted."""
+    RINGING = "ringing"
+    ANSWERED = "answered"
+    ESTABLISHED = "established"
+    """The far end answered a caller whose leg was already connected."""
+    DTMF = "dtmf"
+    USER_DATA = "user_data"
+    ENDED = "ended"
+
+
+class Numbering(NamedTuple):
+    """Which of the two counts a kind raises."""
+
+    leg: bool
+    """The leg's own sequence, for legs at our devices (v3 shows these kinds)."""
+    session: bool
+    """The session-wide sequence (RingCentral shows these kinds)."""
+
+
+NUMBERING: dict[EventKind, Numbering] = {
+    EventKind.DIALING: Numbering(leg=True, session=True),
+    EventKind.SETUP: Numbering(leg=False, session=True),
+    EventKind.CONNECTED: Numbering(leg=False, session=True),
+    EventKind.RINGING: Numbering(leg=True, session=True),
+    EventKind.ANSWERED: Numbering(leg=True, session=True),
+    EventKind.ESTABLISHED: Numbering(leg=True, session=False),
+    EventKind.DTMF: Numbering(leg=True, session=False),
+    EventKind.USER_DATA: Numbering(leg=True, session=False),
+    EventKind.ENDED: Numbering(leg=True, session=True),
+}
+"""The one table both counts come from: a dialect renders a kind exactly when its count is raised."""
+
+
+class CallEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A change of one party, with the whole session as it stood right after it."""
+
+    kind: EventKind
+    session: Session
+    party_id: str
+    time: int
+    """When the change happened, in milliseconds since the epoch."""
+    leg_sequence: int
+    session_sequence: int
+    command_id: str | None = None
+    traceparent: str | None = None
+    details: dict[str, Any] = {}
+    """What only this kind has: ``digits`` of a dtmf event."""
+
+    @property
+    def account(self) -> str:
+        """The account whose event this is."""
+        return self.session.account
+
+    @property
+    def party(self) -> Party:
+        """The leg the event is about."""
+        found = self.session.party(self.party_id)
+        assert found is not None, f"event about party {self.party_id}, which its session lacks"  # noqa: S101
+        return found
+
+
+class EventId(NamedTuple):
+    """A journal id: partition and stream id. It is the event's id everywhere."""
+
+    partition: int
+    stream_id: str
+
+    def __str__(self) -> str:
+        """Return the form users see, ``evt_07_1763717404218-0``."""
+        return f"evt_{self.partition:02d}_{self.stream_id}"

@@ -1,0 +1,160 @@
+"""Sessions and parties: what a call is, as one immutable value per version.
+
+A session is one conversation; a party is one leg of it. All times are milliseconds since the epoch.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+
+class PartyState(StrEnum):
+    """Where a leg is in its life; the last two are final."""
+
+    SETUP = "setup"
+    PROCEEDING = "proceeding"
+    ANSWERED = "answered"
+    DISCONNECTED = "disconnected"
+    GONE = "gone"
+
+    @property
+    def final(self) -> bool:
+        """Whether no event may follow for a leg in this state."""
+        return self in (PartyState.DISCONNECTED, PartyState.GONE)
+
+
+class Cause(StrEnum):
+    """Why a leg ended; both ends of a call carry the same cause."""
+
+    NORMAL = "normal"
+    """Ended after the far end had answered."""
+    BUSY = "busy"
+    NO_ANSWER = "no_answer"
+    REJECTED = "rejected"
+    CANCELED = "canceled"
+    """Ended by the caller before the far end answered."""
+    FAILED = "failed"
+
+
+class Role(StrEnum):
+    """Which end of the call a leg is: the caller's (outbound) or the callee's (inbound)."""
+
+    CALLER = "caller"
+    CALLEE = "callee"
+
+
+class CallType(StrEnum):
+    """How a session crosses the edge of its account."""
+
+    INTERNAL = "internal"
+    INBOUND = "inbound"
+    OUTBOUND = "outbound"
+
+
+class Address(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A number that can be called and, where it is one of ours, whose it is.
+
+    ``number`` is a directory number or E.164 with its plus sign.
+    """
+
+    number: str
+    name: str | None = None
+    extension: str | None = None
+    user_id: str | None = None
+    device_id: str | None = None
+
+    @property
+    def ours(self) -> bool:
+        """Whether the number is a device of the account."""
+        return self.device_id is not None
+
+
+class Party(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One leg of a session; its id is v3's ``call_leg_id``."""
+
+    id: str
+    role: Role
+    address: Address
+    far: Address
+    """The other end as it was when the leg was made: who is called, or who calls."""
+    created_at: int
+    state: PartyState = PartyState.SETUP
+    connected: bool = False
+    """The switch has taken the caller's leg while the callee is still being alerted."""
+    muted: bool = False
+    answered_at: int | None = None
+    ended_at: int | None = None
+    cause: Cause | None = None
+    ended_by: str | None = None
+    """Extension of the user who ended the call; None for an external end or the system."""
+    sequence: int = 0
+    """Events of this leg so far, counted by the kinds that number a leg."""
+
+    @property
+    def live(self) -> bool:
+        """Whether the leg has not ended."""
+        return not self.state.final
+
+    @property
+    def ours(self) -> bool:
+        """Whether the leg is at a device of the account."""
+        return self.address.ours
+
+    @property
+    def caller(self) -> Address:
+        """Who calls, seen from this leg."""
+        return self.address if self.role is Role.CALLER else self.far
+
+    @property
+    def callee(self) -> Address:
+        """Who is called, seen from this leg."""
+        return self.far if self.role is Role.CALLER else self.address
+
+
+class Session(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One conversation at one version of its life."""
+
+    id: str
+    account: str
+    type: CallType
+    created_at: int
+    parties: tuple[Party, ...] = ()
+    two_step: bool = False
+    """Click-to-dial: the caller's own phone rings first; the destination is dialled once it is picked up."""
+    user_data: dict[str, Any] = {}
+    version: int = 0
+    """Raised by every committed change; 0 is a session that is not in the journal yet."""
+    sequence: int = 1
+    """Session-wide event number; the first event carries 2 (RingCentral's count)."""
+
+    @property
+    def live(self) -> bool:
+        """Whether any leg has not ended."""
+        return any(party.live for party in self.parties)
+
+    @property
+    def ended_at(self) -> int | None:
+        """When the last leg ended, or None while one is live."""
+        return None if self.live else max((party.ended_at or 0 for party in self.parties), default=None)
+
+    def party(self, party_id: str) -> Party | None:
+        """Return the leg with that id, or None."""
+        return next((party for party in self.parties if party.id == party_id), None)
+
+    def party_at(self, device_id: str) -> Party | None:
+        """Return the device's leg, the live one if there are several, or None."""
+        at_device = [party for party in self.parties if party.address.device_id == device_id]
+        return next((party for party in at_device if party.live), at_device[-1] if at_device else None)
+
+    def others(self, party: Party) -> tuple[Party, ...]:
+        """Return every leg but that one."""
+        return tuple(other for other in self.parties if other.id != party.id)
+
+    def with_party(self, changed: Party) -> Session:
+        """Return the session with one leg replaced, or added where it is new."""
+        known = any(party.id == changed.id for party in self.parties)
+        parties = tuple(changed if party.id == changed.id else party for party in self.parties)
+        return msgspec.structs.replace(self, parties=parties if known else (*parties, changed))

@@ -1,0 +1,32 @@
+"""Structured logs: one event name and key=value pairs a line. No payloads or secrets at info."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Any
+
+import structlog
+
+
+def get(area: str) -> Any:
+    """Return the logger of one area, such as ``journal`` or ``webhooks``."""
+    return structlog.get_logger(area=area)
+
+
+def configure(level: str = "info", style: str = "auto") -> None:
+    """Write logs to standard error, as JSON or for a terminal; ``auto`` looks at what standard error is."""
+    console = style == "console" or (style == "auto" and sys.stderr.isatty())
+    renderer: Any = structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer()
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
+        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=False,
+    )
