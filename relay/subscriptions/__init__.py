@@ -1,0 +1,1 @@
+"""What subscribers want: subscriptions, their filters, and the renderings they are given."""

@@ -1,0 +1,31 @@
+"""An event as one dialect shows it, encoded once and shared by every subscriber.
+
+Renderers live in the dialects and reach streaming and webhooks as arguments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from relay.calls.events import CallEvent, EventId
+
+
+class Rendered(NamedTuple):
+    """One event in one format: the same bytes for SSE ``data:``, webhook body and history."""
+
+    type: str
+    """What subscribers filter by and SSE's ``event:`` carries: ``call.leg.answered``, ``/v2/me/calls`` …"""
+    body: bytes
+    """UTF-8 JSON without line breaks."""
+    extension: str | None
+    """Whose leg it is about; None for a leg that is not at one of our devices."""
+    user_id: str | None
+    """The user whose leg it is about."""
+
+
+Renderer = Callable[[EventId, CallEvent], Rendered | None]
+"""Render one event, or None where the dialect has nothing to show for it. Pure."""
+
+Renderers = Mapping[str, Renderer]
+"""Renderers by format name: ``v3``, ``gws``, ``ringcentral``."""
