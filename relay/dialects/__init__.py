@@ -1,0 +1,1 @@
+"""The published dialects: routes in, renderers out. Nothing behind them knows one."""

@@ -1,0 +1,88 @@
+"""Events and legs as v3 shows them: flat, one per change of a leg at one of the account's devices."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from relay.calls.events import CallEvent, EventId, EventKind
+from relay.calls.model import Address, CallType, Party, PartyState, Role, Session
+from relay.subscriptions.rendering import Rendered
+
+SCHEMA = 1
+"""Raised when a member changes its meaning; members are only ever added within one number."""
+
+TYPES: dict[EventKind, str] = {
+    EventKind.DIALING: "call.leg.ringing",
+    EventKind.RINGING: "call.leg.ringing",
+    EventKind.ANSWERED: "call.leg.answered",
+    EventKind.ESTABLISHED: "call.leg.answered",
+    EventKind.DTMF: "call.leg.dtmf",
+    EventKind.USER_DATA: "call.leg.user_data",
+    EventKind.ENDED: "call.leg.hungup",
+}
+"""The event type of each kind v3 shows; it shows exactly the kinds that number a leg."""
+
+STATES: dict[PartyState, str] = {
+    PartyState.SETUP: "ringing",
+    PartyState.PROCEEDING: "ringing",
+    PartyState.ANSWERED: "answered",
+    PartyState.DISCONNECTED: "hungup",
+    PartyState.GONE: "hungup",
+}
+
+_encode = msgspec.json.Encoder().encode
+
+
+def render(event_id: EventId, event: CallEvent) -> Rendered | None:
+    """Render one journal event, or None for what v3 does not show. Pure."""
+    event_type = TYPES.get(event.kind)
+    party = event.party
+    if event_type is None or not party.ours:
+        return None
+    shown: dict[str, Any] = {
+        "type": event_type,
+        "timestamp": rfc3339(event.time),
+        "event_id": str(event_id),
+        "schema": SCHEMA,
+        "sequence": event.leg_sequence,
+        **leg(event.session, party),
+        "command_id": event.command_id,
+        **event.details,
+    }
+    return Rendered(event_type, _encode(shown), party.address.extension, party.address.user_id)
+
+
+def leg(session: Session, party: Party) -> dict[str, Any]:
+    """Return the members that a leg has in every event and in ``GET /v3/calls/``."""
+    return {
+        "id": party.id,
+        "call_id": session.id,
+        "tenant_id": session.account,
+        "user_extension": party.address.extension,
+        "direction": "outbound" if party.role is Role.CALLER else "inbound",
+        "internal": session.type is CallType.INTERNAL,
+        "state": STATES[party.state],
+        "muted": party.muted,
+        "from": _end(party.caller),
+        "to": _end(party.callee),
+        "started_at": rfc3339(party.created_at),
+        "answered_at": rfc3339(party.answered_at),
+        "ended_at": rfc3339(party.ended_at),
+        "hangup": {"cause": party.cause, "by": party.ended_by} if party.state.final else None,
+        "user_data": session.user_data,
+    }
+
+
+def rfc3339(ms: int | None) -> str | None:
+    """Return a time as RFC 3339 UTC with milliseconds, or None where it is unset."""
+    if ms is None:
+        return None
+    moment = datetime.fromtimestamp(ms // 1000, UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{ms % 1000:03d}Z"
+
+
+def _end(address: Address) -> dict[str, str | None]:
+    return {"number": address.extension or address.number, "name": address.name}
