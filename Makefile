@@ -48,11 +48,11 @@ lint: $(venv_ready) ## check format, style, types and the import contracts
 	$(bin)/ruff format --check
 	$(bin)/ruff check
 	$(bin)/mypy
-	$(bin)/lint-imports
+	$(bin)/lint-imports --no-logo
 
 .PHONY: clients
 clients: # the JavaScript clients the tests drive; a laptop may lack Node, CI may not
-	@if node -e 'process.exit(parseInt(process.versions.node) < 18)' 2>/dev/null && command -v npm >/dev/null; then \
+	@if node -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)' 2>/dev/null && command -v npm >/dev/null; then \
 	  $(MAKE) --no-print-directory $(js_ready); \
 	elif [ "$$CI" = true ]; then \
 	  echo "the tests with JavaScript clients need Node >= 18 and npm, and CI=true lets nothing be skipped" >&2; exit 1; \
