@@ -1,0 +1,58 @@
+"""What a GWS call allows now, by GWS's own names and in the order its server lists them."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+from relay.calls.capabilities import Operation, capabilities
+from relay.calls.model import Party, PartyState, Role
+
+
+class CallState(StrEnum):
+    """The states a GWS call shows; each device sees its own."""
+
+    DIALING = "Dialing"
+    RINGING = "Ringing"
+    ESTABLISHED = "Established"
+    RELEASED = "Released"
+
+
+OPERATIONS: Final[dict[str, Operation]] = {
+    "Answer": Operation.ANSWER,
+    "Hangup": Operation.HANGUP,
+    "SendDtmf": Operation.SEND_DTMF,
+    "AttachUserData": Operation.SET_USER_DATA,
+    "UpdateUserData": Operation.SET_USER_DATA,
+    "DeleteUserDataPair": Operation.SET_USER_DATA,
+    "DeleteUserData": Operation.SET_USER_DATA,
+}
+"""Every operation a call takes, and what the call model must allow for it to be listed and accepted."""
+
+_ORDER: Final[dict[CallState, tuple[str, ...]]] = {
+    CallState.DIALING: (
+        "SendDtmf", "DeleteUserData", "AttachUserData", "DeleteUserDataPair", "Hangup", "UpdateUserData",
+    ),
+    CallState.RINGING: (
+        "Answer", "UpdateUserData", "DeleteUserData", "DeleteUserDataPair", "AttachUserData", "Hangup",
+    ),
+    CallState.ESTABLISHED: (
+        "UpdateUserData", "SendDtmf", "AttachUserData", "DeleteUserDataPair", "DeleteUserData", "Hangup",
+    ),
+    CallState.RELEASED: (),
+}  # fmt: skip
+
+
+def call_state(party: Party) -> CallState:
+    """Return the state GWS shows for a leg."""
+    if party.state.final:
+        return CallState.RELEASED
+    if party.state is PartyState.ANSWERED:
+        return CallState.ESTABLISHED
+    return CallState.DIALING if party.role is Role.CALLER else CallState.RINGING
+
+
+def listed(party: Party) -> list[str]:
+    """Return the names of the operations the leg takes now; empty once it is released."""
+    allowed = capabilities(party)
+    return [name for name in _ORDER[call_state(party)] if OPERATIONS[name] in allowed]
