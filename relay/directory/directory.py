@@ -23,7 +23,7 @@ _RIGHT_DESTINATION: Final = 'must be an extension such as "200" or an E.164 numb
 
 @dataclass(kw_only=True, repr=False)
 class Credentials:
-    """Hashes of everything that proves who someone is; apart from the users, whose representations are shown."""
+    """Hashes of all that proves who someone is; apart from the users, whose representations are shown."""
 
     tokens: dict[str, tuple[str, str]] = field(default_factory=dict)
     """Token hash to (account, user id)."""
