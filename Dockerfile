@@ -24,8 +24,8 @@ LABEL org.opencontainers.image.title="relay" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
-RUN groupadd --system --gid 10001 relay \
-    && useradd --system --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin relay \
+RUN groupadd --gid 10001 relay \
+    && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin relay \
     && install --directory --owner 10001 --group 10001 --mode 0700 /var/lib/relay
 COPY --from=build /opt/relay /opt/relay
 # Loopback, the default, cannot be reached from outside a container. The data directory serves the embedded store only.
