@@ -72,6 +72,13 @@ class Address(msgspec.Struct, frozen=True, omit_defaults=True):
         return self.device_id is not None
 
 
+def call_type(caller: Address, callee: Address) -> CallType:
+    """Tell how a call between the two crosses the edge of the account that it belongs to."""
+    if not caller.ours:
+        return CallType.INBOUND
+    return CallType.INTERNAL if callee.ours else CallType.OUTBOUND
+
+
 class Party(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One leg of a session; its id is v3's ``call_leg_id``."""
 
@@ -139,6 +146,14 @@ class Session(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def ended_at(self) -> int | None:
         """When the last leg ended, or None while one is live."""
         return None if self.live else max((party.ended_at or 0 for party in self.parties), default=None)
+
+    @property
+    def changed_at(self) -> int:
+        """When a leg was last made, answered or ended: no later change can be told with an earlier time."""
+        return max(
+            (party.ended_at or party.answered_at or party.created_at for party in self.parties),
+            default=self.created_at,
+        )
 
     def party(self, party_id: str) -> Party | None:
         """Return the leg with that id, or None."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from msgspec.structs import replace
@@ -67,9 +68,9 @@ def apply(
 ) -> tuple[Session, tuple[CallEvent, ...]]:
     """Return the session after the happening, and the events that tell of it.
 
-    A happening that changes nothing (a leg that is already past it) returns the session as it is and no
-    events, so that a switch may repeat itself. ``session`` is None exactly for `CallPlaced`.
-    The version is raised by the journal's commit, not here.
+    A leg's change of state that it is already past returns the session as it is and no events, so that a
+    switch may repeat itself; tones and user data are told each time. ``session`` is None exactly for
+    `CallPlaced`. The version is raised by the journal's commit, not here.
 
     Raises:
         ImpossibleHappeningError: the happening names a leg the session lacks, or a session that is not there.
@@ -86,6 +87,22 @@ def apply(
         telling = _Telling(session, now, command_id, traceparent)
         _advance(telling, happening, now)
     return telling.session, tuple(telling.events)
+
+
+def apply_all(
+    session: Session | None,
+    happenings: Iterable[Happening],
+    now: int,
+    *,
+    command_id: str | None = None,
+    traceparent: str | None = None,
+) -> tuple[Session | None, tuple[CallEvent, ...]]:
+    """Apply happenings that a switch tells of at once, one after another; see `apply`."""
+    events: list[CallEvent] = []
+    for happening in happenings:
+        session, told = apply(session, happening, now, command_id=command_id, traceparent=traceparent)
+        events += told
+    return session, tuple(events)
 
 
 def _placed(happening: CallPlaced, now: int) -> Session:
@@ -185,8 +202,6 @@ def _cause(session: Session, party: Party) -> Cause:
 
 
 def _user_data_replaced(telling: _Telling, user_data: dict[str, Any]) -> None:
-    if user_data == telling.session.user_data:
-        return
     telling.session = replace(telling.session, user_data=user_data)
     for party in telling.session.parties:
         if party.live and party.ours:
