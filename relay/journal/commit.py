@@ -1,0 +1,158 @@
+"""Commits: a change of calls and the events that tell of it, written in one atomic step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple
+
+import msgspec
+
+from relay.calls.events import CallEvent
+from relay.calls.model import Session
+from relay.journal.link import Argument
+from relay.journal.record import Record
+from relay.journal.scripts import Script
+from relay.journal.store import Store
+
+ENDED_RETENTION: Final = 3600
+"""Seconds an ended session can still be read: clients ask what became of a call right after it."""
+
+_COMMIT: Final = Script("commit")
+_APPEND: Final = Script("append")
+_encoder: Final = msgspec.json.Encoder()
+
+
+class Change(msgspec.Struct, frozen=True):
+    """A session's new state; its version is the one it was read at, 0 for a new session."""
+
+    session: Session
+
+
+class Timer(msgspec.Struct, frozen=True):
+    """Something a simulated phone does later."""
+
+    session: str
+    leg: str
+    action: str
+    due: int
+    """Milliseconds since the epoch."""
+    nonce: str
+    """Nonce of the commit that carries it out, so that it happens once."""
+
+
+class Committed(NamedTuple):
+    """What a commit made."""
+
+    ids: tuple[str, ...]
+    """Stream ids of its events, in their order."""
+    already: bool
+    """The nonce had been committed before: the ids are those it made then, and nothing was written now."""
+
+
+class Committing:
+    """The writing half of the journal."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def commit(
+        self,
+        account: str,
+        changes: Sequence[Change],
+        events: Sequence[CallEvent],
+        *,
+        nonce: str,
+        timers: Sequence[Timer] = (),
+        done: Sequence[Timer] = (),
+    ) -> Committed | None:
+        """Write the sessions, each one version higher, with their events and timers; or nothing at all.
+
+        Returns None if a session is no longer at the version it was read at. A nonce that one of the sessions
+        remembers writes nothing and returns what it made before, so a commit whose outcome is unknown may be
+        repeated as it is. ``done`` timers are removed. Without changes, timers alone are written.
+
+        Raises:
+            StoreUnavailableError: no answer; whether it was committed is not known.
+            ValueError: the nonce is empty or has white space, or there are events but no changes.
+
+        """
+        if not nonce or nonce.split() != [nonce]:
+            raise ValueError("a nonce must be one word")
+        if events and not changes:
+            raise ValueError("events are committed with the change they tell of")
+        keys = self._store.keys(account)
+        legs = _legs(changes)
+        reply = await self._store.run(
+            _COMMIT,
+            [
+                keys.events,
+                keys.log(account),
+                keys.live(account),
+                keys.timers,
+                *(keys.call(change.session.id) for change in changes),
+                *(keys.leg(leg) for leg in legs),
+            ],
+            list(_arguments(account, changes, events, nonce, legs, timers, done)),
+        )
+        if reply is None:
+            return None
+        return Committed(tuple(str(made, "ascii") for made in reply[1:]), already=reply[0] == 1)
+
+    async def append(self, account: str, records: Sequence[Record]) -> list[str]:
+        """Write records that tell of no call, one after another, and return their ids.
+
+        Raises:
+            StoreUnavailableError: no answer; whether they were written is not known.
+
+        """
+        if not records:
+            return []
+        arguments: list[Argument] = [account]
+        for record in records:
+            arguments += (record.kind.value, record.data)
+        reply = await self._store.run(_APPEND, [self._store.keys(account).events], arguments)
+        return [str(made, "ascii") for made in reply]
+
+
+def timer_member(timer: Timer) -> bytes:
+    """Return a timer's member in the ZSET of timers."""
+    return _encoder.encode(timer)
+
+
+def _legs(changes: Sequence[Change]) -> dict[str, Session]:
+    """Return each leg with the session it is found by; of two that list it, a live one."""
+    found: dict[str, Session] = {}
+    for change in sorted(changes, key=lambda change: change.session.live):
+        for party in change.session.parties:
+            found[party.id] = change.session
+    return found
+
+
+def _arguments(
+    account: str,
+    changes: Sequence[Change],
+    events: Sequence[CallEvent],
+    nonce: str,
+    legs: dict[str, Session],
+    timers: Sequence[Timer],
+    done: Sequence[Timer],
+) -> Iterator[Argument]:
+    """Give the arguments of commit.lua in its order."""
+    ended_ttl = ENDED_RETENTION * 1000
+    yield from (nonce, ended_ttl, account, len(changes))
+    for change in changes:
+        session = change.session
+        stored = msgspec.structs.replace(session, version=session.version + 1)
+        yield from (session.id, session.version, _encoder.encode(stored), int(session.live))
+    yield len(legs)
+    for session in legs.values():
+        yield from (session.id, 0 if session.live else ended_ttl)
+    yield len(events)
+    for event in events:
+        yield _encoder.encode(event)
+    yield len(timers)
+    for timer in timers:
+        yield from (timer.due, timer_member(timer))
+    yield len(done)
+    for timer in done:
+        yield timer_member(timer)

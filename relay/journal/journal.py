@@ -1,0 +1,18 @@
+"""The journal as the rest of relay sees it."""
+
+from __future__ import annotations
+
+from relay.journal.commit import Committing
+from relay.journal.reading import Reading
+from relay.journal.store import Store
+
+
+class Journal(Committing, Reading):
+    """Commits and reads of one store."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__(store)
+        self.store = store
+
+    def __repr__(self) -> str:
+        return f"Journal({self.store!r})"

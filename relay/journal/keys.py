@@ -1,0 +1,115 @@
+"""Every key relay keeps in the store. Nothing else builds one.
+
+All keys of a partition carry its hash tag, so that one script may touch them and Redis Cluster keeps them
+together. Scores and times are milliseconds since the epoch.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+from zlib import crc32
+
+META: Final = "relay:meta"
+"""Hash: ``schema``, ``partitions`` and ``id`` of the store, written when it is first used."""
+MEMBERS: Final = "relay:members"
+"""ZSET: running processes by the time of their last heartbeat."""
+
+
+def partition_of(account: str, partitions: int) -> int:
+    """Return the partition that holds everything of the account."""
+    return crc32(account.encode()) % partitions
+
+
+class Keys:
+    """The keys of one partition."""
+
+    __slots__ = (
+        "_prefix",
+        "bayeux_due",
+        "cursor",
+        "due",
+        "epoch",
+        "events",
+        "lease",
+        "partition",
+        "ready",
+        "subs",
+        "timers",
+    )
+
+    def __init__(self, partition: int) -> None:
+        self.partition = partition
+        self._prefix = prefix = f"relay:{{p{partition:02d}}}:"
+        #: Stream: the journal. Fields ``k`` record kind, ``a`` account, ``d`` the record as JSON.
+        self.events = prefix + "events"
+        #: Hash: subscription id -> the subscription as JSON.
+        self.subs = prefix + "subs"
+        #: String: how far the events are fanned out, ``<stream id>`` or ``<stream id>:<offset>``.
+        self.cursor = prefix + "cursor"
+        #: Set: ids of the subscriptions whose queue has entries.
+        self.ready = prefix + "ready"
+        #: ZSET: lanes that wait for a retry, by the time it is due.
+        self.due = prefix + "due"
+        #: ZSET: timers of simulated phones as JSON, by the time they are due.
+        self.timers = prefix + "timers"
+        #: String with expiry: token of the process that owns the partition.
+        self.lease = prefix + "lease"
+        #: String: random id of this history of the partition; another one means the store was emptied.
+        self.epoch = prefix + "epoch"
+        #: ZSET: Bayeux client ids by the time their session expires.
+        self.bayeux_due = prefix + "bayeux-due"
+
+    def __repr__(self) -> str:
+        return f"Keys({self._prefix}*)"
+
+    def call(self, session: str) -> str:
+        """Return the hash of a session.
+
+        ``version``, ``record`` (the session as JSON), ``nonces`` (the last ones, with their events' ids).
+        Expires an hour after the session ended.
+        """
+        return f"{self._prefix}call:{session}"
+
+    def leg(self, leg: str) -> str:
+        """Return the string that is the id of the session a leg belongs to; expires with the session."""
+        return f"{self._prefix}leg:{leg}"
+
+    def live(self, account: str) -> str:
+        """Return the set of the account's sessions that have not ended."""
+        return f"{self._prefix}live:{account}"
+
+    def log(self, account: str) -> str:
+        """Return the stream of the ids of the account's events, as they are in `events`; it has no bodies."""
+        return f"{self._prefix}log:{account}"
+
+    def queue(self, subscription: str) -> str:
+        """Return the ZSET of the events that wait for a subscription."""
+        return f"{self._prefix}queue:{subscription}"
+
+    def attempts(self, subscription: str) -> str:
+        """Return the key of a subscription's delivery attempts."""
+        return f"{self._prefix}attempts:{subscription}"
+
+    def dead(self, subscription: str) -> str:
+        """Return the key of the deliveries a subscription has given up."""
+        return f"{self._prefix}dead:{subscription}"
+
+    def parked(self, event: str) -> str:
+        """Return the key of an event's record, kept for deliveries that outlive it in the journal."""
+        return f"{self._prefix}parked:{event}"
+
+    def bayeux(self, client: str) -> str:
+        """Return the hash of one client's Bayeux session."""
+        return f"{self._prefix}bayeux:{client}"
+
+    def idem(self, key: str) -> str:
+        """Return the key of what was answered under an idempotency key; expires."""
+        return f"{self._prefix}idem:{key}"
+
+    def token(self, digest: str) -> str:
+        """Return the key of whom an issued token (access, refresh, cookie, ticket) speaks for; expires."""
+        return f"{self._prefix}token:{digest}"
+
+    def rate(self, scope: str, user: str) -> str:
+        """Return the key that counts a user's requests in a scope; expires with its window."""
+        return f"{self._prefix}rate:{scope}:{user}"

@@ -1,0 +1,163 @@
+"""One connection to the store, with everything it raises turned into relay's own errors."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+
+import hiredis
+from redis.asyncio.connection import AbstractConnection, Connection, parse_url
+from redis.exceptions import NoScriptError, RedisError, ResponseError
+
+from relay.errors import ConfigurationError, RelayError, StoreUnavailableError
+
+Argument = str | bytes | int | float
+"""What a command may be made of."""
+
+_NOT_NOW: Final = frozenset(
+    (
+        "READONLY",
+        "MASTERDOWN",
+        "MISCONF",
+        "OOM",
+        "BUSY",
+        "NOREPLICAS",
+        "CLUSTERDOWN",
+        "TRYAGAIN",
+        "NOPERM",
+        "NOAUTH",
+    )
+)
+"""Error codes of a server that cannot serve now but may later, with nobody changing relay."""
+
+
+class StoreCommandError(RelayError):
+    """The store refused one command; the message begins with its error code."""
+
+    @property
+    def code(self) -> str:
+        """The store's error code, ``WRONGTYPE`` for one."""
+        return str(self).partition(" ")[0]
+
+
+class ScriptMissingError(StoreCommandError):
+    """The server does not know the script's digest; nothing ran."""
+
+
+def pack(arguments: Sequence[Argument]) -> bytes:
+    """Return a command in the form that goes over the wire."""
+    packed: bytes = hiredis.pack_command(tuple(arguments))  # type: ignore[arg-type] # its stub names one element
+    return packed
+
+
+def _own(error: ResponseError) -> RelayError:
+    """Return what an error reply means to relay."""
+    code = getattr(error, "status_code", None) or ""
+    message = f"{code} {error}" if code and not str(error).startswith(code) else str(error)
+    if isinstance(error, NoScriptError):
+        return ScriptMissingError(message)
+    if message.partition(" ")[0] in _NOT_NOW:
+        return StoreUnavailableError(f"the store cannot serve now: {message}")
+    return StoreCommandError(message)
+
+
+@contextmanager
+def _boundary() -> Iterator[None]:
+    try:
+        yield
+    except TimeoutError as error:
+        raise StoreUnavailableError("the store did not answer in time") from error
+    except (RedisError, OSError) as error:
+        raise StoreUnavailableError(f"the connection to the store failed: {error}") from error
+
+
+class Link:
+    """A connection and the commands on it. It does not reconnect; whoever fails drops it."""
+
+    def __init__(self, url: str, name: str, *, timeout: float) -> None:
+        """Prepare the connection; nothing is sent before `connect`.
+
+        Raises:
+            ConfigurationError: the URL cannot be used.
+
+        """
+        self._timeout = timeout
+        try:
+            options: dict[str, Any] = dict(parse_url(url))
+            kind: type[AbstractConnection] = options.pop("connection_class", Connection)
+            options.update(
+                protocol=3,
+                client_name=f"relay-{name}",
+                driver_info=None,
+                decode_responses=False,
+                retry=None,
+                retry_on_timeout=False,
+                socket_timeout=None,  # each exchange has one limit for all its commands
+                socket_connect_timeout=timeout,
+            )
+            self._connection = kind(**options)
+        except (TypeError, ValueError) as error:
+            raise ConfigurationError(f"the store's URL cannot be used: {error}") from error
+
+    def __repr__(self) -> str:
+        return f"Link({'connected' if self._connection.is_connected else 'not connected'})"
+
+    async def connect(self) -> None:
+        """Connect and log in.
+
+        Raises:
+            StoreUnavailableError: the store could not be reached, or refused.
+
+        """
+        with _boundary():
+            async with asyncio.timeout(self._timeout):
+                await self._connection.connect()  # type: ignore[no-untyped-call]
+
+    async def stale(self) -> bool:
+        """Tell whether the server closed the connection since it was used last."""
+        with _boundary():
+            return bool(await self._connection.can_read())
+
+    async def exchange(
+        self, packed: Sequence[bytes], replies: list[Any], *, timeout: float | None = None
+    ) -> None:
+        """Send commands in one write and append each reply as it comes; an error reply is appended too.
+
+        Replies are as RESP3 has them: bytes, int, float, None, list, dict, set.
+
+        Raises:
+            StoreUnavailableError: the connection failed; whether commands without a reply ran is not known.
+
+        """
+        connection = self._connection
+        with _boundary():
+            async with asyncio.timeout(timeout or self._timeout):
+                await connection.send_packed_command(list(packed))
+                for _ in packed:
+                    try:
+                        reply = await connection.read_response(timeout=math.inf, disconnect_on_error=False)
+                    except ResponseError as error:
+                        reply = _own(error)
+                    replies.append(reply)
+
+    async def ask(self, *arguments: Argument, timeout: float | None = None) -> Any:
+        """Return the reply of one command.
+
+        Raises:
+            StoreUnavailableError: the connection failed, or the store cannot serve now.
+            StoreCommandError: the store refused the command.
+
+        """
+        replies: list[Any] = []
+        await self.exchange([pack(arguments)], replies, timeout=timeout)
+        if isinstance(replies[0], RelayError):
+            raise replies[0]
+        return replies[0]
+
+    async def drop(self) -> None:
+        """Close without waiting for the peer."""
+        with _boundary():
+            await self._connection.disconnect(nowait=True)

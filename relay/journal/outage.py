@@ -1,0 +1,41 @@
+"""Saying once that the store is away, and once that it is back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Final
+
+from relay.telemetry import log
+
+_log: Final = log.get("journal")
+
+
+class Outage:
+    """What a store's connections say of it together: a log line when the first fails, one when all work."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._failing: set[str] = set()
+        self._since = 0.0
+
+    def __repr__(self) -> str:
+        return f"Outage(failing={sorted(self._failing)})"
+
+    def __bool__(self) -> bool:
+        """Whether a connection is failing."""
+        return bool(self._failing)
+
+    def failed(self, connection: str, error: str) -> None:
+        """Note that a connection failed."""
+        if not self._failing:
+            self._since = self._clock()
+            _log.warning("store unavailable", connection=connection, error=error)
+        self._failing.add(connection)
+
+    def worked(self, connection: str) -> None:
+        """Note that a connection works, or is given up and no longer speaks for the store."""
+        if connection in self._failing:
+            self._failing.remove(connection)
+            if not self._failing:
+                _log.warning("store back", away_seconds=round(self._clock() - self._since, 3))

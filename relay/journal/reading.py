@@ -1,0 +1,186 @@
+"""Reads: sessions, history, and how far the journal reaches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from relay.calls.model import Session
+from relay.journal.commit import Timer
+from relay.journal.ids import START, bare, is_after
+from relay.journal.keys import Keys
+from relay.journal.link import StoreCommandError
+from relay.journal.record import Entry, MalformedEntryError
+from relay.journal.scripts import Script
+from relay.journal.store import Store
+from relay.telemetry import log
+
+MAX_PAGE: Final = 1000
+"""Events a page of history holds at most: what one client may have loaded at once."""
+
+_BOUNDS: Final = Script("bounds")
+_HEAL: Final = Script("heal")
+_log: Final = log.get("journal")
+_session: Final = msgspec.json.Decoder(Session)
+_timer: Final = msgspec.json.Decoder(Timer)
+
+
+class HistoryPage(NamedTuple):
+    """A page of an account's events, oldest first."""
+
+    entries: list[Entry]
+    scanned_to: str | None
+    """Stream id to go on after; None where there was nothing and no position was given."""
+    more: bool
+    """There were more events after this page."""
+
+
+class Reading:
+    """The reading half of the journal."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def session(self, account: str, session_id: str) -> Session | None:
+        """Return a session, live or ended within the last hour; None if the account has no such session.
+
+        Raises:
+            StoreUnavailableError: no answer.
+
+        """
+        found = await self._record(self._store.keys(account), session_id)
+        return found if found is not None and found.account == account else None
+
+    async def session_at(self, partition: int, session_id: str) -> Session | None:
+        """Return a session of whatever account of the partition."""
+        return await self._record(self._store.keys_at(partition), session_id)
+
+    async def session_of_leg(self, account: str, leg: str) -> Session | None:
+        """Return the session a leg belongs to, live or ended within the last hour; None if there is none."""
+        found = await self._store.call("GET", self._store.keys(account).leg(leg))
+        return None if found is None else await self.session(account, found.decode())
+
+    async def live_sessions(self, account: str) -> list[Session]:
+        """Return the account's sessions that have not ended, oldest first."""
+        keys = self._store.keys(account)
+        members = [member.decode() for member in await self._store.call("SMEMBERS", keys.live(account))]
+        records = await self._store.fetch([("HGET", keys.call(member), "record") for member in members])
+        lost = [member for member, record in zip(members, records, strict=True) if record is None]
+        if lost:
+            await self._store.run(_HEAL, [keys.live(account), *map(keys.call, lost)], lost)
+        sessions = [_session.decode(record) for record in records if record is not None]
+        return sorted(sessions, key=lambda session: (session.created_at, session.id))
+
+    async def history(
+        self, account: str, after: str | None, *, limit: int, until: str | None = None
+    ) -> HistoryPage:
+        """Return the account's events after an id (None: from the oldest left), ``until`` included.
+
+        Ids are stream ids or event ids. At most ``limit`` (and MAX_PAGE) events a page.
+
+        Raises:
+            InvalidIdError: an id cannot be read.
+            StoreUnavailableError: no answer.
+
+        """
+        limit = min(limit, MAX_PAGE)
+        start = "-" if after is None else "(" + bare(after)
+        end = "+" if until is None else bare(until)
+        log_key = self._store.keys(account).log(account)
+        [found] = await self._store.fetch([("XRANGE", log_key, start, end, "COUNT", limit + 1)])
+        ids = [stream_id.decode() for stream_id, _ in found[:limit]]
+        scanned_to = ids[-1] if ids else after and bare(after)
+        return HistoryPage(await self.entries(account, ids), scanned_to, more=len(found) > limit)
+
+    async def entries(self, account: str, ids: Sequence[str]) -> list[Entry]:
+        """Return the account's entries with these stream ids, in their order; trimmed ones are left out."""
+        return await self.entries_at(self._store.keys(account).partition, ids)
+
+    async def entries_at(self, partition: int, ids: Sequence[str]) -> list[Entry]:
+        """Return a partition's entries with these stream ids, in their order; trimmed ones are left out."""
+        stream = self._store.keys_at(partition).events
+        replies = await self._store.fetch([("XRANGE", stream, one, one, "COUNT", 1) for one in ids])
+        return [entry for reply in replies for entry in _entries(partition, reply)]
+
+    async def oldest(self, account: str) -> str | None:
+        """Return the stream id of the account's oldest event that is left, or None."""
+        keys = self._store.keys(account)
+        bounds = await self._bounds(keys, account)
+        if not bounds.events_first or not bounds.log_first:
+            return None
+        if not is_after(bounds.events_first, bounds.log_first):
+            return bounds.log_first
+        [found] = await self._store.fetch(
+            [("XRANGE", keys.log(account), bounds.events_first, "+", "COUNT", 1)]
+        )
+        return found[0][0].decode() if found else None
+
+    async def trimmed_after(self, account: str, after: str) -> bool:
+        """Tell whether a reader at that id may have missed something that can no longer be read.
+
+        So it is if events of the account after the id were trimmed, or if the id is beyond the journal's last
+        one: then the store lost what the reader had seen. In doubt, True.
+        """
+        position = bare(after)
+        bounds = await self._bounds(self._store.keys(account), account)
+        if is_after(position, bounds.events_last):
+            return True
+        if not is_after(bounds.log_last, position):
+            return False
+        oldest = bounds.log_first
+        if bounds.events_first and oldest and is_after(bounds.events_first, oldest):
+            return is_after(bounds.events_first, position)
+        return bounds.log_trimmed and (not oldest or is_after(oldest, position))
+
+    async def last_id(self, partition: int) -> str:
+        """Return the partition's last generated stream id, ``0-0`` before the first."""
+        try:
+            info = await self._store.call("XINFO", "STREAM", self._store.keys_at(partition).events)
+        except StoreCommandError as error:
+            if "no such key" in str(error):
+                return START
+            raise
+        return str(info[b"last-generated-id"], "ascii")
+
+    async def due_timers(self, partition: int, now: int, *, limit: int) -> list[Timer]:
+        """Return timers that are due at a time (ms since the epoch), the earliest first."""
+        key = self._store.keys_at(partition).timers
+        members = await self._store.call("ZRANGE", key, "-inf", now, "BYSCORE", "LIMIT", 0, limit)
+        return [_timer.decode(member) for member in members]
+
+    async def next_timer(self, partition: int) -> int | None:
+        """Return when the partition's next timer is due (ms since the epoch), or None."""
+        found = await self._store.call("ZRANGE", self._store.keys_at(partition).timers, 0, 0, "WITHSCORES")
+        return int(found[0][1]) if found else None
+
+    async def _record(self, keys: Keys, session_id: str) -> Session | None:
+        record = await self._store.call("HGET", keys.call(session_id), "record")
+        return None if record is None else _session.decode(record)
+
+    async def _bounds(self, keys: Keys, account: str) -> _Bounds:
+        reply = await self._store.run(_BOUNDS, [keys.events, keys.log(account)], [])
+        events_last, events_first, log_last, log_first = (str(one, "ascii") for one in reply[:4])
+        return _Bounds(events_last, events_first, log_last, log_first, log_trimmed=reply[4] == 1)
+
+
+class _Bounds(NamedTuple):
+    """First and last ids; the last are ``0-0`` and the first empty where there are none."""
+
+    events_last: str
+    events_first: str
+    log_last: str
+    log_first: str
+    log_trimmed: bool
+
+
+def _entries(partition: int, reply: Any) -> list[Entry]:
+    entries = []
+    for stream_id, fields in reply:
+        pairs = dict(zip(fields[::2], fields[1::2], strict=True))
+        try:
+            entries.append(Entry.of(partition, stream_id.decode(), pairs))
+        except MalformedEntryError as error:
+            _log.error("a journal entry is skipped", error=str(error))
+    return entries

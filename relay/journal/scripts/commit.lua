@@ -1,0 +1,109 @@
+-- Commit changes of sessions of one account, with the events that tell of them.
+--
+-- EVALSHA commit 4+n+m  events log live timers  call*n  leg*m
+--         nonce ended_ttl_ms account
+--         n  (session expected_version record is_live)*n
+--         m  (session ttl_ms)*m
+--         e  (event)*e
+--         t  (due_ms timer)*t
+--         d  (timer)*d
+--
+-- Returns nil (a session is not at its expected version), {0, id...} (done, the events' ids),
+-- or {1, id...} (the nonce was committed before; the ids it made then).
+--
+-- key          type    reads                writes
+-- events       stream                       one entry per event
+-- log          stream                       the same ids
+-- live         set     (type)               live sessions in, ended ones out
+-- timers       zset    (type)               timers in, done ones out
+-- call:<id>    hash    version nonces       version record nonces; expiry once ended
+-- leg:<id>     string                       session id; expiry once ended
+
+local NONCES_KEPT = 16
+
+local at = 0
+local function take()
+  at = at + 1
+  return ARGV[at]
+end
+
+local events, log, live, timers = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local nonce, ended_ttl, account = take(), take(), take()
+
+-- Check everything. A key of a wrong type shows here, before anything is written.
+redis.call('SCARD', live)
+redis.call('ZCARD', timers)
+local changes = {}
+local current = true
+for i = 1, tonumber(take()) do
+  local key = KEYS[4 + i]
+  local stored = redis.call('HMGET', key, 'version', 'nonces')
+  local nonces = stored[2] or '\n'
+  local _, ends = nonces:find('\n' .. nonce .. ' ', 1, true)
+  if ends then
+    local already = {1}
+    for id in nonces:match('[^\n]*', ends + 1):gmatch('%S+') do
+      already[#already + 1] = id
+    end
+    return already
+  end
+  local change = {
+    key = key, nonces = nonces,
+    session = take(), expected = take(), record = take(), is_live = take() == '1',
+  }
+  current = current and (stored[1] or '0') == change.expected
+  changes[i] = change
+end
+if not current then
+  return nil
+end
+local legs = {}
+for i = 1, tonumber(take()) do
+  legs[i] = {key = KEYS[4 + #changes + i], session = take(), ttl = take()}
+end
+
+-- Write. The events go first: should the store refuse to write at all, it does so here.
+local done = {0}
+for _ = 1, tonumber(take()) do
+  done[#done + 1] = redis.call('XADD', events, '*', 'k', 'call', 'a', account, 'd', take())
+end
+for i = 2, #done do
+  local added = redis.pcall('XADD', log, done[i], '', '')
+  if type(added) == 'table' then -- it is ahead of the events, so it tells of a history that is gone
+    redis.call('DEL', log)
+    redis.call('XADD', log, done[i], '', '')
+  end
+end
+
+local ids = table.concat(done, ' ', 2)
+for _, change in ipairs(changes) do
+  local nonces = change.nonces .. nonce .. ' ' .. ids .. '\n'
+  local _, breaks = nonces:gsub('\n', '')
+  if breaks > NONCES_KEPT + 1 then
+    nonces = nonces:sub((nonces:find('\n', 2, true)))
+  end
+  redis.call('HSET', change.key, 'version', change.expected + 1, 'record', change.record, 'nonces', nonces)
+  if change.is_live then
+    redis.call('PERSIST', change.key)
+    redis.call('SADD', live, change.session)
+  else
+    redis.call('PEXPIRE', change.key, ended_ttl)
+    redis.call('SREM', live, change.session)
+  end
+end
+for _, leg in ipairs(legs) do
+  if leg.ttl == '0' then
+    redis.call('SET', leg.key, leg.session)
+  else
+    redis.call('SET', leg.key, leg.session, 'PX', leg.ttl)
+  end
+end
+
+for _ = 1, tonumber(take()) do
+  local due, timer = take(), take()
+  redis.call('ZADD', timers, due, timer)
+end
+for _ = 1, tonumber(take()) do
+  redis.call('ZREM', timers, take())
+end
+return done
