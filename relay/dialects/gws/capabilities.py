@@ -5,8 +5,9 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Final
 
-from relay.calls.capabilities import Operation, capabilities
+from relay.calls.capabilities import capabilities
 from relay.calls.model import Party, PartyState, Role
+from relay.dialects.gws.operations import CALL_OPERATIONS
 
 
 class CallState(StrEnum):
@@ -17,17 +18,6 @@ class CallState(StrEnum):
     ESTABLISHED = "Established"
     RELEASED = "Released"
 
-
-OPERATIONS: Final[dict[str, Operation]] = {
-    "Answer": Operation.ANSWER,
-    "Hangup": Operation.HANGUP,
-    "SendDtmf": Operation.SEND_DTMF,
-    "AttachUserData": Operation.SET_USER_DATA,
-    "UpdateUserData": Operation.SET_USER_DATA,
-    "DeleteUserDataPair": Operation.SET_USER_DATA,
-    "DeleteUserData": Operation.SET_USER_DATA,
-}
-"""Every operation a call takes, and what the call model must allow for it to be listed and accepted."""
 
 _ORDER: Final[dict[CallState, tuple[str, ...]]] = {
     CallState.DIALING: (
@@ -55,4 +45,4 @@ def call_state(party: Party) -> CallState:
 def listed(party: Party) -> list[str]:
     """Return the names of the operations the leg takes now; empty once it is released."""
     allowed = capabilities(party)
-    return [name for name in _ORDER[call_state(party)] if OPERATIONS[name] in allowed]
+    return [name for name in _ORDER[call_state(party)] if CALL_OPERATIONS[name].action.operation in allowed]

@@ -1,4 +1,4 @@
-"""GWS's names of a session: ``callUuid`` (also the call's ``id``) and ``connId``, both made from its id alone."""
+"""GWS's names of a session, ``callUuid`` (also the call's ``id``) and ``connId``: made from its id alone."""
 
 from __future__ import annotations
 

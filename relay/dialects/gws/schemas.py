@@ -1,0 +1,111 @@
+"""What each operation takes. Nulls and unknown parameters are passed over: real clients send both."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, cast
+
+from marshmallow import EXCLUDE, Schema, ValidationError, fields, pre_load
+
+from relay.dialects.gws.envelope import MissingParameterError
+from relay.errors import InvalidFieldError
+
+_MISSING: Final = "is missing"
+
+
+def _messages(invalid: str) -> dict[str, Any]:
+    return {"required": _MISSING, "invalid": invalid}
+
+
+_TEXT: Final = _messages("must be a string")
+_NUMBER: Final = _messages("must be an object with a phoneNumber, or a number as text")
+_OBJECT: Final = _messages("must be an object")
+_LIST: Final = _messages("must be a list of strings")
+
+
+class _Text(fields.String):
+    """A string that says something; an empty one counts as missing."""
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> str:
+        text: str = super()._deserialize(value, attr, data, **kwargs)
+        if not text:
+            raise self.make_error("required")
+        return text
+
+
+class _Destination(_Text):
+    """A number: ``{"phoneNumber": "15002"}`` as documented, or the bare string."""
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> str:
+        number = value.get("phoneNumber") if isinstance(value, dict) else value
+        if number is None:
+            raise self.make_error("required")
+        return super()._deserialize(number, attr, data, **kwargs)
+
+
+class Operation(Schema):
+    """Parameters of an operation that needs none."""
+
+    class Meta:
+        """Pass over what is not known."""
+
+        unknown = EXCLUDE
+
+    @pre_load
+    def without_nulls(self, data: dict[str, Any], **_kwargs: Any) -> dict[str, Any]:
+        """Drop parameters that are null: some clients send every parameter they know."""
+        return {name: value for name, value in data.items() if value is not None}
+
+
+class Dial(Operation):
+    """A new call."""
+
+    destination = _Destination(required=True, error_messages=_NUMBER)
+    user_data = fields.Dict(data_key="userData", load_default=None, error_messages=_OBJECT)
+
+
+class Tones(Operation):
+    """Digits to send."""
+
+    digits = _Text(required=True, error_messages=_TEXT)
+
+
+class UserData(Operation):
+    """Data to put into the call."""
+
+    user_data = fields.Dict(data_key="userData", required=True, error_messages=_OBJECT)
+
+
+class Key(Operation):
+    """The name of one pair."""
+
+    key = _Text(required=True, error_messages=_TEXT)
+
+
+class Channels(Operation):
+    """Media to work with."""
+
+    channels = fields.List(fields.String(error_messages=_LIST), required=True, error_messages=_LIST)
+
+
+def load(schema: Schema, body: dict[str, Any]) -> dict[str, Any]:
+    """Return the operation's parameters.
+
+    Raises:
+        MissingParameterError: one that is needed is absent or null.
+        InvalidFieldError: one has a value that cannot be used.
+
+    """
+    try:
+        loaded: dict[str, Any] = schema.load(body)
+    except ValidationError as error:
+        name, told = next(iter(cast("dict[str, Any]", error.messages).items()))
+        if told == [_MISSING]:
+            raise MissingParameterError(name) from None
+        message = told[0] if isinstance(told, list) else _LIST["invalid"]
+        raise InvalidFieldError(name, f"{name} {message}") from None
+    return loaded
