@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import hmac
-import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
 
 from relay.calls.model import Address
+from relay.calls.numbers import RIGHT_NUMBER, canonical, is_e164
 from relay.directory.credentials import PasswordHash, hash_token
 from relay.directory.model import Account, Client, Device, Principal, User
 from relay.directory.verification import PasswordVerifier
 from relay.errors import InvalidFieldError, NotFoundError
-
-E164: Final = re.compile(r"\+[1-9][0-9]{6,14}")
-"""An international number with its plus sign (ITU-T E.164: at most 15 digits)."""
-
-_RIGHT_DESTINATION: Final = 'must be an extension such as "200" or an E.164 number such as "+12025550123"'
 
 
 @dataclass(kw_only=True, repr=False)
@@ -133,23 +127,21 @@ class Directory:
             InvalidFieldError: it is none of these; the field is ``destination``.
 
         """
+        number = canonical(destination)
+        if number is None:
+            raise InvalidFieldError("destination", f"must be {RIGHT_NUMBER}")
         tenant = self._tenants.get(account)
-        if tenant is not None:
-            found = tenant.numbers.get(destination)
-            if found is not None:
-                return tenant.addresses[found[1].id]
-            user = tenant.extensions.get(destination)
-            if user is not None:
-                if not user.devices:
-                    raise InvalidFieldError("destination", f"extension {destination} has no phone")
-                return tenant.addresses[user.devices[0].id]
-        if E164.fullmatch(destination):
-            return Address(number=destination)
-        if destination.isascii() and destination.isdigit():
-            raise InvalidFieldError(
-                "destination", f"{_RIGHT_DESTINATION}; nobody here has {destination[:32]}"
-            )
-        raise InvalidFieldError("destination", _RIGHT_DESTINATION)
+        found = tenant.numbers.get(number) if tenant else None
+        if tenant and found:
+            return tenant.addresses[found[1].id]
+        user = tenant.extensions.get(number) if tenant else None
+        if tenant and user:
+            if not user.devices:
+                raise InvalidFieldError("destination", f"extension {number} has no phone")
+            return tenant.addresses[user.devices[0].id]
+        if not is_e164(number):
+            raise InvalidFieldError("destination", f"must be {RIGHT_NUMBER}; nobody here has {number}")
+        return Address(number=number)
 
     async def by_token(self, token: str) -> Principal | None:
         """Return whom a bearer token speaks for, or None for an unknown one."""

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from marshmallow import Schema, ValidationError, fields, validate
 
+from relay.calls.numbers import canonical
 from relay.directory.credentials import is_token_hash, parse_password_hash
 from relay.directory.model import PICKUP_AFTER
 
@@ -15,9 +16,6 @@ _IDENTIFIER = validate.Regexp(
     r"[A-Za-z0-9_-]{1,64}\Z", error="must be 1 to 64 letters, digits, hyphens or underscores"
 )
 _EXTENSION = validate.Regexp(r"[0-9]{1,8}\Z", error='must be 1 to 8 digits, such as "210"')
-_NUMBER = validate.Regexp(
-    r"(\+[1-9][0-9]{6,14}|[0-9]{1,15})\Z", error='must be digits, or E.164 such as "+12025550123"'
-)
 _DECIMAL = validate.Regexp(r"[1-9][0-9]{0,18}\Z", error='must be decimal digits, such as "400100000001"')
 _USER_ID = validate.Regexp(r"[0-9a-f]{32}\Z", error="must be 32 lower-case hex digits")
 _LOGIN = validate.Regexp(
@@ -43,6 +41,11 @@ class DirectorySchema(Schema):
     }
 
 
+def _number(text: str) -> None:
+    if canonical(text) != text:
+        raise ValidationError('must be digits, or E.164 such as "+12025550123"')
+
+
 def _token_hash(text: str) -> None:
     if not is_token_hash(text):
         raise ValidationError("must be sha256$<64 hex digits>, as `relay hash-token` prints it")
@@ -59,7 +62,7 @@ class DeviceSchema(DirectorySchema):
     """One phone."""
 
     id = _text(required=True, validate=_IDENTIFIER)
-    number = _text(required=True, validate=_NUMBER)
+    number = _text(required=True, validate=_number)
     answer_after = fields.Float(load_default=None, allow_none=True, validate=_DELAY)
     pickup_after = fields.Float(load_default=PICKUP_AFTER, allow_none=True, validate=_DELAY)
 

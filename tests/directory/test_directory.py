@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.calls.model import Address
+from relay.calls.numbers import is_e164
 from relay.directory.directory import Directory
 from relay.directory.loading import demo
 from relay.errors import InvalidFieldError, NotFoundError
@@ -112,7 +113,7 @@ def test_a_destination_may_be_an_external_number(directory: Directory) -> None:
 )
 def test_other_destinations_are_refused(directory: Directory, destination: str) -> None:
     """Digits nobody here has, and what is no number at all, name the field and say what is right."""
-    with pytest.raises(InvalidFieldError, match=r"extension such as .* E\.164") as caught:
+    with pytest.raises(InvalidFieldError, match=r"an extension .* E\.164") as caught:
         directory.resolve(TENANT, destination)
     assert caught.value.field == "destination"
 
@@ -124,7 +125,7 @@ def test_any_destination_resolves_or_is_refused(destination: str) -> None:
         address = DEMO.resolve(TENANT, destination)
     except InvalidFieldError:
         return
-    assert address.ours or address.number == destination
+    assert address.ours or is_e164(address.number)
 
 
 def test_nothing_is_found_across_tenants(directory: Directory) -> None:
