@@ -1,0 +1,1 @@
+"""Telephone switches: the protocol relay speaks to them, and the simulated one."""

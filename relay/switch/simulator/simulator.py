@@ -1,0 +1,71 @@
+"""The simulated switch as control sees it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from relay.calls.commands import LegAction
+from relay.calls.model import Party, Session
+from relay.journal.commit import Timer
+from relay.switch.protocol import Dial
+from relay.switch.simulator import moves
+from relay.switch.simulator.moves import Happenings, PhoneAction
+from relay.switch.simulator.phones import Move, Phones, next_move
+
+
+class Simulator:
+    """A switch without wires. It keeps nothing: any process can go on with any call, also after a restart."""
+
+    name: Final = "simulator"
+
+    def __init__(self, phones: Phones, *, ring_timeout: float) -> None:
+        """Take how devices are found by id, and how many seconds a leg rings before it ends as no_answer."""
+        self._phones = phones
+        self._ring_timeout = round(ring_timeout * 1000)
+
+    def __repr__(self) -> str:
+        return f"<Simulator ring_timeout={self._ring_timeout / 1000:g} s>"
+
+    async def place(self, dial: Dial) -> Happenings:
+        """Place a call; see `Switch.place`."""
+        return moves.placed(dial)
+
+    async def act(self, session: Session, party: Party, action: LegAction) -> Happenings:
+        """Carry out what a leg's user asks; see `Switch.act`."""
+        return moves.acted(session, party, action)
+
+    def timers(self, session: Session) -> tuple[Timer, ...]:
+        """Return one timer for each leg whose phone is going to do something by itself."""
+        timers = []
+        for party in session.parties:
+            coming = next_move(session, party, self._phones, self._ring_timeout)
+            if coming is not None:
+                timers.append(
+                    Timer(
+                        session=session.id,
+                        leg=party.id,
+                        action=coming.move,
+                        due=coming.due,
+                        # A phone makes each move at most once, so this is one of a kind within the call.
+                        nonce=f"{party.id}:{coming.move}",
+                    )
+                )
+        return tuple(timers)
+
+    def elapsed(self, session: Session, timer: Timer) -> Happenings:
+        """Return what a timer brings that fell due; nothing if its leg is past it."""
+        party = session.party(timer.leg)
+        if party is None:
+            return ()
+        coming = next_move(session, party, self._phones, self._ring_timeout)
+        if coming is None or coming.move != timer.action:
+            return ()
+        return moves.moved(session, party, Move(coming.move))
+
+    def possible(self, session: Session, party: Party) -> frozenset[PhoneAction]:
+        """Return what can be done at the leg's phone now."""
+        return moves.possible(session, party)
+
+    def pressed(self, session: Session, party: Party, action: PhoneAction, digits: str = "") -> Happenings:
+        """Return what happens when this is done at the leg's phone."""
+        return moves.pressed(session, party, action, digits)

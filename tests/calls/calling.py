@@ -1,0 +1,65 @@
+"""Addresses, and the story that a call's events tell, as short words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from relay.calls.events import NUMBERING, CallEvent, EventKind
+from relay.calls.model import Address, Session
+
+ACCOUNT = "b11d749b-8eb7-4236-a068-3d94ba3860d6"
+
+JANE = Address(number="15000", name="Jane Doe", extension="210", user_id="jane", device_id="phone-of-jane")
+JOHN = Address(number="15002", name="John Doe", extension="200", user_id="john", device_id="phone-of-john")
+OUTSIDE = Address(number="+12025550123")
+
+_V3_WORDS = {
+    EventKind.DIALING: "ringing",
+    EventKind.RINGING: "ringing",
+    EventKind.ANSWERED: "answered",
+    EventKind.ESTABLISHED: "answered",
+    EventKind.DTMF: "dtmf",
+    EventKind.USER_DATA: "user_data",
+    EventKind.ENDED: "hungup",
+}
+
+_RINGCENTRAL_WORDS = {
+    EventKind.DIALING: "Setup",
+    EventKind.SETUP: "Setup",
+    EventKind.CONNECTED: "Answered",
+    EventKind.RINGING: "Proceeding",
+    EventKind.ANSWERED: "Answered",
+    EventKind.ENDED: "Disconnected",
+}
+
+
+def leg_story(events: Iterable[CallEvent]) -> list[str]:
+    """Return what subscribers of legs see: ``ringing(210,1)``, at the end ``hungup(210,3) normal by 210``."""
+    told = []
+    for event in events:
+        party = event.party
+        if NUMBERING[event.kind].leg and party.ours:
+            word = f"{_V3_WORDS[event.kind]}({party.address.extension},{event.leg_sequence})"
+            ended = event.kind is EventKind.ENDED
+            told.append(f"{word} {party.cause} by {party.ended_by}" if ended else word)
+    return told
+
+
+def session_story(events: Iterable[CallEvent]) -> list[str]:
+    """Return what subscribers of sessions see: ``2 p-1 Setup``."""
+    return [
+        f"{event.session_sequence} p-{event.session.parties.index(event.party) + 1} "
+        f"{_RINGCENTRAL_WORDS[event.kind]}"
+        for event in events
+        if NUMBERING[event.kind].session
+    ]
+
+
+def kinds(events: Iterable[CallEvent]) -> list[str]:
+    """Return each event's kind and whose leg it is about: ``dialing 210``."""
+    return [f"{event.kind} {event.party.address.extension or event.party.address.number}" for event in events]
+
+
+def extensions(session: Session) -> list[str | None]:
+    """Return the extensions of the session's legs, the caller's first."""
+    return [party.address.extension for party in session.parties]
