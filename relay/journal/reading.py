@@ -8,7 +8,6 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from relay.calls.model import Session
-from relay.journal.commit import Timer
 from relay.journal.ids import START, bare, is_after
 from relay.journal.keys import Keys
 from relay.journal.link import StoreCommandError
@@ -24,7 +23,6 @@ _BOUNDS: Final = Script("bounds")
 _HEAL: Final = Script("heal")
 _log: Final = log.get("journal")
 _session: Final = msgspec.json.Decoder(Session)
-_timer: Final = msgspec.json.Decoder(Timer)
 
 
 class HistoryPage(NamedTuple):
@@ -143,17 +141,6 @@ class Reading:
                 return START
             raise
         return str(info[b"last-generated-id"], "ascii")
-
-    async def due_timers(self, partition: int, now: int, *, limit: int) -> list[Timer]:
-        """Return timers that are due at a time (ms since the epoch), the earliest first."""
-        key = self._store.keys_at(partition).timers
-        members = await self._store.call("ZRANGE", key, "-inf", now, "BYSCORE", "LIMIT", 0, limit)
-        return [_timer.decode(member) for member in members]
-
-    async def next_timer(self, partition: int) -> int | None:
-        """Return when the partition's next timer is due (ms since the epoch), or None."""
-        found = await self._store.call("ZRANGE", self._store.keys_at(partition).timers, 0, 0, "WITHSCORES")
-        return int(found[0][1]) if found else None
 
     async def _record(self, keys: Keys, session_id: str) -> Session | None:
         record = await self._store.call("HGET", keys.call(session_id), "record")
