@@ -13,15 +13,7 @@ from typing import Any, Final
 import msgspec
 from aiohttp import web
 
-from relay.errors import (
-    InvalidFieldError,
-    LimitReachedError,
-    NotAllowedError,
-    NotAllowedNowError,
-    NotFoundError,
-    NotParticipantError,
-    RefusedError,
-)
+from relay.errors import RefusedError
 
 
 class StatusCode(IntEnum):
@@ -64,18 +56,6 @@ class MissingParameterError(RefusedError):
     def __init__(self, name: str) -> None:
         super().__init__(f"Required parameter is missing: {name}")
 
-
-_CODES: Final[tuple[tuple[type[Exception], StatusCode], ...]] = (
-    (AccessDeniedError, StatusCode.NOT_AUTHENTICATED),
-    (MissingParameterError, StatusCode.PARAMETER_MISSING),
-    (InvalidFieldError, StatusCode.NOT_VALID_NOW),
-    (NotAllowedNowError, StatusCode.NOT_VALID_NOW),
-    # The routes have found the user's own leg before they ask for anything: it can only have ended since.
-    (NotParticipantError, StatusCode.NOT_VALID_NOW),
-    (NotAllowedError, StatusCode.NOT_PERMITTED),
-    (NotFoundError, StatusCode.NOT_FOUND),
-    (LimitReachedError, StatusCode.FORBIDDEN),
-)
 
 _encode = msgspec.json.Encoder().encode
 

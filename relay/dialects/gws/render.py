@@ -35,6 +35,14 @@ _CALL_TYPES: Final[dict[CallType, str]] = {
     CallType.OUTBOUND: "Outbound",
 }
 
+CALL_MEMBERS: Final = frozenset(
+    {
+        "id", "state", "callUuid", "connId", "deviceUri", "ani", "dnis", "callType", "duration", "mute",
+        "supervisorListeningIn", "monitoredUserMuted", "monitoring", "uri", "path",
+    }
+)  # fmt: skip
+"""Members of a call that a list can be filtered by."""
+
 _encode = msgspec.json.Encoder().encode
 
 

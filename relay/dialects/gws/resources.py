@@ -64,6 +64,15 @@ def device(device: Device) -> dict[str, Any]:
     }
 
 
+DEVICE_MEMBERS: Final = frozenset(
+    {
+        "id", "deviceState", "phoneNumber", "description", "e164Number", "telephonyNetwork", "doNotDisturb",
+        "dynamicPhoneNumber",
+    }
+)  # fmt: skip
+"""Members of a device that a list can be filtered by."""
+
+
 def channels() -> list[dict[str, Any]]:
     """Return a user's channels."""
     return [{"channel": VOICE, "userState": _READY}]

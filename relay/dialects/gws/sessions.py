@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 import time
 from typing import Final
@@ -17,6 +18,7 @@ IDLE: Final = 3600
 """Seconds a session lives after its last request."""
 
 _SECRET_BYTES: Final = 24
+_TOKEN: Final = re.compile(rf"([0-9]{{2,4}})-[0-9a-f]{{{2 * _SECRET_BYTES}}}")
 
 
 class _Stored(msgspec.Struct, frozen=True, tag="gws-session"):
@@ -77,11 +79,8 @@ class Sessions:
         return token
 
     def _key(self, token: str) -> str | None:
-        number = token.partition("-")[0]
-        if not (number.isascii() and number.isdigit() and len(number) <= 4):
-            return None
-        partition = int(number)
-        if partition >= self._store.partitions:
+        parts = _TOKEN.fullmatch(token)
+        if parts is None or (partition := int(parts[1])) >= self._store.partitions:
             return None
         return self._store.keys_at(partition).token(_digest(token))
 
