@@ -1,0 +1,72 @@
+"""Whose turn it is to change a session: within a process, commands on one call queue up."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+from relay.errors import ContendedError
+
+MAX_WAITING: Final = 100
+"""Commands that may wait for one session; a queue that grows longer only delays the answer "try again"."""
+
+MAX_WAIT: Final = 5.0
+"""Seconds a command waits for its turn; one that is stuck at an absent store gives up sooner."""
+
+
+class _Queue:
+    """The lock of one session, and how many hold it or wait for it."""
+
+    __slots__ = ("lock", "users")
+
+    def __init__(self) -> None:
+        self.lock = asyncio.Lock()
+        self.users = 0
+
+
+class Turns:
+    """One fair queue for each session that is being changed; a full or slow one refuses."""
+
+    def __init__(self, *, waiting: int = MAX_WAITING, seconds: float = MAX_WAIT) -> None:
+        self._waiting = waiting
+        self._seconds = seconds
+        self._queues: dict[str, _Queue] = {}
+
+    def __repr__(self) -> str:
+        users = sum(queue.users for queue in self._queues.values())
+        return f"<Turns sessions={len(self._queues)} commands={users}>"
+
+    @asynccontextmanager
+    async def turn(self, session: str) -> AsyncIterator[bool]:
+        """Hold the session's turn; the value tells whether others had it meanwhile: what was read is stale.
+
+        Raises:
+            ContendedError: too many wait already, or the turn did not come in time.
+
+        """
+        queue = self._queues.get(session)
+        if queue is None:
+            queue = self._queues[session] = _Queue()
+        if queue.users > self._waiting:
+            raise ContendedError(f"{queue.users} commands wait for one call")
+        waits = queue.users > 0
+        queue.users += 1
+        try:
+            await self._acquire(queue.lock)
+            try:
+                yield waits
+            finally:
+                queue.lock.release()
+        finally:
+            queue.users -= 1
+            if not queue.users:
+                del self._queues[session]
+
+    async def _acquire(self, lock: asyncio.Lock) -> None:
+        try:
+            async with asyncio.timeout(self._seconds):
+                await lock.acquire()
+        except TimeoutError:
+            raise ContendedError("the commands before this one take too long") from None
