@@ -1,0 +1,107 @@
+"""The hub: whoever holds a connection joins here and is given its account's events, from its position on."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from relay.errors import DrainingError
+from relay.journal.ids import parse
+from relay.journal.journal import Journal
+from relay.journal.tail import Tail
+from relay.streaming.feed import SWEEP_SECONDS, PartitionFeed
+from relay.streaming.links import Link
+from relay.streaming.members import Member, P, Selection
+from relay.streaming.replay import Replay
+
+_EVENT_ID: Final = "evt_"
+
+
+class Hub:
+    """Feeds of the partitions that have local listeners; each is followed once, however many listen."""
+
+    def __init__(self, tail: Tail, journal: Journal) -> None:
+        self._tail = tail
+        self._journal = journal
+        self._feeds: dict[int, PartitionFeed] = {}
+        self._closing: set[asyncio.Task[None]] = set()
+        self._sweep: asyncio.TimerHandle | None = None
+        self._stopped = False
+
+    def __repr__(self) -> str:
+        return f"Hub({'stopped' if self._stopped else list(self._feeds.values())})"
+
+    async def join(
+        self,
+        account: str,
+        member: Member[P],
+        selection: Selection[P],
+        *,
+        after: str | None = None,
+        interrupt: str | None = None,
+    ) -> Link[P]:
+        """Give a member the account's events after an id, old ones first, then live ones as they come.
+
+        ``after`` is a stream id or event id; None joins at the live end. History that is lost is told by
+        `Member.gap` before what follows it: trimmed events go on from the oldest left; an id beyond the
+        journal's end, or of another partition, from the live end. While the store is away it waits.
+        With ``interrupt`` (a client id) the link ends at the first record about that Bayeux session:
+        everything before is delivered, `Link.position` is the record's, and `Member.interrupted` is called.
+        Returns at the live end, or with a link that is no longer ``live``: interrupted, dropped, or because
+        `Member.ready` said that it had enough. The caller owns the link and ends it with `Link.leave`;
+        cancelled, the join leaves nothing behind.
+
+        Raises:
+            DrainingError: the hub is stopping.
+            InvalidIdError: ``after`` is no id.
+
+        """
+        asked = None if after is None else parse(after)
+        feed = self._feed(self._journal.store.keys(account).partition)
+        with feed.held():
+            stream = await feed.stream(account)
+            link = Link(stream, member, selection, stream.served() if asked is None else asked, interrupt)
+            stream.links.add(link)
+            try:
+                if after is None:
+                    stream.enter(link, link.at)
+                else:
+                    replay = Replay(self._journal, stream, link)
+                    if after.startswith(_EVENT_ID) and int(after.split("_")[1]) != feed.partition:
+                        await replay.lost()
+                    await replay.run(partition=feed.partition, reached=feed.frontier.at)
+            except BaseException:
+                link.leave()
+                raise
+            if stream.late:
+                feed.attend(stream)
+        return link
+
+    async def stop(self) -> None:
+        """Serve nobody any more. Those who hold connections end them before."""
+        self._stopped = True
+        if self._sweep is not None:
+            self._sweep.cancel()
+        feeds, self._feeds = list(self._feeds.values()), {}
+        await asyncio.gather(*(feed.close() for feed in feeds), *self._closing)
+
+    def _feed(self, partition: int) -> PartitionFeed:
+        if self._stopped:
+            raise DrainingError("the hub has stopped")
+        feed = self._feeds.get(partition)
+        if feed is None:
+            feed = self._feeds[partition] = PartitionFeed(partition, self._tail, self._journal)
+            if self._sweep is None:
+                self._sweep = asyncio.get_running_loop().call_later(SWEEP_SECONDS, self._sweep_feeds)
+        return feed
+
+    def _sweep_feeds(self) -> None:
+        for partition, feed in list(self._feeds.items()):
+            feed.sweep()
+            if feed.unused:
+                del self._feeds[partition]
+                closing = asyncio.create_task(feed.close(), name=f"feed-close-{partition:02d}")
+                self._closing.add(closing)
+                closing.add_done_callback(self._closing.discard)
+        loop = asyncio.get_running_loop()
+        self._sweep = loop.call_later(SWEEP_SECONDS, self._sweep_feeds) if self._feeds else None

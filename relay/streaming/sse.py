@@ -1,0 +1,207 @@
+"""Server-sent events over HTTP: opening a stream, keeping it, and ending it. The hub does the rest."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import socket
+from collections import Counter
+from collections.abc import Collection
+from typing import Any, Final
+
+from aiohttp import HttpVersion11, web
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp_sse import EventSourceResponse
+
+from relay.errors import DrainingError, RefusedError, UnavailableError
+from relay.journal.ids import InvalidIdError, parse
+from relay.streaming.frames import OPENING, Framing
+from relay.streaming.heartbeats import HEARTBEAT_SECONDS, Heartbeats
+from relay.streaming.hub import Hub
+from relay.streaming.links import Link
+from relay.streaming.selection import Framed
+from relay.streaming.stream import End, EventStream, Limits
+from relay.subscriptions.rendering import Renderers
+from relay.telemetry import log
+
+RETRY_SPREAD_MS: Final = (1_000, 10_000)
+"""What clients of a stopping process are asked to wait, drawn for each: not all must come back at once."""
+RETRY_WHEN_FULL: Final = 10
+"""Seconds a client is asked to wait when this process has all the streams it takes."""
+
+_log: Final = log.get("streaming")
+
+
+class InvalidLastEventIdError(RefusedError):
+    """What the client resumes from is no event id; the message says what one looks like."""
+
+
+class TooManyStreamsError(UnavailableError):
+    """This process has all the streams it takes; another one may have room."""
+
+
+class EventStreams:
+    """All event streams of this process."""
+
+    def __init__(
+        self,
+        hub: Hub,
+        renderers: Renderers,
+        *,
+        limits: Limits | None = None,
+        heartbeat_seconds: float = HEARTBEAT_SECONDS,
+    ) -> None:
+        self._hub = hub
+        self._renderers = renderers
+        self._limits = limits or Limits()
+        self._heartbeats = Heartbeats(heartbeat_seconds)
+        self._streams: set[EventStream] = set()
+        self._emptied = asyncio.Event()
+        self._draining = False
+        self.ended: Counter[End] = Counter()
+        """How many streams have ended, by why."""
+
+    def __repr__(self) -> str:
+        ended = ", ".join(f"{count} {why}" for why, count in self.ended.items())
+        return f"EventStreams({len(self)} open{'; ' + ended if ended else ''}{'; draining' * self._draining})"
+
+    def __len__(self) -> int:
+        return len(self._streams)
+
+    async def serve(
+        self,
+        request: web.Request,
+        *,
+        account: str,
+        event_format: str,
+        types: Collection[str] = (),
+        extensions: Collection[str] = (),
+        user_id: str | None = None,
+        after: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer a request with the account's events, and return when the stream has ended.
+
+        ``types`` (``*`` allowed at the end of each) and ``extensions`` select, empty ones select everything;
+        ``user_id`` restricts to that user's legs. It resumes after the ``Last-Event-ID`` header's event, else
+        after ``after``. While the store is away the stream stays open and goes on once it is back, since a
+        browser would give up for good on a 503. The server must cancel handlers whose client left
+        (``handler_cancellation=True``).
+
+        Raises:
+            InvalidLastEventIdError: before anything is sent, as are all of these.
+            InvalidFieldError: ``format``, ``types`` or ``extensions``.
+            TooManyStreamsError, DrainingError: not taken by this process now.
+
+        """
+        asked = self._asked(request, after)
+        self._check_room()
+        framing = Framing.CHUNKED if request.version >= HttpVersion11 else Framing.PLAIN
+        selection = Framed.of(
+            event_format, framing, self._renderers, types=types, extensions=extensions, user_id=user_id
+        )
+        response = self._response(framing)
+        writer, transport = await _prepare(response, request)
+        _bound_kernel(transport, self._limits)
+        stream = EventStream(transport, writer, framing, self._limits, asked=asked)
+        self._add(stream)
+        try:
+            stream.send(OPENING)
+            await self._follow(stream, account, selection, asked)
+            await response.write_eof()
+        finally:
+            self._remove(stream)
+        return response
+
+    async def drain(self, within: float = 5.0) -> None:
+        """Take no new streams; end each with a hint when to reconnect, and cut those that do not take it."""
+        self._draining = True
+        for count, stream in enumerate(tuple(self._streams)):
+            stream.finish(random.randint(*RETRY_SPREAD_MS))  # noqa: S311 - spreads, hides nothing
+            if count % 200 == 199:
+                await asyncio.sleep(0)
+        if self._streams:
+            self._emptied.clear()
+            try:
+                async with asyncio.timeout(within):
+                    await self._emptied.wait()
+            except TimeoutError:
+                _log.warning("streams did not end", open=len(self._streams))
+                for stream in tuple(self._streams):
+                    stream.cut(End.DRAINED)
+
+    def _asked(self, request: web.Request, after: str | None) -> str | None:
+        asked = request.headers.get("Last-Event-ID") or after or None
+        if asked is not None:
+            try:
+                parse(asked)
+            except InvalidIdError as error:
+                raise InvalidLastEventIdError(f"the last event id {error}") from None
+        return asked
+
+    def _check_room(self) -> None:
+        if self._draining:
+            raise DrainingError("this process is stopping")
+        if len(self._streams) >= self._limits.streams:
+            raise TooManyStreamsError("too many event streams", retry_after=RETRY_WHEN_FULL)
+
+    def _response(self, framing: Framing) -> EventSourceResponse:
+        response = EventSourceResponse(send_timeout=self._limits.slow_seconds)
+        response.headers["Cache-Control"] = "no-cache, no-transform"  # compressing holds events back
+        response.headers["X-Accel-Buffering"] = "no"
+        if framing is Framing.PLAIN:
+            response.headers["Connection"] = "close"
+        response.force_close()  # a connection that was a stream is not used again
+        return response
+
+    async def _follow(self, stream: EventStream, account: str, selection: Framed, asked: str | None) -> None:
+        """Have the hub serve the stream until it ends; a join that still replays then is given up."""
+        joining = asyncio.create_task(self._join(stream, account, selection, asked))
+        try:
+            await asyncio.wait((joining, stream.done), return_when=asyncio.FIRST_COMPLETED)
+            if joining.done():
+                joining.result()
+                await asyncio.wait((stream.done,))
+        finally:
+            joining.cancel()
+            [link] = await asyncio.gather(joining, return_exceptions=True)
+            if isinstance(link, Link):
+                link.leave()
+
+    async def _join(
+        self, stream: EventStream, account: str, selection: Framed, asked: str | None
+    ) -> Link[bytes]:
+        link = await self._hub.join(account, stream, selection, after=asked)
+        stream.joined()
+        return link
+
+    def _add(self, stream: EventStream) -> None:
+        self._streams.add(stream)
+        self._heartbeats.add(stream)
+
+    def _remove(self, stream: EventStream) -> None:
+        self._heartbeats.remove(stream)
+        self._streams.remove(stream)
+        self.ended[stream.done.result() if stream.done.done() else End.CLOSED] += 1
+        if not self._streams:
+            self._emptied.set()
+
+
+async def _prepare(
+    response: EventSourceResponse, request: web.Request
+) -> tuple[AbstractStreamWriter, asyncio.Transport]:
+    """Send the head. The response's own ping task ends here: one timer serves all streams."""
+    if request.transport is None:
+        raise ConnectionResetError("the client left")
+    writer = await response.prepare(request)
+    response.stop_streaming()
+    await response.wait()
+    transport = request.transport
+    if writer is None or transport is None:
+        raise ConnectionResetError("the client left")
+    return writer, transport
+
+
+def _bound_kernel(transport: asyncio.Transport, limits: Limits) -> None:
+    connection: Any = transport.get_extra_info("socket")
+    if connection is not None:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, limits.socket_bytes)
