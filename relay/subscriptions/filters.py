@@ -1,0 +1,80 @@
+"""Filters: which events somebody wants, compiled once and asked for every event."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Final
+
+from relay.errors import InvalidFieldError
+from relay.subscriptions.rendering import Rendered
+
+MOST_PATTERNS: Final = 50
+"""Types or extensions one filter may list."""
+
+_PATTERN: Final = re.compile(r"[A-Za-z0-9_./-]{0,100}\*?", re.ASCII)
+
+
+class TypeFilter:
+    """Event types by name, or by their beginning where a pattern ends in ``*``; without any, every type."""
+
+    __slots__ = ("_exact", "_known", "_prefixes", "patterns")
+
+    def __init__(self, patterns: tuple[str, ...]) -> None:
+        self.patterns = patterns
+        self._exact = frozenset(pattern for pattern in patterns if not pattern.endswith("*"))
+        self._prefixes = tuple(pattern[:-1] for pattern in patterns if pattern.endswith("*"))
+        self._known: dict[str, bool] = {}  # as many as there are event types
+
+    def __repr__(self) -> str:
+        return f"TypeFilter({', '.join(self.patterns) or 'every type'})"
+
+    def matches(self, event_type: str) -> bool:
+        """Tell whether the type is wanted."""
+        found = self._known.get(event_type)
+        if found is None:
+            found = not self.patterns or event_type in self._exact or event_type.startswith(self._prefixes)
+            self._known[event_type] = found
+        return found
+
+
+class Filter:
+    """Which rendered events are wanted, by type and by the extension whose leg they are about."""
+
+    __slots__ = ("extensions", "types")
+
+    def __init__(self, types: TypeFilter, extensions: frozenset[str]) -> None:
+        self.types = types
+        self.extensions = extensions
+
+    def __repr__(self) -> str:
+        return f"Filter({self.types!r}, extensions={sorted(self.extensions) or 'all'})"
+
+    def matches(self, event: Rendered) -> bool:
+        """Tell whether the event is wanted."""
+        return (not self.extensions or event.extension in self.extensions) and self.types.matches(event.type)
+
+
+@lru_cache(maxsize=1024)
+def _type_filter(patterns: tuple[str, ...]) -> TypeFilter:
+    return TypeFilter(patterns)
+
+
+def compile_filter(types: Iterable[str] = (), extensions: Iterable[str] = ()) -> Filter:
+    """Make a filter; an empty part matches everything. Equal types share what is known of them.
+
+    Raises:
+        InvalidFieldError: ``types`` or ``extensions`` cannot be used.
+
+    """
+    patterns, wanted = tuple(dict.fromkeys(types)), frozenset(extensions)
+    for field, values in (("types", patterns), ("extensions", wanted)):
+        if len(values) > MOST_PATTERNS:
+            raise InvalidFieldError(field, f"must be at most {MOST_PATTERNS}")
+    for pattern in patterns:
+        if not pattern or not _PATTERN.fullmatch(pattern):
+            raise InvalidFieldError("types", "must be event types, with * only at the end: call.leg.*")
+    if not all(extension.isascii() and extension.isdigit() for extension in wanted):
+        raise InvalidFieldError("extensions", "must be extensions: strings of digits")
+    return Filter(_type_filter(patterns), wanted)

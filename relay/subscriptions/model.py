@@ -1,0 +1,178 @@
+"""What a webhook subscription is, and what may be asked of one."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+import secrets
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+
+from relay.errors import InvalidFieldError
+
+MAX_IN_FLIGHT: Final = 10
+"""Requests that one endpoint is sent at a time, unless the subscription says otherwise."""
+MOST_IN_FLIGHT: Final = 100
+"""The most a subscription may ask for: a tenth of what one process sends at a time, or thereabouts."""
+MOST_RETRIES: Final = 20
+"""Retries a subscription may ask for: each keeps its answer's excerpt in the store."""
+LONGEST_PAUSE: Final = 86_400.0
+"""Seconds between two attempts at most: what Retry-After is capped at too."""
+LONGEST_TIMEOUT: Final = 30.0
+"""Seconds an attempt may be given at most (Standard Webhooks 1.0.0: 15 to 30 s)."""
+MOST_HEADERS: Final = 20
+"""Custom headers a subscription may have."""
+SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - what every symmetric secret begins with
+SECRET_BYTES: Final = (24, 64)
+"""Fewest and most random bytes in a symmetric secret (Standard Webhooks 1.0.0)."""
+
+RESERVED_HEADERS: Final = frozenset(
+    {"host", "content-length", "content-type", "connection", "transfer-encoding", "user-agent"}
+)
+"""Headers relay sets itself; so are all that begin with ``webhook-``."""
+
+_HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}", re.ASCII)
+_HEADER_VALUE: Final = re.compile(r"[\x21-\x7e](?:[\x20-\x7e\t]{0,2000}[\x21-\x7e])?", re.ASCII)
+
+
+class Status(StrEnum):
+    """Whether a subscription is delivered to."""
+
+    ACTIVE = "active"
+    DISABLED = "disabled"
+
+
+class NewSubscription(msgspec.Struct, frozen=True, kw_only=True):
+    """What is asked for: the part of a subscription that its creator chooses."""
+
+    url: str
+    types: tuple[str, ...] = ()
+    """Event types, ``*`` only at the end of one; empty: every type."""
+    extensions: tuple[str, ...] = ()
+    """Extensions whose legs are told of; empty: the whole account."""
+    format: str = "v3"
+    secret: str | None = None
+    """``whsec_`` + base64; None: a new one is made."""
+    headers: Mapping[str, str] = {}
+    """Sent with every delivery."""
+    max_in_flight: int = MAX_IN_FLIGHT
+    retries: tuple[float, ...] | None = None
+    """Seconds between attempts, in place of the configured ones; empty: no retry."""
+    timeout: float | None = None
+    """Seconds for one attempt, in place of the configured ones."""
+    description: str | None = None
+
+
+class Subscription(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A standing wish of an account's user to have events posted to a URL."""
+
+    id: str
+    account: str
+    user_id: str
+    """Who made it."""
+    url: str
+    secrets: tuple[str, ...]
+    """Newest first; every delivery is signed with each."""
+    created_at: int
+    """Milliseconds since the epoch."""
+    types: tuple[str, ...] = ()
+    extensions: tuple[str, ...] = ()
+    format: str = "v3"
+    status: Status = Status.ACTIVE
+    reason: str | None = None
+    """Why it is disabled: ``gone`` after an answer of 410."""
+    headers: Mapping[str, str] = {}
+    max_in_flight: int = MAX_IN_FLIGHT
+    retries: tuple[float, ...] | None = None
+    timeout: float | None = None
+    description: str | None = None
+    from_id: str = ""
+    """Stream id of the record of its creation: only later events are delivered."""
+    rev: str = ""
+    """Stream id of the record of its last change; a greater one is newer."""
+
+    def __repr__(self) -> str:
+        return f"Subscription({self.id} of {self.account}, {self.format}, {self.status})"
+
+
+class SubscriptionChanged(msgspec.Struct, frozen=True):
+    """Data of a journal record of kind subscription: what it is now, or that it is gone, is in the hash."""
+
+    subscription: str
+
+
+def new_secret() -> str:
+    """Make a symmetric signing secret of 32 random bytes."""
+    return SECRET_PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
+
+
+def secret_key(secret: str) -> bytes:
+    """Return the key bytes of a symmetric secret, with or without its prefix and padding.
+
+    Raises:
+        ValueError: it is no base64.
+
+    """
+    encoded = secret.removeprefix(SECRET_PREFIX)
+    try:
+        return base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
+    except binascii.Error as error:
+        raise ValueError("a signing secret is whsec_ and base64") from error
+
+
+def check(new: NewSubscription, formats: Sequence[str]) -> None:
+    """Check everything but the URL's address and the filters.
+
+    Raises:
+        InvalidFieldError: names the first field that cannot be used.
+
+    """
+    if new.format not in formats:
+        raise InvalidFieldError("format", f"must be one of {', '.join(sorted(formats))}")
+    if not 1 <= new.max_in_flight <= MOST_IN_FLIGHT:
+        raise InvalidFieldError("max_in_flight", f"must be from 1 to {MOST_IN_FLIGHT}")
+    if new.timeout is not None and not 1 <= new.timeout <= LONGEST_TIMEOUT:
+        raise InvalidFieldError("timeout", f"must be from 1 to {LONGEST_TIMEOUT:g} seconds")
+    _check_retries(new.retries)
+    _check_headers(new.headers)
+    _check_secret(new.secret)
+
+
+def _check_retries(retries: tuple[float, ...] | None) -> None:
+    if retries is None:
+        return
+    if len(retries) > MOST_RETRIES:
+        raise InvalidFieldError("retries", f"must be at most {MOST_RETRIES} pauses")
+    if not all(0 < pause <= LONGEST_PAUSE for pause in retries):
+        raise InvalidFieldError("retries", f"must be pauses of more than 0 and at most {LONGEST_PAUSE:g} s")
+
+
+def _check_headers(headers: Mapping[str, str]) -> None:
+    if len(headers) > MOST_HEADERS:
+        raise InvalidFieldError("headers", f"must be at most {MOST_HEADERS}")
+    lowered = [name.lower() for name in headers]
+    if len(set(lowered)) != len(lowered):
+        raise InvalidFieldError("headers", "must not name a header twice")
+    for name, value in headers.items():
+        if not _HEADER_NAME.fullmatch(name):
+            raise InvalidFieldError("headers", f"{name!r} is no header name")
+        if name.lower() in RESERVED_HEADERS or name.lower().startswith("webhook-"):
+            raise InvalidFieldError("headers", f"{name} is set by relay and cannot be given")
+        if not _HEADER_VALUE.fullmatch(value):
+            raise InvalidFieldError("headers", f"the value of {name} must be printable ASCII on one line")
+
+
+def _check_secret(secret: str | None) -> None:
+    if secret is None:
+        return
+    fewest, most = SECRET_BYTES
+    try:
+        fits = secret.startswith(SECRET_PREFIX) and fewest <= len(secret_key(secret)) <= most
+    except ValueError:
+        fits = False
+    if not fits:
+        raise InvalidFieldError("secret", f"must be whsec_ and base64 of {fewest} to {most} random bytes")

@@ -1,0 +1,1 @@
+"""Webhooks: every matching event posted to its endpoint at least once, in order per call."""

@@ -1,0 +1,259 @@
+"""Which event goes to an endpoint next. Pure: it moves nothing and knows no time.
+
+A subscription's queue is seen through a *window*: its first references, loaded. References of one call form a
+*lane*: they go one after another, each only once the outcome before it is stored. Lanes go in parallel up to
+the endpoint's limit. A lane whose head failed leaves the window with all it holds there, so that however many
+lanes fail, the others go on; it comes back once its head is settled.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Final, Generic, Protocol, TypeVar, final
+
+WINDOW: Final = 64
+"""References of one subscription that are loaded at a time, unless its limit in flight asks for more."""
+WINDOW_PER_REQUEST: Final = 4
+"""References loaded per request in flight: a call's events come in runs, and each run is one lane."""
+MAX_FAILING: Final = 10_000
+"""Failing lanes of one subscription that are remembered; while there are as many, it gets retries only."""
+
+
+class Queued(Protocol):
+    """What lanes need to know of a reference to an event."""
+
+    @property
+    def event(self) -> str:
+        """Its identity."""
+        ...
+
+    @property
+    def lane(self) -> str:
+        """Its call."""
+        ...
+
+    @property
+    def score(self) -> int:
+        """Its place in the queue."""
+        ...
+
+    @property
+    def attempts(self) -> int:
+        """Attempts made; not 0 for the head of a failing lane."""
+        ...
+
+
+Q = TypeVar("Q", bound=Queued)
+
+
+class _Page:
+    """What happened while a page of the queue was being read, so that what it shows may be out of date."""
+
+    __slots__ = ("arrived", "back_to", "resumed", "settled")
+
+    def __init__(self) -> None:
+        self.arrived = False
+        self.back_to: int | None = None
+        self.resumed: set[str] = set()
+        self.settled: set[str] = set()
+
+
+@final
+class Lanes(Generic[Q]):
+    """One subscription's lanes. Whoever takes a reference says how it ended: `done`, `fail` or `put_back`."""
+
+    def __init__(self, limit: int, *, max_failing: int = MAX_FAILING) -> None:
+        self._limit = limit
+        self._max_failing = max_failing
+        self._width = max(WINDOW, WINDOW_PER_REQUEST * limit)
+        self._lanes: dict[str, deque[Q]] = {}  # loaded, the head of each perhaps on its way
+        self._loaded: set[str] = set()
+        self._idle: deque[str] = deque()  # lanes whose head may go
+        self._failing: set[str] = set()
+        self._overdue: deque[str] = deque()  # failing lanes whose head may be tried again, not loaded
+        self._retries: deque[Q] = deque()  # heads of failing lanes, loaded
+        self._claimed = 0  # overdue lanes that are being loaded
+        self._in_flight = 0
+        self._retried_last = False
+        self._position = 0
+        self._more = False
+        self._page: _Page | None = None
+
+    def __repr__(self) -> str:
+        return (
+            f"Lanes({len(self._loaded)} loaded in {len(self._lanes)} lanes, {self._in_flight} in flight, "
+            f"{len(self._failing)} failing{', more queued' if self._more else ''})"
+        )
+
+    # What is to be sent
+
+    @property
+    def ready(self) -> bool:
+        """Whether `take` has something to give."""
+        return self._in_flight < self._limit and (bool(self._retries) or self._fresh)
+
+    @property
+    def _fresh(self) -> bool:
+        return bool(self._idle) and len(self._failing) < self._max_failing
+
+    def take(self) -> Q | None:
+        """Return the next reference to send now, or None. Retries and others alternate where both wait."""
+        if not self.ready:
+            return None
+        self._in_flight += 1
+        if self._retries and not (self._retried_last and self._fresh):
+            self._retried_last = True
+            return self._retries.popleft()
+        self._retried_last = False
+        return self._lanes[self._idle.popleft()][0]
+
+    def answered(self) -> None:
+        """Note that a request is over: the endpoint may get the next one before the outcome is stored."""
+        self._in_flight -= 1
+
+    def put_back(self, reference: Q) -> None:
+        """Give back what was taken and not sent."""
+        self._in_flight -= 1
+        if reference.attempts:
+            self._retries.appendleft(reference)
+        else:
+            self._idle.appendleft(reference.lane)
+
+    def done(self, reference: Q) -> None:
+        """Note that a head is settled and its outcome stored: its lane goes on."""
+        if reference.attempts:
+            self._resume(reference)
+            return
+        lane = self._lanes[reference.lane]
+        lane.popleft()
+        self._unload(reference)
+        if lane:
+            self._idle.append(reference.lane)
+        else:
+            del self._lanes[reference.lane]
+
+    def fail(self, reference: Q) -> list[Q]:
+        """Note that a head failed: its lane leaves the window. Returns what was loaded behind the head."""
+        if reference.attempts:
+            return []
+        lane = self._lanes.pop(reference.lane)
+        for one in lane:
+            self._unload(one)
+        self._failing.add(reference.lane)
+        lane.popleft()
+        return list(lane)
+
+    # Failing lanes
+
+    def failing(self, lane: str) -> None:
+        """Learn of a lane that was failing already."""
+        self._failing.add(lane)
+
+    def overdue(self, lane: str) -> None:
+        """Note that a failing lane's head may be tried again."""
+        if lane in self._failing:
+            self._overdue.append(lane)
+
+    def claim(self) -> list[str]:
+        """Return overdue lanes whose heads are to be loaded: no more than the endpoint takes at a time."""
+        room = self._limit - len(self._retries) - self._claimed
+        claimed = [self._overdue.popleft() for _ in range(min(room, len(self._overdue)))]
+        self._claimed += len(claimed)
+        return claimed
+
+    def claimed(self, lanes: Sequence[str], retries: Sequence[Q]) -> None:
+        """Take the heads loaded for claimed lanes; those that are missing are overdue again."""
+        self._claimed -= len(lanes)
+        self._retries.extend(retries)
+        loaded = {retry.lane for retry in retries}
+        self._overdue.extend(lane for lane in lanes if lane not in loaded and lane in self._failing)
+
+    def _resume(self, head: Q) -> None:
+        """Take a failing lane back: what waited behind its head is in the queue again, where it belongs."""
+        self._failing.discard(head.lane)
+        self._position = min(self._position, head.score)
+        self._more = True
+        if self._page is not None:
+            self._page.resumed.add(head.lane)
+            back_to = self._page.back_to
+            self._page.back_to = head.score if back_to is None else min(back_to, head.score)
+
+    # What is loaded
+
+    @property
+    def unread(self) -> int | None:
+        """The place after which the queue is to be read on and the window has room, or None."""
+        stuck = len(self._failing) >= self._max_failing
+        if not self._more or self._page is not None or self.room < self._width // 4 or stuck:
+            return None
+        return self._position
+
+    @property
+    def room(self) -> int:
+        """How many references may be loaded."""
+        return self._width - len(self._loaded)
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing is known of that waits."""
+        return not (self._loaded or self._failing or self._more or self._in_flight or self._page)
+
+    def expect_more(self) -> None:
+        """Note that the queue may hold what is not loaded."""
+        self._more = True
+        if self._page is not None:
+            self._page.arrived = True
+
+    def arrive(self, reference: Q) -> bool:
+        """Take a reference that was just queued. False: it must be moved behind the failing head of its lane.
+
+        Where the window has no room, or older references are not loaded, it is left in the queue.
+        """
+        if self._more or self.room <= 0:
+            self.expect_more()
+            return True
+        self._position = max(self._position, reference.score)
+        return self._load(reference)
+
+    def open_page(self) -> None:
+        """Begin to read the queue; `close_page` must follow."""
+        self._page = _Page()
+
+    def close_page(self, references: Sequence[Q], *, read_to: int | None, end: bool) -> list[Q]:
+        """Load what was read, in the queue's order. Returns those that must be moved behind a failing head.
+
+        ``read_to`` is the place of the last reference read, None if the page could not be read; ``end`` says
+        that the queue held no more.
+        """
+        page, self._page = self._page, None
+        assert page is not None, "a page is closed once"  # noqa: S101
+        if read_to is None:
+            return []
+        self._position = read_to if page.back_to is None else min(read_to, page.back_to)
+        self._more = not end or page.arrived or page.back_to is not None
+        return [
+            reference
+            for reference in references
+            if reference.event not in page.settled
+            and reference.lane not in page.resumed
+            and not self._load(reference)
+        ]
+
+    def _load(self, reference: Q) -> bool:
+        if reference.lane in self._failing:
+            return False
+        if reference.event not in self._loaded:
+            self._loaded.add(reference.event)
+            lane = self._lanes.get(reference.lane)
+            if lane is None:
+                self._lanes[reference.lane] = deque((reference,))
+                self._idle.append(reference.lane)
+            else:
+                lane.append(reference)
+        return True
+
+    def _unload(self, reference: Q) -> None:
+        self._loaded.discard(reference.event)
+        if self._page is not None:
+            self._page.settled.add(reference.event)

@@ -1,0 +1,78 @@
+"""Signatures, against the standard's vector and its own library."""
+
+from __future__ import annotations
+
+import base64
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from standardwebhooks.webhooks import Webhook, WebhookVerificationError
+
+from relay.subscriptions.model import new_secret, secret_key
+from relay.webhooks.signing import Signer
+
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+ID = "msg_p5jXN8AQM9LWM0D4loKWxJek"
+TIMESTAMP = 1614265330
+BODY = b'{"test": 2432232314}'
+SIGNATURE = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+
+
+def test_the_known_answer_comes_out() -> None:
+    """The standard's secret, id, timestamp and body give the standard's signature."""
+    assert Signer([SECRET]).sign(ID, TIMESTAMP, BODY) == SIGNATURE
+
+
+def test_a_secret_without_prefix_or_padding_is_the_same_secret() -> None:
+    """Prefix and padding carry nothing."""
+    padded = "whsec_" + base64.b64encode(b"x" * 25).decode()
+    bare = padded.removeprefix("whsec_").rstrip("=")
+
+    assert secret_key(padded) == secret_key(bare) == b"x" * 25
+    assert Signer([SECRET.removeprefix("whsec_")]).sign(ID, TIMESTAMP, BODY) == SIGNATURE
+
+
+def test_each_secret_signs() -> None:
+    """During a rotation the newest secret's signature comes first and the old one's after a space."""
+    other = new_secret()
+
+    both = Signer([other, SECRET]).sign(ID, TIMESTAMP, BODY)
+
+    assert both == f"{Signer([other]).sign(ID, TIMESTAMP, BODY)} {SIGNATURE}"
+
+
+def test_new_secrets_are_random_and_of_the_right_length() -> None:
+    """A secret is whsec_ and 32 bytes that no other secret has."""
+    secrets = {new_secret() for _ in range(100)}
+
+    assert len(secrets) == 100
+    assert all(secret.startswith("whsec_") and len(secret_key(secret)) == 32 for secret in secrets)
+
+
+def test_broken_base64_is_refused() -> None:
+    """A secret that is no base64 is an error, not another key."""
+    with pytest.raises(ValueError, match="base64"):
+        secret_key("whsec_!!")
+
+
+@given(text=st.text(max_size=300))
+def test_the_standards_library_verifies_and_notices_changes(text: str) -> None:
+    """PyPI standardwebhooks accepts the very bytes and refuses others."""
+    body = text.encode()
+    secret, now = new_secret(), int(datetime.now(UTC).timestamp())
+    headers = {
+        "webhook-id": "evt_07_1763717404218-0",
+        "webhook-timestamp": str(now),
+        "webhook-signature": Signer([new_secret(), secret]).sign("evt_07_1763717404218-0", now, body),
+    }
+    webhook = Webhook(secret)
+
+    webhook.verify(body, headers, json_parse=False)
+    with pytest.raises(WebhookVerificationError):
+        webhook.verify(body + b" ", headers, json_parse=False)
+    with pytest.raises(WebhookVerificationError):
+        webhook.verify(body, {**headers, "webhook-id": "evt_07_1763717404218-1"}, json_parse=False)
+    with pytest.raises(WebhookVerificationError):
+        Webhook(new_secret()).verify(body, headers, json_parse=False)
