@@ -52,8 +52,7 @@ class Committed(NamedTuple):
 class Committing:
     """The writing half of the journal."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    _store: Store
 
     async def commit(
         self,
@@ -73,13 +72,17 @@ class Committing:
 
         Raises:
             StoreUnavailableError: no answer; whether it was committed is not known.
-            ValueError: the nonce is empty or has white space, or there are events but no changes.
+            ValueError: the nonce is not one word, or the changes do not make one commit.
 
         """
         if not nonce or nonce.split() != [nonce]:
             raise ValueError("a nonce must be one word")
         if events and not changes:
             raise ValueError("events are committed with the change they tell of")
+        if len({change.session.id for change in changes}) < len(changes):
+            raise ValueError("a session changes once in a commit")
+        if any(change.session.account != account for change in changes):
+            raise ValueError("a commit changes sessions of one account")
         keys = self._store.keys(account)
         legs = _legs(changes)
         reply = await self._store.run(

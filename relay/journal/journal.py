@@ -11,8 +11,12 @@ class Journal(Committing, Reading):
     """Commits and reads of one store."""
 
     def __init__(self, store: Store) -> None:
-        super().__init__(store)
-        self.store = store
+        self._store = store
+
+    @property
+    def store(self) -> Store:
+        """The store it is kept in."""
+        return self._store
 
     def __repr__(self) -> str:
-        return f"Journal({self.store!r})"
+        return f"Journal({self._store!r})"

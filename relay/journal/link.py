@@ -17,19 +17,10 @@ from relay.errors import ConfigurationError, RelayError, StoreUnavailableError
 Argument = str | bytes | int | float
 """What a command may be made of."""
 
+_NOT_PRIMARY: Final = frozenset(("READONLY", "MASTERDOWN"))
+"""Error codes of a server that is not, or no longer, the one to write to."""
 _NOT_NOW: Final = frozenset(
-    (
-        "READONLY",
-        "MASTERDOWN",
-        "MISCONF",
-        "OOM",
-        "BUSY",
-        "NOREPLICAS",
-        "CLUSTERDOWN",
-        "TRYAGAIN",
-        "NOPERM",
-        "NOAUTH",
-    )
+    ("MISCONF", "OOM", "BUSY", "NOREPLICAS", "CLUSTERDOWN", "TRYAGAIN", "NOPERM", "NOAUTH")
 )
 """Error codes of a server that cannot serve now but may later, with nobody changing relay."""
 
@@ -41,6 +32,10 @@ class StoreCommandError(RelayError):
     def code(self) -> str:
         """The store's error code, ``WRONGTYPE`` for one."""
         return str(self).partition(" ")[0]
+
+
+class NotPrimaryError(StoreUnavailableError):
+    """The server does not take writes; a new connection may lead to the one that does."""
 
 
 class ScriptMissingError(StoreCommandError):
@@ -59,6 +54,8 @@ def _own(error: ResponseError) -> RelayError:
     message = f"{code} {error}" if code and not str(error).startswith(code) else str(error)
     if isinstance(error, NoScriptError):
         return ScriptMissingError(message)
+    if message.partition(" ")[0] in _NOT_PRIMARY:
+        return NotPrimaryError(f"the store cannot serve now: {message}")
     if message.partition(" ")[0] in _NOT_NOW:
         return StoreUnavailableError(f"the store cannot serve now: {message}")
     return StoreCommandError(message)
@@ -99,14 +96,17 @@ class Link:
                 socket_connect_timeout=timeout,
             )
             self._connection = kind(**options)
-        except (TypeError, ValueError) as error:
-            raise ConfigurationError(f"the store's URL cannot be used: {error}") from error
+        except (TypeError, ValueError):  # what they say may quote the password
+            raise ConfigurationError(
+                "the store's URL cannot be used: it must be redis://[user:password@]host[:port][/db], "
+                "rediss:// or unix://path, with percent-encoded credentials and only options that exist"
+            ) from None
 
     def __repr__(self) -> str:
         return f"Link({'connected' if self._connection.is_connected else 'not connected'})"
 
     async def connect(self) -> None:
-        """Connect and log in.
+        """Connect and log in, unless it is connected.
 
         Raises:
             StoreUnavailableError: the store could not be reached, or refused.
@@ -117,16 +117,16 @@ class Link:
                 await self._connection.connect()  # type: ignore[no-untyped-call]
 
     async def stale(self) -> bool:
-        """Tell whether the server closed the connection since it was used last."""
+        """Tell whether the server has closed the connection since it was used last."""
         with _boundary():
-            return bool(await self._connection.can_read())
+            return self._connection.is_connected and bool(await self._connection.can_read())
 
     async def exchange(
         self, packed: Sequence[bytes], replies: list[Any], *, timeout: float | None = None
     ) -> None:
         """Send commands in one write and append each reply as it comes; an error reply is appended too.
 
-        Replies are as RESP3 has them: bytes, int, float, None, list, dict, set.
+        Replies are as RESP3 has them: bytes, int, float, None, list (sets too), dict.
 
         Raises:
             StoreUnavailableError: the connection failed; whether commands without a reply ran is not known.

@@ -8,6 +8,9 @@ from typing import Final
 
 from relay.telemetry import log
 
+STALE: Final = 15.0
+"""Seconds after which a failure that was never seen to end counts no more: its reader may have stopped."""
+
 _log: Final = log.get("journal")
 
 
@@ -16,7 +19,7 @@ class Outage:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._failing: set[str] = set()
+        self._failing: dict[str, float] = {}
         self._since = 0.0
 
     def __repr__(self) -> str:
@@ -31,11 +34,14 @@ class Outage:
         if not self._failing:
             self._since = self._clock()
             _log.warning("store unavailable", connection=connection, error=error)
-        self._failing.add(connection)
+        self._failing[connection] = self._clock()
 
     def worked(self, connection: str) -> None:
-        """Note that a connection works, or is given up and no longer speaks for the store."""
-        if connection in self._failing:
-            self._failing.remove(connection)
-            if not self._failing:
-                _log.warning("store back", away_seconds=round(self._clock() - self._since, 3))
+        """Note that a connection works."""
+        if not self._failing:
+            return
+        now = self._clock()
+        self._failing.pop(connection, None)
+        self._failing = {name: at for name, at in self._failing.items() if now - at < STALE}
+        if not self._failing:
+            _log.warning("store back", away_seconds=round(now - self._since, 3))

@@ -8,14 +8,17 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, Final
 
 from relay.errors import RelayError, StoreUnavailableError
-from relay.journal.link import Argument, Link, ScriptMissingError, pack
+from relay.journal.link import Argument, Link, NotPrimaryError, ScriptMissingError, pack
 from relay.journal.outage import Outage
 from relay.journal.scripts import Script
+from relay.telemetry import log
 
 MAX_BATCH: Final = 256
 """Commands that leave in one pipeline: enough to share the cost, few enough not to keep the next waiting."""
 MAX_WAITING: Final = 20_000
 """Commands that may wait for their turn; more are refused at once, they would be answered too late."""
+
+_log: Final = log.get("journal")
 
 
 class _Command:
@@ -95,6 +98,12 @@ class Pipe:
         self._wake.set()
         return future
 
+    def submit_all(self, commands: Sequence[Sequence[Argument]]) -> list[asyncio.Future[Any]]:
+        """Queue plain commands, all or none; raises as `submit` does."""
+        if len(self._waiting) + len(commands) > self._max_waiting:
+            raise StoreUnavailableError(f"{len(self._waiting)} commands wait for the store already")
+        return [self.submit(command) for command in commands]
+
     async def close(self) -> None:
         """Serve what waits, then disconnect."""
         if not self._closed:
@@ -129,16 +138,22 @@ class Pipe:
         return batch
 
     async def _serve(self, batch: list[_Command]) -> None:
+        link: Link | None = None
         try:
-            await self._send(await self._connected(), batch)
-        except RelayError as error:
+            link = await self._connected()
+            await self._send(link, batch)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the pipe must go on with the next batch
+            if not isinstance(error, RelayError):
+                _log.exception("a batch failed", connection=self._name)
             self._outage.failed(self._name, str(error))
             self._fail(batch, error)
+            if link is None:  # nobody could be reached: those who wait need not wait for their own try
+                self._fail(self._waiting, error)
             await self._drop()
         else:
             self._outage.worked(self._name)
         finally:
-            self._fail(batch, StoreUnavailableError("the connection to the store was interrupted"))
+            self._fail(batch, StoreUnavailableError("the connection to the store is closed"))
 
     async def _connected(self) -> Link:
         if self._link is not None and await self._link.stale():
@@ -163,10 +178,13 @@ class Pipe:
             ]
         if unknown:
             await self._send(link, [_in_full(command) for command in unknown])
-        if any(isinstance(reply, StoreUnavailableError) for reply in replies):
-            await self._drop()  # a demoted primary, say: a new connection may find the right server
+        refused = next((reply for reply in replies if isinstance(reply, StoreUnavailableError)), None)
+        if refused is not None:
+            self._outage.failed("refused commands", str(refused))
+            if isinstance(refused, NotPrimaryError):
+                await self._drop()
 
-    def _fail(self, commands: Iterable[_Command], error: RelayError) -> None:
+    def _fail(self, commands: Iterable[_Command], error: Exception) -> None:
         for command in commands:
             command.settle(StoreUnavailableError(str(error)))
 

@@ -38,8 +38,7 @@ class HistoryPage(NamedTuple):
 class Reading:
     """The reading half of the journal."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    _store: Store
 
     async def session(self, account: str, session_id: str) -> Session | None:
         """Return a session, live or ended within the last hour; None if the account has no such session.
@@ -122,15 +121,21 @@ class Reading:
         one: then the store lost what the reader had seen. In doubt, True.
         """
         position = bare(after)
-        bounds = await self._bounds(self._store.keys(account), account)
+        keys = self._store.keys(account)
+        bounds = await self._bounds(keys, account)
         if is_after(position, bounds.events_last):
             return True
         if not is_after(bounds.log_last, position):
             return False
-        oldest = bounds.log_first
-        if bounds.events_first and oldest and is_after(bounds.events_first, oldest):
-            return is_after(bounds.events_first, position)
-        return bounds.log_trimmed and (not oldest or is_after(oldest, position))
+        if not bounds.events_first or not bounds.log_first:
+            return True
+        if bounds.log_trimmed and is_after(bounds.log_first, position):
+            return True
+        if not is_after(bounds.events_first, bounds.log_first):
+            return False
+        without_body = ("XRANGE", keys.log(account), f"({position}", f"({bounds.events_first}", "COUNT", 1)
+        [found] = await self._store.fetch([without_body])
+        return bool(found)
 
     async def last_id(self, partition: int) -> str:
         """Return the partition's last generated stream id, ``0-0`` before the first."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from relay.errors import ConfigurationError, RelayError, StoreUnavailableError
+from relay.journal.checks import first_contact
 from relay.journal.keys import META, Keys, partition_of
 from relay.journal.link import Argument, Link
 from relay.journal.outage import Outage
@@ -68,8 +69,7 @@ class Store:
         store = cls(url, partitions, timeout=timeout, check_interval=check_interval)
         link = store._link("start")
         try:
-            await link.connect()
-            await _warn_of_losses(link)
+            await first_contact(link)
             await store._settle_on_partitions(link, partitions)
         finally:
             await link.drop()
@@ -104,7 +104,7 @@ class Store:
     async def call(self, *command: Argument) -> Any:
         """Return the reply of a plain command, sent in a batch with others.
 
-        Replies are as RESP3 has them: bytes, int, float, None, list, dict, set.
+        Replies are as RESP3 has them: bytes, int, float, None, list (sets too), dict.
 
         Raises:
             StoreUnavailableError: no answer; whether it took effect is not known.
@@ -121,9 +121,11 @@ class Store:
     async def fetch(self, commands: Sequence[Sequence[Argument]]) -> list[Any]:
         """Return the replies of many reads, pipelined on the reading side; raises as `call` does."""
         replies: list[Any] = []
-        for first in range(0, len(commands), MAX_BATCH):
+        for first in range(
+            0, len(commands), MAX_BATCH
+        ):  # one at a time, so that a long list stays behind others
             some = commands[first : first + MAX_BATCH]
-            replies += await asyncio.gather(*(self._pipe(self._reading).submit(one) for one in some))
+            replies += await asyncio.gather(*self._pipe(self._reading).submit_all(some))
         return replies
 
     async def read_stream(
@@ -189,18 +191,14 @@ class Store:
         return side
 
     async def _read(self, name: str, command: Sequence[Argument], timeout: float) -> Any:
-        link = self._idle.pop() if self._idle else None
-        if link is not None and await link.stale():
-            await link.drop()
-            link = None
+        link = self._idle.pop() if self._idle else self._link("reader")
         try:
-            if link is None:
-                link = self._link("reader")
-                await link.connect()
+            if await link.stale():
+                await link.drop()
+            await link.connect()
             reply = await link.ask(*command, timeout=timeout)
         except BaseException as error:
-            if link is not None:
-                await link.drop()
+            await link.drop()
             if isinstance(error, StoreUnavailableError):
                 self._outage.failed(name, str(error))
             raise
@@ -261,17 +259,3 @@ class Store:
 
 def _pairs(fields: Sequence[bytes]) -> dict[bytes, bytes]:
     return dict(zip(fields[::2], fields[1::2], strict=True))
-
-
-async def _warn_of_losses(link: Link) -> None:
-    """Warn of a store that forgets: by design of its operator, or because nobody thought of it."""
-    try:
-        found = await link.ask("CONFIG", "GET", "appendonly", "maxmemory-policy")
-    except RelayError as error:
-        _log.info("the store's configuration cannot be read", error=str(error))
-        return
-    if found.get(b"appendonly") == b"no":
-        _log.warning("the store has no append-only file: what is accepted is lost when it stops")
-    policy = found.get(b"maxmemory-policy", b"noeviction")
-    if policy != b"noeviction":
-        _log.warning("the store evicts keys: set maxmemory-policy to noeviction", policy=policy.decode())

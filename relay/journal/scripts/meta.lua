@@ -4,10 +4,12 @@
 --
 -- Returns {schema, partitions, id} as they are stored now.
 --
--- key          type    reads                writes
--- relay:meta   hash    schema partitions id the three, where missing
+-- key          type    reads                 writes
+-- relay:meta   hash    schema partitions id  the three, if there are none
 
-redis.call('HSETNX', KEYS[1], 'schema', ARGV[1])
-redis.call('HSETNX', KEYS[1], 'partitions', ARGV[2])
-redis.call('HSETNX', KEYS[1], 'id', ARGV[3])
-return redis.call('HMGET', KEYS[1], 'schema', 'partitions', 'id')
+local stored = redis.call('HMGET', KEYS[1], 'schema', 'partitions', 'id')
+if stored[1] and stored[2] and stored[3] then
+  return stored -- without a write, so that a store that is full or read-only can still be looked at
+end
+redis.call('HSET', KEYS[1], 'schema', ARGV[1], 'partitions', ARGV[2], 'id', ARGV[3])
+return {ARGV[1], ARGV[2], ARGV[3]}
