@@ -47,11 +47,14 @@ _CODES: Final[tuple[tuple[type[Exception], StatusCode, HTTPStatus | None], ...]]
 )
 """Exception, code, and the HTTP status where it is not the code's own."""
 
+_NAMES: Final = {"user_data": "userData"}
+"""What GWS calls a field that the rest of relay names otherwise."""
+
 
 def render_error(_request: web.Request, error: Exception) -> web.Response:
     """Answer for an exception: its code and message; for one nobody meant to raise, only that it happened."""
     if isinstance(error, InvalidFieldError) and not error.field:
-        return failure(StatusCode.PARAMETER_MISSING, str(error))  # a body that is no object has no parameters
+        return failure(StatusCode.PARAMETER_MISSING, _message(error))  # what is no object has no parameters
     for kind, code, status in _CODES:
         if isinstance(error, kind):
             return failure(code, _message(error), status)
@@ -61,4 +64,8 @@ def render_error(_request: web.Request, error: Exception) -> web.Response:
 
 
 def _message(error: Exception) -> str:
-    return error.reason if isinstance(error, web.HTTPException) else str(error)
+    if isinstance(error, web.HTTPException):
+        return error.reason
+    if isinstance(error, InvalidFieldError) and error.field:
+        return f"{_NAMES.get(error.field, error.field)}: {error}"
+    return str(error)

@@ -23,5 +23,5 @@ async def operation(request: web.Request) -> tuple[str, dict[str, Any]]:
     if name is None or name == "":
         raise MissingParameterError("operationName")
     if not isinstance(name, str):
-        raise InvalidFieldError("operationName", "operationName must be a string")
+        raise InvalidFieldError("operationName", "must be a string")
     return name, body

@@ -107,5 +107,5 @@ def load(schema: Schema, body: dict[str, Any]) -> dict[str, Any]:
         if told == [_MISSING]:
             raise MissingParameterError(name) from None
         message = told[0] if isinstance(told, list) else _LIST["invalid"]
-        raise InvalidFieldError(name, f"{name} {message}") from None
+        raise InvalidFieldError(name, message) from None
     return loaded

@@ -1,12 +1,9 @@
 from __future__ import annotations
 
-import pytest
-
 from relay.calls.happenings import LegEnded, LegMade
 from relay.calls.model import CallType
-from relay.dialects.gws.viewpoints import READABLE_AFTER_RELEASE, own_leg, readable_leg, shown_leg
+from relay.dialects.gws.viewpoints import READABLE_AFTER_RELEASE, own_leg, readable, shown_leg
 from relay.directory.model import Principal, User
-from relay.errors import NotAllowedError, NotFoundError
 from tests.dialects.gws.calls import CALLEE_LEG, CALLER_LEG, JANE, JOHN, OUTSIDE, Told
 
 
@@ -45,15 +42,8 @@ def test_each_user_sees_the_own_leg_and_an_admin_the_first_of_ours() -> None:
 
 def test_a_released_call_can_be_read_for_a_minute() -> None:
     """Within a minute of its end a call is shown; from then on there is none."""
-    told = Told().then(LegEnded(leg=CALLER_LEG))
-    assert readable_leg(told.session, CALLER, told.now + READABLE_AFTER_RELEASE - 1).id == CALLER_LEG
-    with pytest.raises(NotFoundError):
-        readable_leg(told.session, CALLER, told.now + READABLE_AFTER_RELEASE)
-
-
-def test_what_is_not_there_and_what_is_anothers_are_told_apart() -> None:
-    """An unknown call is not found; another user's is not allowed."""
-    with pytest.raises(NotFoundError):
-        readable_leg(None, ADMIN, 0)
-    with pytest.raises(NotAllowedError):
-        readable_leg(Told().session, OTHER, 0)
+    told = Told()
+    assert readable(told.session.parties[0], told.now + 10 * READABLE_AFTER_RELEASE)
+    [leg] = told.then(LegEnded(leg=CALLER_LEG)).session.parties
+    assert readable(leg, told.now + READABLE_AFTER_RELEASE - 1)
+    assert not readable(leg, told.now + READABLE_AFTER_RELEASE)

@@ -1,0 +1,72 @@
+"""The paths of GWS v2 and who answers at each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from aiohttp import web
+
+from relay.control import Control
+from relay.control.control import wall_clock
+from relay.dialects.gws.admission import Admission
+from relay.dialects.gws.calls import Calls
+from relay.dialects.gws.envelope import success
+from relay.dialects.gws.me import Me
+from relay.dialects.gws.render import API
+from relay.dialects.gws.sessions import Sessions
+from relay.directory.directory import Directory
+from relay.http.detached import Detached
+from relay.http.routing import with_either_slash
+from relay.journal.journal import Journal
+from relay.settings import Settings
+
+VERSION: Final = "8.5.202.96"
+"""The version of the published server whose wire format this is; clients read it before they log in."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """What the face is made of."""
+
+    control: Control
+    journal: Journal
+    directory: Directory
+    detached: Detached
+    settings: Settings
+    now: Callable[[], int] = wall_clock
+    """Milliseconds since the epoch."""
+
+
+def add_routes(app: web.Application, parts: Parts) -> Admission:
+    """Add every route of GWS v2 except Bayeux's.
+
+    Errors are raised, for `errors_middleware` with `render_error` under `API` to answer. Returns who tells
+    whom a request speaks for: Bayeux takes the same credentials and the same cookie.
+    """
+    api = parts.settings.base_url + API
+    sessions = Sessions(parts.journal.store, parts.directory)
+    admission = Admission(parts.directory, sessions, secure=api.startswith("https:"))
+    calls = Calls(parts.control, parts.detached, api, parts.now)
+    me = Me(parts.directory, calls, api)
+    admitting = admission.admitting
+    routes = [
+        web.get(f"{API}/diagnostics/version", _version),
+        web.get(f"{API}/me", admitting(me.read)),
+        web.post(f"{API}/me", admitting(me.operate)),
+        web.get(f"{API}/me/devices", admitting(me.devices)),
+        web.get(f"{API}/me/devices/{{id}}", admitting(me.device)),
+        web.get(f"{API}/devices/{{id}}", admitting(me.device)),
+        web.post(f"{API}/me/devices/{{id}}/calls", admitting(calls.dial)),
+        web.post(f"{API}/devices/{{id}}/calls", admitting(calls.dial)),
+        web.get(f"{API}/me/calls", admitting(calls.read_all)),
+        web.get(f"{API}/me/calls/{{id}}", admitting(calls.read)),
+        web.post(f"{API}/me/calls/{{id}}", admitting(calls.operate)),
+    ]
+    app.router.add_routes(with_either_slash(routes))
+    return admission
+
+
+async def _version(_request: web.Request) -> web.Response:
+    return success({"version": VERSION})
