@@ -1,0 +1,125 @@
+"""``GET /v3/events/``: history in pages, and the stream."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import msgspec
+from aiohttp import web
+
+from relay.dialects.v3.access import check_reach
+from relay.dialects.v3.problems import InvalidParameterError
+from relay.directory.model import Principal
+from relay.errors import InvalidFieldError
+from relay.journal.ids import InvalidIdError, bare
+from relay.journal.journal import Journal
+from relay.journal.record import RecordKind
+from relay.streaming.selection import rendered
+from relay.streaming.sse import EventStreams, InvalidLastEventIdError
+from relay.subscriptions.filters import Filter, compile_filter
+from relay.subscriptions.rendering import Rendered, Renderers
+
+DEFAULT_LIMIT: Final = 100
+MAX_LIMIT: Final = 1000
+"""Events of a page."""
+
+PAGE: Final = 200
+"""Events read from the journal at a time: rendering them takes some 5 ms, in which nothing else runs."""
+
+SCANNED: Final = 5000
+"""Events looked at for one page: a filter that hardly matches ends a page early, and its cursor goes on."""
+
+_PARAMETERS: Final = {"types": "type", "extensions": "extension"}
+
+
+class _Wanted(NamedTuple):
+    """What a request selects."""
+
+    filter: Filter
+    types: tuple[str, ...]
+    extensions: tuple[str, ...]
+    user_id: str | None
+    """Only this user's legs; None for an admin."""
+
+    def matches(self, event: Rendered) -> bool:
+        return (self.user_id is None or event.user_id == self.user_id) and self.filter.matches(event)
+
+
+class Events:
+    """History and stream of an account's events."""
+
+    def __init__(self, journal: Journal, streams: EventStreams, renderers: Renderers) -> None:
+        self._journal = journal
+        self._streams = streams
+        self._renderers = renderers
+
+    async def history(self, request: web.Request, principal: Principal) -> web.Response:
+        """Answer a page of events, oldest first, with the cursor of the next page where there is one."""
+        wanted = _wanted(request, principal)
+        after = _event_id(request, "after")
+        limit = _limit(request)
+        bodies, scanned, more = list[msgspec.Raw](), 0, True
+        while more and len(bodies) < limit and scanned < SCANNED:
+            page = await self._journal.history(principal.account, after, limit=PAGE)
+            after, more = page.scanned_to, page.more
+            scanned += PAGE
+            for place, entry in enumerate(page.entries, 1):
+                shown = rendered(entry, "v3", self._renderers) if entry.kind is RecordKind.CALL else None
+                if shown is None or not wanted.matches(shown):
+                    continue
+                bodies.append(msgspec.Raw(shown.body))
+                if len(bodies) == limit:
+                    after, more = entry.id.stream_id, more or place < len(page.entries)
+                    break
+        body = msgspec.json.encode({"events": bodies, "next": after if more else None})
+        return web.Response(body=body, content_type="application/json")
+
+    async def stream(self, request: web.Request, principal: Principal) -> web.StreamResponse:
+        """Answer with the stream, until it ends."""
+        wanted = _wanted(request, principal)
+        event_format = request.query.get("format", "v3")
+        if event_format not in self._renderers:
+            known = ", ".join(self._renderers)
+            raise InvalidParameterError(f"must be one of {known}", parameter="format")
+        try:
+            return await self._streams.serve(
+                request,
+                account=principal.account,
+                event_format=event_format,
+                types=wanted.types,
+                extensions=wanted.extensions,
+                user_id=wanted.user_id,
+                after=_event_id(request, "last_event_id"),
+            )
+        except InvalidLastEventIdError as error:
+            raise InvalidParameterError(str(error), header="Last-Event-ID") from error
+
+
+def _wanted(request: web.Request, principal: Principal) -> _Wanted:
+    types = tuple(request.query.getall("type", ()))
+    extensions = tuple(request.query.getall("extension", ()))
+    try:
+        compiled = compile_filter(types, extensions)
+    except InvalidFieldError as error:
+        raise InvalidParameterError(str(error), parameter=_PARAMETERS[error.field]) from error
+    check_reach(principal, extensions)
+    user_id = None if principal.is_admin else principal.user.id
+    return _Wanted(compiled, types, extensions, user_id)
+
+
+def _event_id(request: web.Request, parameter: str) -> str | None:
+    given = request.query.get(parameter)
+    if not given:
+        return None
+    try:
+        bare(given)
+    except InvalidIdError as error:
+        raise InvalidParameterError(str(error), parameter=parameter) from error
+    return given
+
+
+def _limit(request: web.Request) -> int:
+    given = request.query.get("limit", str(DEFAULT_LIMIT))
+    if not (given.isascii() and given.isdigit() and len(given) < 10 and 1 <= int(given) <= MAX_LIMIT):
+        raise InvalidParameterError(f"must be a whole number from 1 to {MAX_LIMIT}", parameter="limit")
+    return int(given)

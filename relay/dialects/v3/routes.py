@@ -1,0 +1,74 @@
+"""The paths of v3 and who answers at each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from aiohttp import web
+
+from relay.control import Control
+from relay.dialects.v3.access import Handler, PrincipalHandler, authenticated
+from relay.dialects.v3.calls import Calls
+from relay.dialects.v3.commands import CallControl
+from relay.dialects.v3.events import Events
+from relay.dialects.v3.idempotency import Idempotency
+from relay.dialects.v3.simulator import SimulatorFace
+from relay.directory.directory import Directory
+from relay.http.detached import Detached
+from relay.http.rate_limits import RateLimits
+from relay.http.routing import with_either_slash
+from relay.journal.journal import Journal
+from relay.streaming.sse import EventStreams
+from relay.subscriptions.rendering import Renderers
+from relay.switch.simulator import PhoneAction
+
+PREFIX: Final = "/v3"
+"""Under which every path of v3 is, and under which its errors are rendered."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """What the face is made of."""
+
+    control: Control
+    journal: Journal
+    directory: Directory
+    streams: EventStreams
+    renderers: Renderers
+    """By format; ``v3`` is among them."""
+    limits: RateLimits
+    detached: Detached
+    simulated: bool
+    """Whether the switch is the simulator."""
+
+
+def add_routes(app: web.Application, parts: Parts) -> None:
+    """Add every route of v3.
+
+    Errors are raised, for `errors_middleware` with `render_error` under `PREFIX` to answer.
+    """
+
+    def known(handler: PrincipalHandler) -> Handler:
+        return authenticated(parts.directory, handler)
+
+    idempotency = Idempotency(parts.journal.store)
+    commands = CallControl(parts.control, parts.limits, idempotency, parts.detached)
+    calls = Calls(parts.control)
+    events = Events(parts.journal, parts.streams, parts.renderers)
+    routes = [
+        web.post(f"{PREFIX}/call_control", known(commands.handle)),
+        web.get(f"{PREFIX}/calls", known(calls.list)),
+        web.get(f"{PREFIX}/calls/{{id}}", known(calls.get)),
+        web.get(f"{PREFIX}/events", known(events.history)),
+        # No HEAD: it would hold a stream open that nobody can read.
+        web.get(f"{PREFIX}/events/stream", known(events.stream), allow_head=False),
+    ]
+    if parts.simulated:
+        face = SimulatorFace(parts.control, parts.detached)
+        actions = "|".join(PhoneAction)
+        routes += [
+            web.post(f"{PREFIX}/simulator/calls", known(face.call)),
+            web.post(f"{PREFIX}/simulator/parties/{{id}}/{{action:{actions}}}", known(face.phone)),
+        ]
+    app.add_routes(with_either_slash(routes))
