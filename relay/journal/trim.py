@@ -57,7 +57,7 @@ def fan_out_bound(cursor: str) -> Bound:
 
 def age_bound(now_ms: int, retention: float) -> Bound:
     """Return the last id whose entry is older than the retention (seconds)."""
-    return Bound(StreamId(max(0, now_ms - math.ceil(retention * 1000) - 1), _LATEST))
+    return Bound(StreamId(max(0, now_ms - math.floor(retention * 1000) - 1), _LATEST))
 
 
 def surplus(length: int, used: int, limit: int) -> int:
