@@ -40,12 +40,19 @@ async def _check_version(link: Link) -> None:
     except RelayError as error:
         _log.info("the store's version cannot be read", error=str(error))
         return
-    info = dict(line.split(":", 1) for line in reply.decode().splitlines() if ":" in line)
-    version = info.get("redis_version", "")
+    fault = fault_of(reply.decode())
+    if fault is not None:
+        raise ConfigurationError(fault)
+
+
+def fault_of(info: str) -> str | None:
+    """Return why a server cannot be used, from its INFO; None if it can."""
+    found = dict(line.split(":", 1) for line in info.splitlines() if ":" in line)
+    version = found.get("redis_version", "")
     if version and tuple(map(int, version.split(".")[:2])) < OLDEST:
-        raise ConfigurationError(f"the store is Redis {version}; relay needs 7.0 or later, or Valkey")
-    if info.get("redis_mode") in ("cluster", "sentinel"):
-        raise ConfigurationError(f"the store's URL leads to a server in {info['redis_mode']} mode")
+        return f"the store is Redis {version}; relay needs 7.0 or later, or Valkey"
+    mode = found.get("server_mode", found.get("redis_mode", ""))
+    return f"the store's URL leads to a server in {mode} mode" if mode in ("cluster", "sentinel") else None
 
 
 async def _warn_of_losses(link: Link) -> None:
