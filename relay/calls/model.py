@@ -132,6 +132,8 @@ class Session(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     two_step: bool = False
     """Click-to-dial: the caller's own phone rings first; the destination is dialled once it is picked up."""
     user_data: dict[str, Any] = {}
+    command_id: str | None = None
+    """The command that placed the call; None for one that came in."""
     version: int = 0
     """Raised by every committed change; 0 is a session that is not in the journal yet."""
     sequence: int = 1
@@ -140,7 +142,12 @@ class Session(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def live(self) -> bool:
         """Whether any leg has not ended."""
-        return any(party.live for party in self.parties)
+        return not all(party.state.final for party in self.parties)
+
+    @property
+    def answered(self) -> bool:
+        """Whether a callee has answered, whatever became of the call after that."""
+        return any(party.role is Role.CALLEE and party.answered_at is not None for party in self.parties)
 
     @property
     def ended_at(self) -> int | None:
@@ -157,7 +164,10 @@ class Session(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     def party(self, party_id: str) -> Party | None:
         """Return the leg with that id, or None."""
-        return next((party for party in self.parties if party.id == party_id), None)
+        for party in self.parties:
+            if party.id == party_id:
+                return party
+        return None
 
     def party_at(self, device_id: str) -> Party | None:
         """Return the device's leg, the live one if there are several, or None."""
@@ -170,6 +180,11 @@ class Session(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     def with_party(self, changed: Party) -> Session:
         """Return the session with one leg replaced, or added where it is new."""
-        known = any(party.id == changed.id for party in self.parties)
-        parties = tuple(changed if party.id == changed.id else party for party in self.parties)
-        return msgspec.structs.replace(self, parties=parties if known else (*parties, changed))
+        parties = self.parties
+        for index, party in enumerate(parties):
+            if party.id == changed.id:
+                parties = (*parties[:index], changed, *parties[index + 1 :])
+                break
+        else:
+            parties = (*parties, changed)
+        return msgspec.structs.replace(self, parties=parties)

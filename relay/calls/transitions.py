@@ -39,9 +39,11 @@ class _Telling:
         """Put the changed party into the session, number the event, and tell of it if anyone can see it."""
         numbering = NUMBERING[kind]
         raises_leg = numbering.leg and party.ours
-        party = replace(party, sequence=party.sequence + raises_leg)
-        session = self.session.with_party(party)
-        self.session = replace(session, sequence=session.sequence + numbering.session)
+        if raises_leg:
+            party = replace(party, sequence=party.sequence + 1)
+        self.session = self.session.with_party(party)
+        if numbering.session:
+            self.session = replace(self.session, sequence=self.session.sequence + 1)
         if raises_leg or numbering.session:
             self.events.append(
                 CallEvent(
@@ -72,6 +74,9 @@ def apply(
     switch may repeat itself; tones and user data are told each time. ``session`` is None exactly for
     `CallPlaced`. The version is raised by the journal's commit, not here.
 
+    What happens before the callee answers and has no command of its own is the outcome of the command that
+    placed the call, and told with its id.
+
     Raises:
         ImpossibleHappeningError: the happening names a leg the session lacks, or a session that is not there.
 
@@ -79,11 +84,13 @@ def apply(
     if isinstance(happening, CallPlaced):
         if session is not None:
             raise ImpossibleHappeningError(f"call {session.id} is placed already")
-        telling = _Telling(_placed(happening, now), now, command_id, traceparent)
+        telling = _Telling(_placed(happening, now, command_id), now, command_id, traceparent)
         telling.tell(EventKind.DIALING, telling.session.parties[0])
     else:
         if session is None:
             raise ImpossibleHappeningError(f"{type(happening).__name__} without a session")
+        if command_id is None and not session.answered:
+            command_id = session.command_id
         telling = _Telling(session, now, command_id, traceparent)
         _advance(telling, happening, now)
     return telling.session, tuple(telling.events)
@@ -105,7 +112,7 @@ def apply_all(
     return session, tuple(events)
 
 
-def _placed(happening: CallPlaced, now: int) -> Session:
+def _placed(happening: CallPlaced, now: int, command_id: str | None) -> Session:
     caller = Party(
         id=happening.caller_leg,
         role=Role.CALLER,
@@ -121,6 +128,7 @@ def _placed(happening: CallPlaced, now: int) -> Session:
         parties=(caller,),
         two_step=happening.two_step,
         user_data=happening.user_data,
+        command_id=command_id,
     )
 
 
@@ -196,7 +204,7 @@ def _leg_ended(telling: _Telling, party: Party, cause: Cause | None, now: int) -
 
 def _cause(session: Session, party: Party) -> Cause:
     """Tell why a leg that was simply released ended: it depends on who did it, and on the far end's state."""
-    if any(leg.role is Role.CALLEE and leg.answered_at is not None for leg in session.parties):
+    if session.answered:
         return Cause.NORMAL
     return Cause.CANCELED if party.role is Role.CALLER else Cause.REJECTED
 

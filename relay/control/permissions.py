@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from relay.calls.model import Party, Session
 from relay.directory.model import Principal
 from relay.errors import NotParticipantError
@@ -19,28 +17,27 @@ def sees(principal: Principal, party: Party) -> bool:
     return party.ours and (principal.is_admin or owns(principal, party))
 
 
-def own_leg(principal: Principal, session: Session | None) -> Party:
+def own_leg(principal: Principal, session: Session) -> Party:
     """Return the user's leg of a session, a live one if there are several.
 
     Raises:
         NotParticipantError: the user has none.
 
     """
-    legs: Iterable[Party] = session.parties if session is not None else ()
-    own = sorted((party for party in legs if owns(principal, party)), key=lambda party: party.live)
+    own = [party for party in session.parties if owns(principal, party)]
     if not own:
         raise NotParticipantError("you have no leg in this call")
-    return own[-1]
+    return next((party for party in own if party.live), own[-1])
 
 
-def active_leg(principal: Principal, session: Session | None, leg: str) -> Party:
+def active_leg(principal: Principal, session: Session, leg: str) -> Party:
     """Return a leg that the user may operate.
 
     Raises:
         NotParticipantError: it is unknown, another user's, or has ended; which of them is not told.
 
     """
-    party = session.party(leg) if session is not None else None
+    party = session.party(leg)
     if party is None or not party.live or not owns(principal, party):
         raise NotParticipantError(f"{leg[:64]} is no active call leg of yours")
     return party

@@ -178,6 +178,18 @@ def test_events_carry_where_they_come_from() -> None:
     }
 
 
+def test_a_commands_outcome_is_told_with_its_id() -> None:
+    """Until the callee answers, what has no command of its own comes of the one that placed the call."""
+    session, told = apply_all(None, [placed(), MADE, RINGS], NOW, command_id="dial")
+    session, answered = apply_all(session, [ANSWERED], NOW)
+    session, ended = apply_all(session, [LegEnded(leg="two")], NOW)
+    assert {event.command_id for event in (*told, *answered)} == {"dial"}
+    assert {event.command_id for event in ended} == {None}
+    rings, _ = apply_all(None, [placed(), MADE, RINGS], NOW, command_id="dial")
+    _, canceled = apply_all(rings, [LegEnded(leg="one")], NOW, command_id="hangup")
+    assert {event.command_id for event in canceled} == {"hangup"}
+
+
 def test_what_cannot_happen_is_an_error() -> None:
     """An unknown leg, a call that is not there, and a call placed twice are faults of the switch."""
     session, _ = after(placed())
