@@ -26,6 +26,7 @@ class Keys:
     __slots__ = (
         "_prefix",
         "bayeux_due",
+        "bayeux_users",
         "cursor",
         "due",
         "epoch",
@@ -42,13 +43,13 @@ class Keys:
         self._prefix = prefix = f"relay:{{p{partition:02d}}}:"
         #: Stream: the journal. Fields ``k`` record kind, ``a`` account, ``d`` the record as JSON.
         self.events = prefix + "events"
-        #: Hash: subscription id -> the subscription as JSON.
+        #: Hash: subscription id -> ``<id of its creation> <id of its last change> <JSON>``.
         self.subs = prefix + "subs"
-        #: String: how far the events are fanned out, ``<stream id>`` or ``<stream id>:<offset>``.
+        #: String: how far the events are fanned out, ``<stream id>`` or ``<stream id>:<subscription>``.
         self.cursor = prefix + "cursor"
         #: Set: ids of the subscriptions whose queue has entries.
         self.ready = prefix + "ready"
-        #: ZSET: lanes that wait for a retry, by the time it is due.
+        #: ZSET: lanes that wait for a retry, ``<subscription> <session>``, by the time it is due.
         self.due = prefix + "due"
         #: ZSET: timers of simulated phones as JSON, by the time they are due.
         self.timers = prefix + "timers"
@@ -58,6 +59,8 @@ class Keys:
         self.epoch = prefix + "epoch"
         #: ZSET: Bayeux client ids by the time their session expires.
         self.bayeux_due = prefix + "bayeux-due"
+        #: Hash: ``<account>/<user id>`` -> how many Bayeux sessions the user has.
+        self.bayeux_users = prefix + "bayeux-users"
 
     def __repr__(self) -> str:
         return f"Keys({self._prefix}*)"
@@ -82,24 +85,42 @@ class Keys:
         """Return the stream of the ids of the account's events, as they are in `events`; it has no bodies."""
         return f"{self._prefix}log:{account}"
 
+    def subs_of(self, account: str) -> str:
+        """Return the ZSET of an account's subscriptions, by the place of the record of their creation."""
+        return f"{self._prefix}subs:{account}"
+
     def queue(self, subscription: str) -> str:
-        """Return the ZSET of the events that wait for a subscription."""
+        """Return the ZSET of the events that wait for a subscription, by place: ms x 4096 + sequence."""
         return f"{self._prefix}queue:{subscription}"
 
+    def lanes(self, subscription: str) -> str:
+        """Return the hash of a subscription's failing lanes.
+
+        Session -> ``<attempts> <event> <event>...``: the event that failed, then those that wait behind it.
+        """
+        return f"{self._prefix}lanes:{subscription}"
+
     def attempts(self, subscription: str) -> str:
-        """Return the key of a subscription's delivery attempts."""
+        """Return the ZSET of a subscription's deliveries with their attempts: ``<event> <JSON>`` by place."""
         return f"{self._prefix}attempts:{subscription}"
 
     def dead(self, subscription: str) -> str:
-        """Return the key of the deliveries a subscription has given up."""
+        """Return the ZSET of the deliveries a subscription has given up, as in `attempts`."""
         return f"{self._prefix}dead:{subscription}"
 
     def parked(self, event: str) -> str:
-        """Return the key of an event's record, kept for deliveries that outlive it in the journal."""
+        """Return the hash of an event's record, kept for deliveries that outlive it in the journal.
+
+        ``account``, ``body``, and each subscription that needs it as ``live`` or ``dead``.
+        """
         return f"{self._prefix}parked:{event}"
 
     def bayeux(self, client: str) -> str:
-        """Return the hash of one client's Bayeux session."""
+        """Return the hash of one client's Bayeux session.
+
+        ``account``, ``user``, ``created`` (ms), ``gen`` (its connects so far), ``cursor``, ``changed`` (id of the
+        last record about it), ``sub:<pattern>`` -> id after which entries match.
+        """
         return f"{self._prefix}bayeux:{client}"
 
     def idem(self, key: str) -> str:

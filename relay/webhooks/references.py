@@ -19,10 +19,11 @@ SUBSCRIPTION_PREFIX: Final = "sub_"
 def score(stream_id: str) -> int:
     """Return an event's place in every ZSET of events: ms x 4096 + sequence, exact as a double until 2039.
 
-    More than 4096 events of one millisecond share the last place, where the store orders them by id.
+    A store whose clock was set back counts sequences until it has caught up, perhaps beyond 4096. Their places
+    then run into those of the next milliseconds, which harms only order, and only around that moment.
     """
     at = parse(stream_id)
-    return at.ms * _SEQUENCES + min(at.seq, _SEQUENCES - 1)
+    return at.ms * _SEQUENCES + at.seq
 
 
 def time_of(place: int) -> float:

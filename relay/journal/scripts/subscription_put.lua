@@ -1,0 +1,32 @@
+-- Create or change a subscription, and tell of it in the journal.
+--
+-- EVALSHA subscription_put 3  events subs subs:<account>  account id subscription record rev cap
+--
+-- `rev` is the revision the change was made from, '' for a new subscription. Returns {1, from, rev} (written),
+-- {0} (it is not at that revision), or {-1} (the account has `cap` subscriptions).
+--
+-- key             type    reads                writes
+-- events          stream                       one entry
+-- subs            hash    the subscription     "<from> <rev> <subscription>"
+-- subs:<account>  zset    size                 id by the place of its creation
+
+local events, subs, owned = KEYS[1], KEYS[2], KEYS[3]
+local account, id, subscription, record, expected = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+
+local from, rev = (redis.call('HGET', subs, id) or ''):match('^(%S+) (%S+) ')
+local count = redis.call('ZCARD', owned)
+if (rev or '') ~= expected then
+  return {0}
+end
+if not rev and count >= tonumber(ARGV[6]) then
+  return {-1}
+end
+
+local made = redis.call('XADD', events, '*', 'k', 'subscription', 'a', account, 'd', record)
+if not from then
+  from = made
+  local ms, seq = made:match('^(%d+)%-(%d+)$')
+  redis.call('ZADD', owned, string.format('%.0f', ms * 4096 + seq), id)
+end
+redis.call('HSET', subs, id, from .. ' ' .. made .. ' ' .. subscription)
+return {1, from, made}

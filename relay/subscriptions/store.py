@@ -1,0 +1,189 @@
+"""Subscriptions in the store: each change and the journal record that tells of it are one step."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+import msgspec
+
+from relay.errors import ContendedError, InvalidFieldError, LimitReachedError, NotFoundError
+from relay.journal.scripts import Script
+from relay.journal.store import Store
+from relay.subscriptions.filters import compile_filter
+from relay.subscriptions.model import (
+    NewSubscription,
+    Status,
+    Subscription,
+    SubscriptionChanged,
+    check,
+    new_secret,
+)
+
+PREFIX: Final = "sub_"
+"""What every subscription's id begins with."""
+MAX_PAGE: Final = 1000
+"""Subscriptions a page holds at most."""
+
+_PUT: Final = Script("subscription_put")
+_DELETE: Final = Script("subscription_delete")
+_encoder: Final = msgspec.json.Encoder()
+_decoder: Final = msgspec.json.Decoder(Subscription)
+_CHANGE_TRIES: Final = 5
+
+
+class SubscriptionPage(NamedTuple):
+    """A page of an account's subscriptions, oldest first."""
+
+    subscriptions: list[Subscription]
+    next: str | None
+    """Cursor of the page after it, None after the last."""
+
+
+def decode(stored: bytes) -> Subscription:
+    """Read a field of the hash, ``<from> <rev> <subscription as JSON>``.
+
+    Raises:
+        ValueError: it is something else.
+
+    """
+    from_id, rev, encoded = stored.split(b" ", 2)
+    return msgspec.structs.replace(_decoder.decode(encoded), from_id=from_id.decode(), rev=rev.decode())
+
+
+class Subscriptions:
+    """Creates, reads and deletes subscriptions; every call raises StoreUnavailableError without an answer."""
+
+    def __init__(self, store: Store, *, formats: Sequence[str], limit: int) -> None:
+        """Serve subscriptions in these formats, at most ``limit`` an account."""
+        self._store = store
+        self._formats = tuple(formats)
+        self._limit = limit
+
+    def __repr__(self) -> str:
+        return f"Subscriptions(formats={self._formats}, limit={self._limit})"
+
+    async def create(self, account: str, user_id: str, new: NewSubscription) -> Subscription:
+        """Create a subscription for events after this moment. The URL's address is the caller's to check.
+
+        Raises:
+            InvalidFieldError: a field cannot be used.
+            LimitReachedError: the account has as many as it may have.
+
+        """
+        check(new, self._formats)
+        compile_filter(new.types, new.extensions)
+        subscription = Subscription(
+            id=PREFIX + uuid.uuid4().hex,
+            account=account,
+            user_id=user_id,
+            url=new.url,
+            secrets=(new.secret or new_secret(),),
+            created_at=time.time_ns() // 1_000_000,
+            types=new.types,
+            extensions=new.extensions,
+            format=new.format,
+            headers=dict(new.headers),
+            max_in_flight=new.max_in_flight,
+            retries=new.retries,
+            timeout=new.timeout,
+            description=new.description,
+        )
+        written = await self._put(subscription)
+        if written is None:
+            raise LimitReachedError(f"the account has {self._limit} subscriptions, as many as it may have")
+        return written
+
+    async def get(self, account: str, subscription_id: str) -> Subscription:
+        """Return the account's subscription.
+
+        Raises:
+            NotFoundError: the account has none of this id.
+
+        """
+        stored = await self._store.call("HGET", self._store.keys(account).subs, subscription_id)
+        found = None if stored is None else decode(stored)
+        if found is None or found.account != account:
+            raise NotFoundError("there is no such subscription")
+        return found
+
+    async def list(
+        self, account: str, *, cursor: str | None = None, limit: int = 100, user_id: str | None = None
+    ) -> SubscriptionPage:
+        """Return a page of the account's subscriptions, of one user's if a user is given.
+
+        A page of one user's may hold fewer than ``limit``, and still not be the last.
+
+        Raises:
+            InvalidFieldError: ``cursor`` is none that a page gave.
+
+        """
+        if cursor is not None and not (cursor.isascii() and cursor.isdigit()):
+            raise InvalidFieldError("cursor", "must be what `next` of the page before held")
+        keys = self._store.keys(account)
+        limit = min(limit, MAX_PAGE)
+        after = "-inf" if cursor is None else f"({cursor}"
+        found = await self._store.call(
+            *("ZRANGE", keys.subs_of(account), after, "+inf", "BYSCORE"),
+            *("LIMIT", 0, limit + 1, "WITHSCORES"),
+        )
+        page = found[:limit]
+        stored = await self._store.call("HMGET", keys.subs, *(member for member, _ in page)) if page else []
+        subscriptions = [decode(one) for one in stored if one is not None]
+        return SubscriptionPage(
+            [one for one in subscriptions if user_id is None or one.user_id == user_id],
+            f"{page[-1][1]:.0f}" if len(found) > limit else None,
+        )
+
+    async def delete(self, account: str, subscription_id: str) -> None:
+        """Delete a subscription; what is queued for it is not sent any more.
+
+        Raises:
+            NotFoundError: the account has none of this id.
+
+        """
+        keys = self._store.keys(account)
+        record = _encoder.encode(SubscriptionChanged(subscription_id))
+        if not await self._store.run(
+            _DELETE,
+            [keys.events, keys.subs, keys.subs_of(account), keys.ready],
+            [account, subscription_id, record],
+        ):
+            raise NotFoundError("there is no such subscription")
+
+    async def disable(self, account: str, subscription_id: str, reason: str) -> None:
+        """Stop a subscription for good or until it is enabled; what is queued for it is canceled.
+
+        Raises:
+            NotFoundError: the account has none of this id.
+            ContendedError: others kept changing it.
+
+        """
+        for _ in range(_CHANGE_TRIES):
+            found = await self.get(account, subscription_id)
+            if found.status is Status.DISABLED:
+                return
+            disabled = msgspec.structs.replace(found, status=Status.DISABLED, reason=reason)
+            if await self._put(disabled) is not None:
+                return
+        raise ContendedError("the subscription is being changed by others")
+
+    async def _put(self, subscription: Subscription) -> Subscription | None:
+        """Write a subscription made from its revision; None if it is at another one, or at the limit."""
+        keys = self._store.keys(subscription.account)
+        bare = msgspec.structs.replace(subscription, from_id="", rev="")
+        record = _encoder.encode(SubscriptionChanged(subscription.id))
+        state, *written = await self._store.run(
+            _PUT,
+            [keys.events, keys.subs, keys.subs_of(subscription.account)],
+            [
+                *(subscription.account, subscription.id, _encoder.encode(bare), record),
+                *(subscription.rev, self._limit),
+            ],
+        )
+        if state != 1:
+            return None
+        from_id, rev = (str(one, "ascii") for one in written)
+        return msgspec.structs.replace(subscription, from_id=from_id, rev=rev)
