@@ -1,0 +1,71 @@
+"""v3 over HTTP on a real store, with the demo's people."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+from aiohttp import web
+from pytest_aiohttp.plugin import AiohttpClient
+
+from relay.control import Control
+from relay.dialects.v3.problems import render_error
+from relay.dialects.v3.render import render
+from relay.dialects.v3.routes import PREFIX, Parts, add_routes
+from relay.directory.loading import demo
+from relay.http.detached import Detached
+from relay.http.errors import errors_middleware
+from relay.http.rate_limits import RateLimits
+from relay.journal.journal import Journal
+from relay.journal.tail import Tail
+from relay.streaming.hub import Hub
+from relay.streaming.sse import EventStreams
+from relay.switch.simulator import Simulator
+from tests.dialects.v3.face import Clock, Face
+
+DEMO = demo()
+
+MakeFace = Callable[..., Awaitable[Face]]
+
+
+@pytest.fixture
+async def make_face(aiohttp_client: AiohttpClient, journal: Journal) -> AsyncIterator[MakeFace]:
+    """Give a function that starts one more process on the test's store."""
+    running: list[tuple[EventStreams, Hub, Tail, Detached]] = []
+
+    async def make(*, limits: bool = False, simulated: bool = True) -> Face:
+        clock = Clock()
+        renderers = {"v3": render}
+        control = Control(journal, DEMO, Simulator(DEMO.device, ring_timeout=60), now=clock)
+        tail = Tail(journal.store)
+        hub = Hub(tail, journal)
+        streams = EventStreams(hub, renderers)
+        detached = Detached()
+        running.append((streams, hub, tail, detached))
+        app = web.Application(middlewares=[errors_middleware({PREFIX: render_error}, render_error)])
+        parts = Parts(
+            control=control,
+            journal=journal,
+            directory=DEMO,
+            streams=streams,
+            renderers=renderers,
+            limits=RateLimits(journal.store, enabled=limits),
+            detached=detached,
+            simulated=simulated,
+        )
+        add_routes(app, parts)
+        client = await aiohttp_client(app, server_kwargs={"handler_cancellation": True})
+        return Face(client, control, journal, clock)
+
+    yield make
+    for streams, hub, tail, detached in running:
+        await streams.drain()
+        await detached.stop(5)
+        await hub.stop()
+        await tail.stop()
+
+
+@pytest.fixture
+async def face(make_face: MakeFace) -> Face:
+    """Give v3, served by one process on the empty store, without rate limits."""
+    return await make_face()
