@@ -20,7 +20,7 @@ from relay.journal.link import Link
 from relay.telemetry import log
 
 ANSWER_WITHIN: Final = 30.0
-"""Seconds a server may take to answer at all; loading its data may take longer, and it says so."""
+"""Seconds a server may be silent while it starts; one that loads its data says so now and then."""
 STOP_WITHIN: Final = 10.0
 """Seconds a server may take to write its last data and end before it is killed."""
 RESTART_PAUSES: Final = (0.1, 0.5, 2.0, 5.0)
@@ -142,15 +142,17 @@ class EmbeddedValkey:
             StoreUnavailableError: it ended, or does not answer.
 
         """
-        deadline = asyncio.get_running_loop().time() + ANSWER_WITHIN
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + ANSWER_WITHIN
         while True:
             try:
                 self.pid = await self._asked_pid()
             except StoreUnavailableError as error:
-                loading = isinstance(error.__cause__, BusyLoadingError)
                 if not self._alive():
                     raise StoreUnavailableError("the server ended") from error
-                if not loading and asyncio.get_running_loop().time() > deadline:
+                if isinstance(error.__cause__, BusyLoadingError):
+                    deadline = clock() + ANSWER_WITHIN
+                elif clock() > deadline:
                     raise
             else:
                 return

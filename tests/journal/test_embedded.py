@@ -11,6 +11,7 @@ import pytest
 
 from relay.errors import ConfigurationError
 from relay.journal import embedded as module
+from relay.journal.datadir import DataDirectory
 from relay.journal.embedded import EmbeddedValkey
 from relay.journal.link import Link
 from tests.conftest import OpenStore
@@ -21,6 +22,7 @@ pytestmark = pytest.mark.usefixtures("one_engine")
 OWNER = """
 import asyncio, sys
 from pathlib import Path
+from relay.journal.datadir import DataDirectory
 from relay.journal.embedded import EmbeddedValkey
 from relay.journal.link import Link
 
@@ -172,6 +174,33 @@ async def test_ctrl_c_in_the_terminal_does_not_reach_it(tmp_path: Path) -> None:
     server = await EmbeddedValkey.start(tmp_path)
     assert os.getsid(server.pid) == server.pid != os.getsid(0)
     await server.stop()
+
+
+async def test_data_that_takes_long_to_load_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that says it is loading may take longer than one that says nothing."""
+    server = await EmbeddedValkey.start(tmp_path)
+    await ask(server, "EVAL", "for i = 1, 2000 do redis.call('SET', i, ('x'):rep(1000)) end", "0")
+    await server.stop()
+    plain = module._arguments
+
+    def slowly(directory: DataDirectory) -> list[str]:
+        return [
+            *plain(directory),
+            "--key-load-delay",
+            "500",
+            "--loading-process-events-interval-bytes",
+            "1024",
+        ]
+
+    monkeypatch.setattr(module, "_arguments", slowly)
+    monkeypatch.setattr(module, "ANSWER_WITHIN", 0.5)
+    started = asyncio.get_running_loop().time()
+    again = await EmbeddedValkey.start(tmp_path)
+    assert asyncio.get_running_loop().time() - started > 0.5
+    assert await ask(again, "DBSIZE") == 2000
+    await again.stop()
 
 
 async def test_a_server_that_hangs_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
