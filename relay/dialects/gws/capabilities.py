@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import cache
 from typing import Final
 
-from relay.calls.capabilities import capabilities
+from relay.calls.capabilities import Operation, capabilities
 from relay.calls.model import Party, PartyState, Role
 from relay.dialects.gws.operations import CALL_OPERATIONS
 
@@ -42,7 +43,11 @@ def call_state(party: Party) -> CallState:
     return CallState.DIALING if party.role is Role.CALLER else CallState.RINGING
 
 
-def listed(party: Party) -> list[str]:
+def listed(party: Party) -> tuple[str, ...]:
     """Return the names of the operations the leg takes now; empty once it is released."""
-    allowed = capabilities(party)
-    return [name for name in _ORDER[call_state(party)] if CALL_OPERATIONS[name].action.operation in allowed]
+    return _names(call_state(party), capabilities(party))
+
+
+@cache  # every event lists them, and there are few different lists
+def _names(state: CallState, allowed: frozenset[Operation]) -> tuple[str, ...]:
+    return tuple(name for name in _ORDER[state] if CALL_OPERATIONS[name].action.operation in allowed)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 import re
 import uuid
+from functools import lru_cache
 from typing import Final
 
 _CALL_ID: Final = re.compile(r"([0-9A-V]{24})00000([0-9]{3})")
 
 
+@lru_cache(maxsize=1024)  # a call's events come close together, and each names it
 def call_id(session_id: str) -> str:
     """Return the 32 characters GWS calls a session by.
 

@@ -98,14 +98,9 @@ def call(session: Session, party: Party, now: int, api: str) -> dict[str, Any]:
     shown["supervisorListeningIn"] = False
     shown["monitoredUserMuted"] = False
     shown["monitoring"] = False
-    shown["uri"] = call_uri(session.id, api)
+    shown["uri"] = f"{api}/me/calls/{call_id}"
     shown["path"] = f"/calls/{call_id}"
     return shown
-
-
-def call_uri(session_id: str, api: str) -> str:
-    """Return the absolute URI of a session's call."""
-    return f"{api}/me/calls/{identifiers.call_id(session_id)}"
 
 
 def participant(address: Address) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 from aiohttp import web
@@ -21,6 +21,8 @@ from relay.settings import Settings
 from relay.switch.simulator import Simulator
 from tests.dialects.gws.face import Clock, Face
 
+Serve = Callable[..., Awaitable[Face]]
+
 
 @pytest.fixture(scope="session")
 def directory() -> Directory:
@@ -29,20 +31,32 @@ def directory() -> Directory:
 
 
 @pytest.fixture
-async def face(aiohttp_client: AiohttpClient, journal: Journal, directory: Directory) -> AsyncIterator[Face]:
+async def serve(aiohttp_client: AiohttpClient, directory: Directory) -> AsyncIterator[Serve]:
+    """Give a function that serves GWS in one more process, as it were, on a journal."""
+    started: list[Detached] = []
+
+    async def serving(journal: Journal, settings: Settings | None = None) -> Face:
+        clock, detached = Clock(), Detached()
+        started.append(detached)
+        control = Control(journal, directory, Simulator(directory.device, ring_timeout=60), now=clock)
+        app = web.Application(middlewares=[errors_middleware({API: render_error}, render_error)])
+        parts = Parts(
+            control=control,
+            journal=journal,
+            directory=directory,
+            detached=detached,
+            settings=settings or Settings(),
+            now=clock,
+        )
+        admission = add_routes(app, parts)
+        return Face(await aiohttp_client(app), control, journal, clock, admission)
+
+    yield serving
+    for detached in started:
+        await detached.stop(5)
+
+
+@pytest.fixture
+async def face(serve: Serve, journal: Journal) -> Face:
     """Give GWS, served by one process on the empty store."""
-    clock = Clock()
-    control = Control(journal, directory, Simulator(directory.device, ring_timeout=60), now=clock)
-    detached = Detached()
-    app = web.Application(middlewares=[errors_middleware({API: render_error}, render_error)])
-    parts = Parts(
-        control=control,
-        journal=journal,
-        directory=directory,
-        detached=detached,
-        settings=Settings(),
-        now=clock,
-    )
-    add_routes(app, parts)
-    yield Face(await aiohttp_client(app), control, journal, clock)
-    await detached.stop(5)
+    return await serve(journal)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from aiohttp import BasicAuth, web
+from aiohttp import web
 from aiohttp.test_utils import TestClient
 
 from relay.control import Control
+from relay.dialects.gws.admission import Admission
 from relay.journal.journal import Journal
 
 Client = TestClient[web.Request, web.Application]
@@ -44,11 +45,14 @@ class Answer(NamedTuple):
 class Face:
     """GWS of one process."""
 
-    def __init__(self, client: Client, control: Control, journal: Journal, clock: Clock) -> None:
+    def __init__(
+        self, client: Client, control: Control, journal: Journal, clock: Clock, admission: Admission
+    ) -> None:
         self.client = client
         self.control = control
         self.journal = journal
         self.clock = clock
+        self.admission = admission
 
     async def get(self, path: str, user: str = "jane") -> Answer:
         """Read something as a user."""
@@ -68,10 +72,6 @@ class Face:
         if body["statusCode"] not in (0, 7):
             assert set(body) == {"statusCode", "statusMessage"}
         return Answer(response.status, body["statusCode"], body)
-
-    async def basic(self, path: str, user: str, password: str = "demo") -> Answer:
-        """Read something with Basic credentials."""
-        return await self.request("GET", path, auth=BasicAuth(user, password))
 
     async def dial(self, user: str = "jane", device: str = JANES, destination: str = "15002") -> str:
         """Dial, and return the path of the call as its caller's client knows it."""
