@@ -125,24 +125,26 @@ class AccountStream:
             if not group.links:
                 self._forget(group)
 
-    def reset(self) -> None:
-        """Go on from the frontier, which has moved; everybody is owed a gap."""
-        standing = [link for link in self.links if link.group is not None or link in self.late]
-        positions = [link.at for link in standing]
+    def owe_gaps(self) -> None:
+        """Note where everybody stands, to be told once the journal goes on from another place."""
+        for link in self.links:
+            if not link.gap_owed and (link.group is not None or link in self.late):
+                at = link.at
+                link.move(at)
+                link.gap_owed = True
+                self.gapped.append((link, at))
+
+    def restart(self) -> None:
+        """Go on from the frontier, which was moved; what the present round has not delivered is lost too."""
         for group in self._groups.values():
             group.pending = False
         self._before = self._served = self._frontier.at
         self._round += 1
         self.resets += 1
         self.ring.restart(self._frontier.at)
-        self.late.clear()
-        for link, at in zip(standing, positions, strict=True):
-            if link.group is None:
-                self._attach(link)
-            if not link.gap_owed:
-                link.move(at)
-                link.gap_owed = True
-                self.gapped.append((link, at))
+        late, self.late = self.late, []
+        for link in late:
+            self._attach(link)
 
     def abandon(self) -> None:
         """Let everybody go, to come again from where each is."""

@@ -100,9 +100,11 @@ class PartitionFeed:
     def reset(self, partition: int, position: str) -> None:
         """Go on from a position although entries may be lost. Called by the tail."""
         self._begun = True
+        for stream in self._streams.values():
+            stream.owe_gaps()
         self._frontier.at = parse(position)
         for stream in self._streams.values():
-            stream.reset()
+            stream.restart()
             self._attention[stream] = None
         self._wake.set()
         _log.warning("feed reset", partition=partition, position=position)

@@ -88,7 +88,7 @@ class Replay:
         left = [Held(parse(entry.id.stream_id), entry, 0.0) for entry in page.entries]
         while left and self._link.live:
             part = _slice(left)
-            del left[: len(part)]
+            left = left[len(part) :]
             await self._hand(part, part[-1].key)
         if self._link.live:
             self._link.move(to)

@@ -21,7 +21,7 @@ class Limits(NamedTuple):
     buffer_bytes: int = 1024 * 1024
     """Bytes that may wait in the process for one client; one delivery of `ROUND_BYTES` may come on top."""
     slow_seconds: float = 30.0
-    """How long more than `HIGH_WATER` may wait without a break; also how long the kernel may wait for the peer
+    """How long more than `HIGH_WATER` may wait without a break; also how long the kernel waits for the peer
     to take bytes or acknowledge them (TCP_USER_TIMEOUT)."""
     socket_bytes: int = 64 * 1024
     """Asked of the kernel as send buffer: it takes about 136 KB then, and 4 MB if it may choose itself."""
