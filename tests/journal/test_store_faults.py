@@ -1,4 +1,4 @@
-"""What becomes of commits while the store is killed, frozen or away; at full length with RELAY_FAULTS=full."""
+"""What becomes of commits while the store is killed, frozen or away; RELAY_FAULTS=full takes longer."""
 
 from __future__ import annotations
 
