@@ -29,6 +29,10 @@ class TenantMismatchError(NotAllowedError):
     """The request names another tenant than its token's."""
 
 
+class NotOwnerError(NotAllowedError):
+    """Only the object's owner may ask this."""
+
+
 def authenticated(directory: Directory, handler: PrincipalHandler) -> Handler:
     """Have a handler called only for requests with a known bearer token.
 

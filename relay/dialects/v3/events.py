@@ -9,19 +9,15 @@ from aiohttp import web
 
 from relay.dialects.v3.access import check_reach
 from relay.dialects.v3.problems import InvalidParameterError
+from relay.dialects.v3.queries import event_id, page_limit
 from relay.directory.model import Principal
 from relay.errors import InvalidFieldError
-from relay.journal.ids import InvalidIdError, bare
 from relay.journal.journal import Journal
 from relay.journal.record import RecordKind
 from relay.streaming.selection import rendered
 from relay.streaming.sse import EventStreams, InvalidLastEventIdError
 from relay.subscriptions.filters import Filter, compile_filter
 from relay.subscriptions.rendering import Rendered, Renderers
-
-DEFAULT_LIMIT: Final = 100
-MAX_LIMIT: Final = 1000
-"""Events of a page."""
 
 PAGE: Final = 200
 """Events read from the journal at a time: rendering them takes some 5 ms, in which nothing else runs."""
@@ -56,8 +52,8 @@ class Events:
     async def history(self, request: web.Request, principal: Principal) -> web.Response:
         """Answer a page of events, oldest first, with the cursor of the next page where there is one."""
         wanted = _wanted(request, principal)
-        after = _event_id(request, "after")
-        limit = _limit(request)
+        after = event_id(request, "after")
+        limit = page_limit(request)
         bodies, scanned, more = list[msgspec.Raw](), 0, True
         while more and len(bodies) < limit and scanned < SCANNED:
             page = await self._journal.history(principal.account, after, limit=PAGE)
@@ -89,7 +85,7 @@ class Events:
                 types=wanted.types,
                 extensions=wanted.extensions,
                 user_id=wanted.user_id,
-                after=_event_id(request, "last_event_id"),
+                after=event_id(request, "last_event_id"),
             )
         except InvalidLastEventIdError as error:
             raise InvalidParameterError(str(error), header="Last-Event-ID") from error
@@ -105,21 +101,3 @@ def _wanted(request: web.Request, principal: Principal) -> _Wanted:
     check_reach(principal, extensions)
     user_id = None if principal.is_admin else principal.user.id
     return _Wanted(compiled, types, extensions, user_id)
-
-
-def _event_id(request: web.Request, parameter: str) -> str | None:
-    given = request.query.get(parameter)
-    if not given:
-        return None
-    try:
-        bare(given)
-    except InvalidIdError as error:
-        raise InvalidParameterError(str(error), parameter=parameter) from error
-    return given
-
-
-def _limit(request: web.Request) -> int:
-    given = request.query.get("limit", str(DEFAULT_LIMIT))
-    if not (given.isascii() and given.isdigit() and len(given) < 10 and 1 <= int(given) <= MAX_LIMIT):
-        raise InvalidParameterError(f"must be a whole number from 1 to {MAX_LIMIT}", parameter="limit")
-    return int(given)

@@ -9,7 +9,7 @@ import msgspec
 from aiohttp import web
 
 from relay import errors
-from relay.dialects.v3.access import InvalidTokenError, MissingTokenError, TenantMismatchError
+from relay.dialects.v3.access import InvalidTokenError, MissingTokenError, NotOwnerError, TenantMismatchError
 from relay.http.body import (
     BodyTooLargeError,
     DoubleEncodedJsonError,
@@ -72,6 +72,7 @@ _KINDS: Final[dict[type[Exception], _Kind]] = {
     MissingTokenError: _Kind(401, "missing_token", "A token is needed"),
     InvalidTokenError: _Kind(401, "invalid_token", "The token is not known"),
     TenantMismatchError: _Kind(403, "tenant_mismatch", "The tenant is not the token's"),
+    NotOwnerError: _Kind(403, "scope_missing", "You may not do this"),
     errors.NotAllowedError: _Kind(403, "extension_not_owned", "The extension is not yours"),
     errors.NotParticipantError: _Kind(403, "not_active_participant", "You do not take part in this call leg"),
     errors.NotFoundError: _Kind(404, "not_found", "There is nothing here"),

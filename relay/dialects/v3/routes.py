@@ -14,6 +14,7 @@ from relay.dialects.v3.commands import CallControl
 from relay.dialects.v3.events import Events
 from relay.dialects.v3.idempotency import Idempotency
 from relay.dialects.v3.simulator import SimulatorFace
+from relay.dialects.v3.subscriptions import SubscriptionsFace
 from relay.directory.directory import Directory
 from relay.http.detached import Detached
 from relay.http.rate_limits import RateLimits
@@ -21,7 +22,9 @@ from relay.http.routing import with_either_slash
 from relay.journal.journal import Journal
 from relay.streaming.sse import EventStreams
 from relay.subscriptions.rendering import Renderers
+from relay.subscriptions.store import Subscriptions
 from relay.switch.simulator import PhoneAction
+from relay.webhooks.guard import Guard
 
 PREFIX: Final = "/v3"
 """Under which every path of v3 is, and under which its errors are rendered."""
@@ -39,6 +42,10 @@ class Parts:
     """By format; ``v3`` is among them."""
     limits: RateLimits
     detached: Detached
+    subscriptions: Subscriptions
+    guard: Guard
+    base_url: str
+    """What absolute URIs begin with."""
     simulated: bool
     """Whether the switch is the simulator."""
 
@@ -63,6 +70,17 @@ def add_routes(app: web.Application, parts: Parts) -> None:
         web.get(f"{PREFIX}/events", known(events.history)),
         # No HEAD: it would hold a stream open that nobody can read.
         web.get(f"{PREFIX}/events/stream", known(events.stream), allow_head=False),
+    ]
+    subscriptions = SubscriptionsFace(
+        parts.subscriptions, parts.guard, parts.directory, parts.detached, parts.base_url
+    )
+    one = f"{PREFIX}/subscriptions/{{id}}"
+    routes += [
+        web.post(f"{PREFIX}/subscriptions", known(subscriptions.create)),
+        web.get(f"{PREFIX}/subscriptions", known(subscriptions.list)),
+        web.get(one, known(subscriptions.get)),
+        web.delete(one, known(subscriptions.delete)),
+        web.get(f"{one}/secret", known(subscriptions.secret)),
     ]
     if parts.simulated:
         face = SimulatorFace(parts.control, parts.detached)

@@ -42,7 +42,8 @@ def number(**options: Any) -> fields.Float:
 
 def whole(**options: Any) -> fields.Integer:
     """Make a field for an integer."""
-    return fields.Integer(strict=True, error_messages=_said("must be an integer"), **options)
+    said = _said("must be an integer") | {"too_large": "is too large"}
+    return _Integer(strict=True, error_messages=said, **options)
 
 
 def nested(schema: type[Strict], **options: Any) -> fields.Nested:
@@ -75,6 +76,15 @@ class _Number(fields.Float):
 
     def _validated(self, value: Any) -> Any:
         if isinstance(value, bool) or not isinstance(value, int | float):
+            raise self.make_error("invalid")
+        return super()._validated(value)
+
+
+class _Integer(fields.Integer):
+    """JSON's integers only."""
+
+    def _validated(self, value: Any) -> Any:
+        if isinstance(value, bool) or not isinstance(value, int):
             raise self.make_error("invalid")
         return super()._validated(value)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from ipaddress import ip_network
 
 import pytest
 from aiohttp import web
@@ -20,10 +21,13 @@ from relay.journal.journal import Journal
 from relay.journal.tail import Tail
 from relay.streaming.hub import Hub
 from relay.streaming.sse import EventStreams
+from relay.subscriptions.store import Subscriptions
 from relay.switch.simulator import Simulator
+from relay.webhooks.guard import Guard
 from tests.dialects.v3.face import Clock, Face
 
 DEMO = demo()
+MOST_SUBSCRIPTIONS = 20
 
 MakeFace = Callable[..., Awaitable[Face]]
 
@@ -51,6 +55,9 @@ async def make_face(aiohttp_client: AiohttpClient, journal: Journal) -> AsyncIte
             renderers=renderers,
             limits=RateLimits(journal.store, enabled=limits),
             detached=detached,
+            subscriptions=Subscriptions(journal.store, formats=tuple(renderers), limit=MOST_SUBSCRIPTIONS),
+            guard=Guard((ip_network("127.0.0.0/8"),)),
+            base_url="https://relay.example.com",
             simulated=simulated,
         )
         add_routes(app, parts)

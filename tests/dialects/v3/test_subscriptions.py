@@ -1,0 +1,188 @@
+"""``/v3/subscriptions/``: who may subscribe to what, and what is shown of it."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import pytest
+
+from tests.dialects.v3.conftest import MOST_SUBSCRIPTIONS
+from tests.dialects.v3.face import Answer, Face
+
+URL = "http://127.0.0.1:9999/hook"
+SECRET = "whsec_" + base64.b64encode(bytes(32)).decode()
+
+
+async def subscribe(face: Face, user: str = "jane", **fields: Any) -> Answer:
+    """Subscribe to something."""
+    return await face.post("/subscriptions/", {"url": URL, **fields}, user)
+
+
+async def test_a_subscription_is_made_with_a_secret(face: Face) -> None:
+    """Only the url is needed; the secret is in the answer, and nowhere else but under its own path."""
+    made = await subscribe(face, types=["call.leg.*"], description="mine")
+    assert made.status == 201
+    assert made.body["secret"].startswith("whsec_")
+    assert made.headers["Location"] == f"https://relay.example.com/v3/subscriptions/{made.body['id']}"
+    shown = (await face.get(f"/subscriptions/{made.body['id']}")).body
+    assert made.body == {**shown, "secret": made.body["secret"]}
+    assert shown == {
+        "id": made.body["id"],
+        "url": URL,
+        "types": ["call.leg.*"],
+        "extensions": ["210"],
+        "format": "v3",
+        "status": "active",
+        "reason": None,
+        "headers": {},
+        "max_in_flight": 10,
+        "retries": None,
+        "timeout": None,
+        "description": "mine",
+        "created_at": shown["created_at"],
+    }
+    secret = await face.get(f"/subscriptions/{made.body['id']}/secret")
+    assert secret.body == {"secret": made.body["secret"]}
+    assert secret.headers["Cache-Control"] == "no-store"
+
+
+async def test_every_field_is_kept(face: Face) -> None:
+    """As it was given."""
+    fields: dict[str, Any] = {
+        "types": ["call.leg.hungup"],
+        "extensions": ["200", "210"],
+        "secret": SECRET,
+        "headers": {"Authorization": "Bearer x"},
+        "max_in_flight": 3,
+        "retries": [1, 2.5],
+        "timeout": 10,
+    }
+    made = await subscribe(face, "admin", **fields)
+    assert made.status == 201, made.body
+    assert {name: made.body[name] for name in fields} == fields
+
+
+async def test_an_agent_subscribes_to_its_own_extension(face: Face) -> None:
+    """Without naming one it is not the whole tenant's; an admin's is."""
+    assert (await subscribe(face)).body["extensions"] == ["210"]
+    assert (await subscribe(face, "admin")).body["extensions"] == []
+    refused = await subscribe(face, extensions=["210", "200"])
+    assert (refused.status, refused.code) == (403, "extension_not_owned")
+
+
+async def test_an_agent_has_its_own_and_an_admin_reaches_all(face: Face) -> None:
+    """What another made does not exist for an agent, nor for another tenant."""
+    janes, admins = (await subscribe(face)).body["id"], (await subscribe(face, "admin")).body["id"]
+    listed = {
+        user: [one["id"] for one in (await face.get("/subscriptions/", user)).body["subscriptions"]]
+        for user in ("jane", "john", "admin", "mallory")
+    }
+    assert listed == {"jane": [janes], "john": [], "admin": [janes, admins], "mallory": []}
+    for user, subscription in (("jane", admins), ("john", janes), ("mallory", janes)):
+        for method, path in (("GET", ""), ("DELETE", ""), ("GET", "/secret")):
+            answer = await face.request(method, f"/subscriptions/{subscription}{path}", user)
+            assert (answer.status, answer.code) == (404, "not_found")
+    assert (await face.get(f"/subscriptions/{janes}", "admin")).status == 200
+
+
+async def test_secrets_are_for_the_owner(face: Face) -> None:
+    """An admin may see and delete an agent's subscription, but sign nothing in its name."""
+    made = await subscribe(face, headers={"Authorization": "Bearer x"})
+    path = f"/subscriptions/{made.body['id']}"
+    refused = await face.get(f"{path}/secret", "admin")
+    assert (refused.status, refused.code) == (403, "scope_missing")
+    assert (await face.get(path, "admin")).body["headers"] == {"Authorization": "***"}
+    assert (await face.get(path)).body["headers"] == {"Authorization": "Bearer x"}
+    assert (await face.request("DELETE", path, "admin")).status == 204
+
+
+async def test_a_deleted_subscription_is_gone(face: Face) -> None:
+    """Deleting it again finds nothing."""
+    path = f"/subscriptions/{(await subscribe(face)).body['id']}"
+    deleted = await face.request("DELETE", path)
+    assert (deleted.status, deleted.body) == (204, None)
+    for method in ("GET", "DELETE"):
+        assert (await face.request(method, path)).status == 404
+    assert (await face.get("/subscriptions/")).body == {"subscriptions": [], "next": None}
+
+
+async def test_lists_come_in_pages(face: Face) -> None:
+    """Oldest first, each page with the cursor of the next."""
+    made = [(await subscribe(face)).body["id"] for _ in range(5)]
+    found: list[str] = []
+    cursor: str | None = None
+    while True:
+        query = {"limit": "2"} | ({"cursor": cursor} if cursor else {})
+        page = (await face.get("/subscriptions", **query)).body
+        found += [one["id"] for one in page["subscriptions"]]
+        cursor = page["next"]
+        if cursor is None:
+            break
+    assert found == made
+
+
+@pytest.mark.parametrize("query", ["cursor=x", "cursor=-1", "limit=0", "limit=x"])
+async def test_an_unusable_parameter_is_named(face: Face, query: str) -> None:
+    """A cursor is what a page gave."""
+    answer = await face.get(f"/subscriptions/?{query}")
+    assert (answer.status, answer.code) == (400, "invalid_field")
+    assert answer.body["errors"][0]["parameter"] == query.split("=", maxsplit=1)[0]
+
+
+async def test_a_tenant_has_only_so_many(face: Face) -> None:
+    """The limit is named; deleting one makes room."""
+    made = [await subscribe(face) for _ in range(MOST_SUBSCRIPTIONS)]
+    refused = await subscribe(face)
+    assert (refused.status, refused.code) == (409, "limit_reached")
+    assert str(MOST_SUBSCRIPTIONS) in refused.body["detail"]
+    assert (await subscribe(face, "mallory")).status == 201
+    await face.request("DELETE", f"/subscriptions/{made[0].body['id']}")
+    assert (await subscribe(face)).status == 201
+
+
+@pytest.mark.parametrize(
+    ("fields", "pointers"),
+    [
+        ({"url": "http://10.0.0.1/"}, ["/url"]),
+        ({"url": "http://169.254.169.254/"}, ["/url"]),
+        ({"url": "http://[::ffff:10.0.0.1]/"}, ["/url"]),
+        ({"url": "ftp://127.0.0.1/"}, ["/url"]),
+        ({"url": "nonsense"}, ["/url"]),
+        ({"url": ""}, ["/url"]),
+        ({"url": None}, ["/url"]),
+        ({"url": 7}, ["/url"]),
+        ({"types": ["*leg"]}, ["/types"]),
+        ({"types": "call.leg.*"}, ["/types"]),
+        ({"types": [7, None]}, ["/types/0", "/types/1"]),
+        ({"extensions": ["999"]}, ["/extensions/0"]),
+        ({"format": "xml"}, ["/format"]),
+        ({"secret": "short"}, ["/secret"]),
+        ({"secret": "whsec_!!!"}, ["/secret"]),
+        ({"headers": {"a/b~c": 7}}, ["/headers/a~1b~0c"]),
+        ({"headers": {"Host": "x"}}, ["/headers"]),
+        ({"headers": {"X": "a\r\nb"}}, ["/headers"]),
+        ({"headers": ["X"]}, ["/headers"]),
+        ({"max_in_flight": 0}, ["/max_in_flight"]),
+        ({"max_in_flight": "3"}, ["/max_in_flight"]),
+        ({"max_in_flight": True}, ["/max_in_flight"]),
+        ({"max_in_flight": 1.5}, ["/max_in_flight"]),
+        ({"retries": [0]}, ["/retries"]),
+        ({"retries": ["5"]}, ["/retries/0"]),
+        ({"retries": [10**400]}, ["/retries/0"]),
+        ({"retries": 5}, ["/retries"]),
+        ({"timeout": 0.1}, ["/timeout"]),
+        ({"timeout": False}, ["/timeout"]),
+        ({"description": "x" * 501}, ["/description"]),
+        ({"rate_limit": {"count": 1}}, ["/rate_limit"]),
+        ({"_schema": 1}, ["/_schema"]),
+    ],
+)
+async def test_an_unusable_field_is_pointed_at(
+    face: Face, fields: dict[str, Any], pointers: list[str]
+) -> None:
+    """And nothing is made."""
+    before = await face.written()
+    answer = await subscribe(face, "admin", **fields)
+    assert (answer.status, answer.code, answer.pointers) == (422, "invalid_field", pointers)
+    assert await face.written() == before
