@@ -56,18 +56,16 @@ class DataDirectory:
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.path = self.path.resolve()
-            lock = os.open(self.path / "relay.lock", os.O_RDWR | os.O_CREAT, 0o600)
-        except OSError as error:
+            self._lock = os.open(self.path / "relay.lock", os.O_RDWR | os.O_CREAT, 0o600)
+            self._own(self._lock)
+            self._socket = _runtime_directory(self.path) / "valkey.sock"
+        except (OSError, ConfigurationError) as error:
+            self.release()
+            if isinstance(error, ConfigurationError):
+                raise
             raise ConfigurationError(
                 f"RELAY_DATA_DIR {self.path} cannot be used: {error.strerror}"
             ) from error
-        self._lock = lock
-        try:
-            self._own(lock)
-            self._socket = _runtime_directory(self.path) / "valkey.sock"
-        except BaseException:
-            self.release()
-            raise
 
     def _own(self, lock: int) -> None:
         if not _locked(lock):

@@ -27,6 +27,8 @@ RESTART_PAUSES: Final = (0.1, 0.5, 2.0, 5.0)
 """Seconds before each try to bring a server back; the last one repeats."""
 WATCH_INTERVAL: Final = 0.25
 """Seconds between looks at whether the server is alive."""
+REAP_WITHIN: Final = 1.0
+"""Seconds, more than the moment between a process's last act and its end."""
 READY_POLL: Final = 0.05
 """Seconds between tries to reach a server that starts."""
 LOG_MAX: Final = 1_048_576
@@ -169,10 +171,14 @@ class EmbeddedValkey:
         return int(info.partition(b"process_id:")[2].split()[0])
 
     def _alive(self) -> bool:
-        if self._process is not None and self._process.poll() is not None:
-            self._process = None
-            return False
-        return self._directory.server_alive()
+        if self._process is None:
+            return self._directory.server_alive()
+        if self._process.poll() is None and self._directory.server_alive():
+            return True
+        with suppress(subprocess.TimeoutExpired):  # without its lock, it is in the act of ending
+            self._process.wait(REAP_WITHIN)
+        self._process = None
+        return False
 
     async def _watch(self) -> None:
         while True:
@@ -203,9 +209,6 @@ class EmbeddedValkey:
             with suppress(ProcessLookupError):
                 os.kill(self.pid, how)
             await self._ended(STOP_WITHIN)
-        if self._process is not None:
-            self._process.wait()
-            self._process = None
 
     async def _ended(self, within: float) -> None:
         deadline = asyncio.get_running_loop().time() + within

@@ -117,9 +117,8 @@ class Pipe:
                 batch = self._take()
                 if batch:
                     await self._serve(batch)
-                    await asyncio.sleep(
-                        0
-                    )  # let those just answered ask again, so that they share the next batch
+                    # Those just answered may ask again at once: let them share the next batch.
+                    await asyncio.sleep(0)
                 elif self._closed:
                     return
                 else:

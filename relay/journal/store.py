@@ -119,11 +119,12 @@ class Store:
         return await self._pipe(self._writing).submit(command, script)
 
     async def fetch(self, commands: Sequence[Sequence[Argument]]) -> list[Any]:
-        """Return the replies of many reads, pipelined on the reading side; raises as `call` does."""
+        """Return the replies of many reads, pipelined on the reading side; raises as `call` does.
+
+        A long list is asked for in parts, so that other readers get their turn in between.
+        """
         replies: list[Any] = []
-        for first in range(
-            0, len(commands), MAX_BATCH
-        ):  # one at a time, so that a long list stays behind others
+        for first in range(0, len(commands), MAX_BATCH):
             some = commands[first : first + MAX_BATCH]
             replies += await asyncio.gather(*self._pipe(self._reading).submit_all(some))
         return replies
