@@ -55,7 +55,7 @@ class Settings:
     """Partitions of the journal; fixed when a store is first used."""
     event_retention: float = 86_400
     """How long events can be replayed and read as history."""
-    event_max_bytes: int = 1_073_741_824
+    event_max_bytes: int = 268_435_456
     """Bytes of events a partition keeps at most; older ones go early."""
 
     # Who may do what
