@@ -124,8 +124,7 @@ class _Reader:
 
     async def run(self) -> None:
         """Read until nobody listens. A failed read is repeated after a pause, from the same position."""
-        # While reads fail it goes on even so: the store counts a reader as failing until it works again.
-        while self._wanted() or self._failures:
+        while self._wanted():
             try:
                 await self._step()
                 self._failures = 0

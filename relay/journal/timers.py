@@ -37,10 +37,10 @@ _timer: Final = msgspec.json.Decoder(Timer)
 _log: Final = log.get("timers")
 
 Elapse = Callable[[int, Timer], Awaitable[None]]
-"""Carry out a due timer of a partition, at most once by its nonce, and take it out in the same commit.
+"""Carry out a due timer of a partition, at most once by its nonce.
 
-Called again after UnavailableError. Returning, or raising anything else, ends the timer: it is taken out if
-it is still there.
+Called again after UnavailableError, and after a crash. Returning, or raising anything else, ends the timer:
+it is taken out if the commit has not done so.
 """
 
 

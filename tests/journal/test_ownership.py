@@ -240,6 +240,20 @@ async def test_a_flushed_store_is_owned_anew(own: Own, server: Server) -> None:
     await holds(ownership, 16)
 
 
+async def test_ownership_outlives_whatever_the_store_answers(own: Own, store: Store) -> None:
+    """A fault nobody expected is logged; what is held stays held, and sharing goes on once it is gone."""
+    one = await own("one", [Working()])
+    await holds(one, 16)
+    with structlog.testing.capture_logs() as logs:
+        await store.call("DEL", MEMBERS)
+        await store.call("SET", MEMBERS, "no sorted set")
+        await eventually(lambda: "ownership failed" in [entry["event"] for entry in logs])
+    assert one.partitions == ALL
+    await store.call("DEL", MEMBERS)
+    other = await own("other", [Working()])
+    await holds(other, 8)
+
+
 async def test_a_stop_during_an_outage_ends(
     faulty_server: Server, own: Own, open_store: Callable[..., Awaitable[Store]]
 ) -> None:

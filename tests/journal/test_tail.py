@@ -17,7 +17,7 @@ from relay.journal.record import Entry
 from relay.journal.store import Store
 from relay.journal.tail import Tail
 from tests.engines import Server
-from tests.journal.records import Collecting, account_in, append
+from tests.journal.records import Collecting, account_in, append, write_through
 from tests.waiting import eventually
 
 PARTITION = 7
@@ -237,6 +237,7 @@ async def test_a_killed_and_restarted_server_costs_listeners_nothing(
     faulty_server: Server, make_tail: Callable[[Store], Tail], open_store: Callable[[str], Awaitable[Store]]
 ) -> None:
     """What was written before and after a crash of the server comes once, and nothing is reset."""
+    write_through(faulty_server)
     store = await open_store(faulty_server.url)
     journal, listener = Journal(store), Collecting()
     await make_tail(store).listen(PARTITION, listener).ready()
@@ -248,6 +249,23 @@ async def test_a_killed_and_restarted_server_costs_listeners_nothing(
     await eventually(lambda: len(listener.ids) >= 703)
     assert listener.ids == before + after
     assert listener.resets == []
+
+
+async def test_a_reader_outlives_whatever_the_store_answers(
+    tail: Tail, journal: Journal, store: Store
+) -> None:
+    """A fault nobody expected is logged, and the reader tries again until it is gone."""
+    events = store.keys_at(PARTITION).events
+    await store.call("SET", events, "no stream")
+    listener = Collecting()
+    with structlog.testing.capture_logs() as logs:
+        listening = tail.listen(PARTITION, listener)
+        await eventually(lambda: len(logs) >= 2)
+        await store.call("DEL", events)
+        await listening.ready()
+    assert {entry["event"] for entry in logs} == {"reader failed"}
+    written = await append(journal, ACCOUNT)
+    await eventually(lambda: listener.ids == written)
 
 
 async def test_a_listener_that_joins_while_the_store_is_away_starts_when_it_is_back(
