@@ -33,7 +33,8 @@ class UnsupportedMediaTypeError(RefusedError):
     """The body is not of a type that is read here; carries ``accepted``."""
 
     def __init__(self, given: str, accepted: tuple[str, ...]) -> None:
-        shown = f"not {given[:100]}" if given else "which the request lacks"
+        plain = given[:100].encode("ascii", "backslashreplace").decode()  # a header may hold any bytes
+        shown = f"not {plain}" if plain else "which the request lacks"
         super().__init__(f"Content-Type must be {' or '.join(accepted)} in UTF-8, {shown}")
         self.accepted = accepted
 

@@ -14,10 +14,9 @@ from relay.directory.model import Principal
 from relay.errors import InvalidFieldError
 from relay.journal.journal import Journal
 from relay.journal.record import RecordKind
-from relay.streaming.selection import rendered
 from relay.streaming.sse import EventStreams, InvalidLastEventIdError
 from relay.subscriptions.filters import Filter, compile_filter
-from relay.subscriptions.rendering import Rendered, Renderers
+from relay.subscriptions.rendering import Rendered, Renderers, rendered
 
 PAGE: Final = 200
 """Events read from the journal at a time: rendering them takes some 5 ms, in which nothing else runs."""
