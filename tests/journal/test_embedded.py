@@ -17,8 +17,6 @@ from relay.journal.link import Link
 from tests.conftest import OpenStore
 from tests.waiting import eventually
 
-pytestmark = pytest.mark.usefixtures("one_engine")
-
 OWNER = """
 import asyncio, sys
 from pathlib import Path
@@ -36,13 +34,6 @@ async def main():
 
 asyncio.run(main())
 """
-
-
-@pytest.fixture
-def one_engine(engine: str) -> None:
-    """Skip the second engine: the embedded server is always Valkey."""
-    if engine != "valkey":
-        pytest.skip("the embedded server is always Valkey")
 
 
 def orphan(data: Path) -> int:
