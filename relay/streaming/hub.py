@@ -77,6 +77,17 @@ class Hub:
                 feed.attend(stream)
         return link
 
+    async def position(self, account: str) -> str:
+        """Return the live end: whoever joins after it within seconds misses nothing committed from now on.
+
+        Raises:
+            DrainingError: the hub is stopping.
+
+        """
+        feed = self._feed(self._journal.store.keys(account).partition)
+        with feed.held():
+            return str((await feed.stream(account)).served())
+
     async def stop(self) -> None:
         """Serve nobody any more. Those who hold connections end them before."""
         self._stopped = True

@@ -26,6 +26,9 @@ from relay.telemetry import log
 
 RETRY_SPREAD_MS: Final = (1_000, 10_000)
 """What clients of a stopping process are asked to wait, drawn for each: not all must come back at once."""
+POSITION_WITHIN: Final = 1.0
+"""Seconds a fresh stream's head waits for the live end, so that nothing is missed from the head on. It comes
+without it while the store is away, when nothing can be committed either."""
 RETRY_WHEN_FULL: Final = 10
 """Seconds a client is asked to wait when this process has all the streams it takes."""
 
@@ -99,6 +102,7 @@ class EventStreams:
         selection = Framed.of(
             event_format, framing, self._renderers, types=types, extensions=extensions, user_id=user_id
         )
+        since = asked or await self._live_end(account)
         response = self._response(framing)
         writer, transport = await _prepare(response, request)
         _bound_kernel(transport, self._limits)
@@ -106,7 +110,7 @@ class EventStreams:
         self._add(stream)
         try:
             stream.send(OPENING)
-            await self._follow(stream, account, selection, asked)
+            await self._follow(stream, account, selection, since)
             await response.write_eof()
         finally:
             self._remove(stream)
@@ -138,6 +142,13 @@ class EventStreams:
                 raise InvalidLastEventIdError(f"the last event id {error}") from None
         return asked
 
+    async def _live_end(self, account: str) -> str | None:
+        try:
+            async with asyncio.timeout(POSITION_WITHIN):
+                return await self._hub.position(account)
+        except TimeoutError:
+            return None
+
     def _check_room(self) -> None:
         if self._draining:
             raise DrainingError("this process is stopping")
@@ -153,9 +164,9 @@ class EventStreams:
         response.force_close()  # a connection that was a stream is not used again
         return response
 
-    async def _follow(self, stream: EventStream, account: str, selection: Framed, asked: str | None) -> None:
+    async def _follow(self, stream: EventStream, account: str, selection: Framed, since: str | None) -> None:
         """Have the hub serve the stream until it ends; a join that still replays then is given up."""
-        joining = asyncio.create_task(self._join(stream, account, selection, asked))
+        joining = asyncio.create_task(self._join(stream, account, selection, since))
         try:
             await asyncio.wait((joining, stream.done), return_when=asyncio.FIRST_COMPLETED)
             if joining.done():
@@ -168,9 +179,9 @@ class EventStreams:
                 link.leave()
 
     async def _join(
-        self, stream: EventStream, account: str, selection: Framed, asked: str | None
+        self, stream: EventStream, account: str, selection: Framed, since: str | None
     ) -> Link[bytes]:
-        link = await self._hub.join(account, stream, selection, after=asked)
+        link = await self._hub.join(account, stream, selection, after=since)
         stream.joined()
         return link
 

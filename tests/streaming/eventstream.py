@@ -43,6 +43,10 @@ class Reader:
         for line in lines:
             self._line(line.decode("utf-8", errors="strict"))
 
+    def drop_rest(self) -> None:
+        """Forget what is unfinished, as a client does at the end of a stream."""
+        self._rest, self._type, self._data, self._first = b"", "", [], True
+
     def _line(self, line: str) -> None:
         if not line:
             self._dispatch()
