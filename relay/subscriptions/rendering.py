@@ -6,9 +6,13 @@ Renderers live in the dialects and reach streaming and webhooks as arguments.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from relay.calls.events import CallEvent, EventId
+from relay.journal.record import Entry
+from relay.telemetry import log
+
+_log: Final = log.get("rendering")
 
 
 class Rendered(NamedTuple):
@@ -29,3 +33,20 @@ Renderer = Callable[[EventId, CallEvent], Rendered | None]
 
 Renderers = Mapping[str, Renderer]
 """Renderers by format name: ``v3``, ``gws``, ``ringcentral``."""
+
+
+def rendered(entry: Entry, event_format: str, renderers: Renderers) -> Rendered | None:
+    """Return a call record's event in a format, rendered at most once; None where there is nothing to show.
+
+    An event its renderer fails on is logged and shown to nobody, rather than holding up all that follow.
+    """
+    try:
+        found: Rendered | None = entry.rendered[event_format]
+    except KeyError:
+        try:
+            found = renderers[event_format](entry.id, entry.event)
+        except Exception:  # noqa: BLE001 - whatever the renderer's fault is
+            _log.exception("event not rendered", event_id=str(entry.id), format=event_format)
+            found = None
+        entry.rendered[event_format] = found
+    return found

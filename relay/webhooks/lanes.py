@@ -120,10 +120,10 @@ class Lanes(Generic[Q]):
         else:
             self._idle.appendleft(reference.lane)
 
-    def done(self, reference: Q) -> None:
+    def done(self, reference: Queued) -> None:
         """Note that a head is settled and its outcome stored: its lane goes on."""
         if reference.attempts:
-            self._resume(reference)
+            self._resume(reference.lane, reference.score)
             return
         lane = self._lanes[reference.lane]
         lane.popleft()
@@ -163,21 +163,28 @@ class Lanes(Generic[Q]):
         return claimed
 
     def claimed(self, lanes: Sequence[str], retries: Sequence[Q]) -> None:
-        """Take the heads loaded for claimed lanes; those that are missing are overdue again."""
+        """Take the heads loaded for claimed lanes; whoever claimed them speaks for the missing ones."""
         self._claimed -= len(lanes)
         self._retries.extend(retries)
-        loaded = {retry.lane for retry in retries}
-        self._overdue.extend(lane for lane in lanes if lane not in loaded and lane in self._failing)
 
-    def _resume(self, head: Q) -> None:
-        """Take a failing lane back: what waited behind its head is in the queue again, where it belongs."""
-        self._failing.discard(head.lane)
-        self._position = min(self._position, head.score)
+    def unclaim(self, lanes: Sequence[str]) -> None:
+        """Give claimed lanes back whose heads could not be loaded now."""
+        self._claimed -= len(lanes)
+        self._overdue.extendleft(reversed(lanes))
+
+    def forget(self, lane: str) -> None:
+        """Note that a lane is not failing any more, with nothing left of it."""
+        self._failing.discard(lane)
+
+    def _resume(self, lane: str, place: int) -> None:
+        """Take a failing lane back: what waited behind its head is in the queue again, after that place."""
+        self._failing.discard(lane)
+        self._position = min(self._position, place)
         self._more = True
         if self._page is not None:
-            self._page.resumed.add(head.lane)
+            self._page.resumed.add(lane)
             back_to = self._page.back_to
-            self._page.back_to = head.score if back_to is None else min(back_to, head.score)
+            self._page.back_to = place if back_to is None else min(back_to, place)
 
     # What is loaded
 
@@ -188,6 +195,12 @@ class Lanes(Generic[Q]):
         if not self._more or self._page is not None or self.room < self._width // 4 or stuck:
             return None
         return self._position
+
+    @property
+    def hungry(self) -> bool:
+        """Whether something is to be loaded: overdue heads, or more of the queue."""
+        overdue = bool(self._overdue) and len(self._retries) + self._claimed < self._limit
+        return overdue or self.unread is not None
 
     @property
     def room(self) -> int:
@@ -253,7 +266,7 @@ class Lanes(Generic[Q]):
                 lane.append(reference)
         return True
 
-    def _unload(self, reference: Q) -> None:
+    def _unload(self, reference: Queued) -> None:
         self._loaded.discard(reference.event)
         if self._page is not None:
             self._page.settled.add(reference.event)

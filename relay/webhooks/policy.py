@@ -38,6 +38,8 @@ class Reason(StrEnum):
     """The endpoint said so, with 410."""
     BODY_MISSING = "body_missing"
     """Neither the journal nor what is kept for retries has the event any more."""
+    UNREADABLE = "unreadable"
+    """The event cannot be rendered any more."""
 
 
 class Retry(NamedTuple):

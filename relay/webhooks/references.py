@@ -6,40 +6,40 @@ import re
 from typing import Final, NamedTuple
 
 from relay.errors import NotFoundError
-from relay.journal.ids import parse
+from relay.journal.ids import StreamId, parse
 from relay.journal.record import Entry
+from relay.subscriptions.store import PREFIX
 from relay.webhooks.attempts import Attempt
 
 _SEQUENCES: Final = 4096
 _DELIVERY: Final = re.compile(r"dlv_([0-9]{2,4})_([0-9a-f]{32})_([0-9]{1,20}-[0-9]{1,20})", re.ASCII)
 
-SUBSCRIPTION_PREFIX: Final = "sub_"
 
-
-def score(stream_id: str) -> int:
+def place(at: StreamId) -> int:
     """Return an event's place in every ZSET of events: ms x 4096 + sequence, exact as a double until 2039.
 
-    A store whose clock was set back counts sequences until it has caught up, perhaps beyond 4096. Their places
-    then run into those of the next milliseconds, which harms only order, and only around that moment.
+    A store whose clock was set back counts sequences until it has caught up, perhaps beyond 4096. Their
+    places then run into those of the next milliseconds: order may suffer, and only around that moment.
     """
-    at = parse(stream_id)
     return at.ms * _SEQUENCES + at.seq
 
 
-def time_of(place: int) -> float:
+def time_of(score: int) -> float:
     """Return the time of the event at a place, in seconds since the epoch."""
-    return place // _SEQUENCES / 1000
+    return score // _SEQUENCES / 1000
 
 
 class Reference:
-    """One event on its way to one subscription, its record loaded."""
+    """One event on its way to subscriptions, its record loaded."""
 
     __slots__ = ("attempts", "entry", "event", "history", "lane", "score")
 
-    def __init__(self, entry: Entry, *, attempts: int = 0, history: tuple[Attempt, ...] = ()) -> None:
+    def __init__(
+        self, entry: Entry, score: int, *, attempts: int = 0, history: tuple[Attempt, ...] = ()
+    ) -> None:
         self.entry = entry
         self.event = entry.id.stream_id
-        self.score = score(self.event)
+        self.score = score
         self.lane = entry.event.session.id
         #: Attempts made so far; none while it has never failed.
         self.attempts = attempts
@@ -50,6 +50,16 @@ class Reference:
         return f"Reference({self.event} of call {self.lane}, {self.attempts} attempts)"
 
 
+class Missing(NamedTuple):
+    """A reference whose event is kept nowhere any more."""
+
+    event: str
+    score: int
+    lane: str = ""
+    """Its call, where it heads a failing lane."""
+    attempts: int = 0
+
+
 class DeliveryId(NamedTuple):
     """A delivery's id, made of where it is, so that it is found without an index."""
 
@@ -58,8 +68,12 @@ class DeliveryId(NamedTuple):
     event: str
 
     def __str__(self) -> str:
-        subscription = self.subscription.removeprefix(SUBSCRIPTION_PREFIX)
-        return f"dlv_{self.partition:02d}_{subscription}_{self.event}"
+        return f"dlv_{self.partition:02d}_{self.subscription.removeprefix(PREFIX)}_{self.event}"
+
+    @property
+    def place(self) -> int:
+        """The event's place."""
+        return place(parse(self.event))
 
     @classmethod
     def parse(cls, text: str) -> DeliveryId:
@@ -72,4 +86,4 @@ class DeliveryId(NamedTuple):
         matched = _DELIVERY.fullmatch(text)
         if matched is None:
             raise NotFoundError("there is no such delivery")
-        return cls(int(matched[1]), SUBSCRIPTION_PREFIX + matched[2], matched[3])
+        return cls(int(matched[1]), PREFIX + matched[2], matched[3])

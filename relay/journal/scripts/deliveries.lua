@@ -1,0 +1,273 @@
+-- Apply changes to subscriptions' queues and to what is kept of their deliveries, one after another. Owner script.
+--
+-- EVALSHA deliveries 5+n  lease ready due subs events  key*n  token attempts_ms dead_ms dead_body_ms (operation)*
+--
+-- Each operation is its name and arguments; its keys follow those of the operation before:
+--
+--   settled  queue lanes attempts dead parked       sub lane event score delivery dead
+--            An event succeeded or (`dead` is 1) was given up; a lane it headed goes back into the queue.
+--   failed   queue lanes attempts parked*(1+n)      sub lane event score delivery made pause_ms n event*n
+--            It is tried again after a pause; the events behind it, if it is the first failure, wait with it.
+--   behind   queue lanes parked                     sub lane event
+--            A queued event joins the failing lane it belongs to.
+--   park     queue parked                           sub event
+--            A queued event is about to be cut from the journal: keep its record.
+--   forget   queue lanes parked                     sub event
+--            An event of a subscription that gets nothing more leaves the queue.
+--   abandon  queue lanes attempts parked*n          sub lane score delivery n event*n
+--            A failing lane of such a subscription goes; `delivery` is its head's, '' if nothing is kept.
+--   erase    queue lanes attempts dead              sub
+--            What is kept of a deleted subscription goes.
+--
+-- Returns nil (the lease is not the caller's) or 1. Repeating a batch changes nothing more. Operations on a
+-- deleted subscription, but for the last three, do nothing.
+--
+-- key             type    reads                writes
+-- lease           string  token
+-- ready           set                          subscriptions with nothing queued out
+-- due             zset                         "<sub> <lane>" by when it is tried again
+-- subs            hash    (whether it is in)
+-- events          stream  the event
+-- queue:<sub>     zset    (whether it is there) events by place
+-- lanes:<sub>     hash    the lane             "<attempts> <event> <event>..."
+-- attempts:<sub>  zset    oldest entries       "<event> <delivery>" by place; expiry
+-- dead:<sub>      zset    oldest entries       "<event> <delivery>" by place; expiry
+-- parked:<event>  hash    holders              account, body, sub -> live or dead; expiry
+
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then
+  return false
+end
+local ready, due, subs, events = KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local attempts_ms, dead_ms, dead_body_ms = tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+
+local TRIM = 4 -- kept entries that are looked at per entry added: more than one, so that trimming keeps up
+local PLACES = 4096
+
+local key_at, arg_at = 5, 4
+local function key()
+  key_at = key_at + 1
+  return KEYS[key_at]
+end
+local function arg()
+  arg_at = arg_at + 1
+  return ARGV[arg_at]
+end
+local function keys(count)
+  local taken = {}
+  for i = 1, count do
+    taken[i] = key()
+  end
+  return taken
+end
+local function args(count)
+  local taken = {}
+  for i = 1, count do
+    taken[i] = arg()
+  end
+  return taken
+end
+
+local function whole(number)
+  return string.format('%.0f', number)
+end
+
+local function place(event)
+  local ms, seq = event:match('^(%d+)%-(%d+)$')
+  return whole(ms * PLACES + seq)
+end
+
+local function exists(sub)
+  return redis.call('HEXISTS', subs, sub) == 1
+end
+
+local function failing(lanes, lane)
+  local state = redis.call('HGET', lanes, lane)
+  local waiting = {}
+  if not state then
+    return nil
+  end
+  for event in state:gmatch('%d+%-%d+') do
+    waiting[#waiting + 1] = event
+  end
+  return waiting
+end
+
+local function rest(sub, queue, lanes)
+  if redis.call('EXISTS', queue, lanes) == 0 then
+    redis.call('SREM', ready, sub)
+  end
+end
+
+local function park(parked, sub, event)
+  if redis.call('EXISTS', parked) == 0 then
+    local fields = (redis.call('XRANGE', events, event, event)[1] or {})[2]
+    if not fields then
+      return
+    end
+    for i = 1, #fields, 2 do
+      if fields[i] == 'a' then
+        redis.call('HSET', parked, 'account', fields[i + 1])
+      elseif fields[i] == 'd' then
+        redis.call('HSET', parked, 'body', fields[i + 1])
+      end
+    end
+  end
+  redis.call('HSET', parked, sub, 'live')
+  redis.call('PERSIST', parked)
+end
+
+-- Let a record go when nobody needs it any more; later, if only resends of dead letters may ask for it.
+local function let_go(parked)
+  local fields, dead = redis.call('HGETALL', parked), false
+  for i = 1, #fields, 2 do
+    if fields[i] ~= 'body' and fields[i + 1] == 'live' then
+      return
+    end
+    dead = dead or (fields[i] ~= 'body' and fields[i + 1] == 'dead')
+  end
+  if dead then
+    redis.call('PEXPIRE', parked, dead_body_ms)
+  else
+    redis.call('DEL', parked)
+  end
+end
+
+local function release(parked, sub)
+  if redis.call('HDEL', parked, sub) == 1 then
+    let_go(parked)
+  end
+end
+
+local function remove(kept, score, event)
+  for _, entry in ipairs(redis.call('ZRANGE', kept, score, score, 'BYSCORE')) do
+    if entry:sub(1, #event + 1) == event .. ' ' then
+      redis.call('ZREM', kept, entry)
+    end
+  end
+end
+
+local function keep(kept, retention, score, event, delivery)
+  remove(kept, score, event)
+  redis.call('ZADD', kept, score, event .. ' ' .. delivery)
+  local horizon = whole((now - retention) * PLACES)
+  local old = redis.call('ZRANGE', kept, '-inf', '(' .. horizon, 'BYSCORE', 'LIMIT', 0, TRIM)
+  if old[1] then
+    redis.call('ZREM', kept, unpack(old))
+  end
+  redis.call('PEXPIRE', kept, whole(retention))
+end
+
+local operations = {}
+
+function operations.settled()
+  local queue, lanes, attempts, dead, parked = unpack(keys(5))
+  local sub, lane, event, score, delivery, died = unpack(args(6))
+  if not exists(sub) then
+    return
+  end
+  local waiting = failing(lanes, lane)
+  if waiting and waiting[1] == event then
+    redis.call('HDEL', lanes, lane)
+    redis.call('ZREM', due, sub .. ' ' .. lane)
+    for i = 2, #waiting do
+      redis.call('ZADD', queue, place(waiting[i]), waiting[i])
+    end
+  else
+    redis.call('ZREM', queue, event)
+  end
+  if died == '1' then
+    park(parked, sub, event)
+    if redis.call('EXISTS', parked) == 1 then
+      redis.call('HSET', parked, sub, 'dead')
+      let_go(parked)
+    end
+    remove(attempts, score, event)
+    keep(dead, dead_ms, score, event, delivery)
+  else
+    release(parked, sub)
+    keep(attempts, attempts_ms, score, event, delivery)
+  end
+  rest(sub, queue, lanes)
+end
+
+function operations.failed()
+  local queue, lanes, attempts, parked = unpack(keys(4))
+  local sub, lane, event, score, delivery, made, pause, count = unpack(args(8))
+  local behind_parked, behind = keys(tonumber(count)), args(tonumber(count))
+  if not exists(sub) then
+    return
+  end
+  local waiting = failing(lanes, lane)
+  if not waiting then
+    redis.call('ZREM', queue, event)
+    waiting = {event}
+    for i, one in ipairs(behind) do
+      if redis.call('ZREM', queue, one) == 1 then
+        waiting[#waiting + 1] = one
+        park(behind_parked[i], sub, one)
+      end
+    end
+  end
+  redis.call('HSET', lanes, lane, made .. ' ' .. table.concat(waiting, ' '))
+  redis.call('ZADD', due, whole(now + pause), sub .. ' ' .. lane)
+  redis.call('SADD', ready, sub)
+  park(parked, sub, event)
+  keep(attempts, attempts_ms, score, event, delivery)
+end
+
+function operations.behind()
+  local queue, lanes, parked = unpack(keys(3))
+  local sub, lane, event = unpack(args(3))
+  local state = exists(sub) and redis.call('HGET', lanes, lane)
+  if state and redis.call('ZREM', queue, event) == 1 then
+    redis.call('HSET', lanes, lane, state .. ' ' .. event)
+    park(parked, sub, event)
+  end
+end
+
+function operations.park()
+  local queue, parked = unpack(keys(2))
+  local sub, event = unpack(args(2))
+  if exists(sub) and redis.call('ZSCORE', queue, event) then
+    park(parked, sub, event)
+  end
+end
+
+function operations.forget()
+  local queue, lanes, parked = unpack(keys(3))
+  local sub, event = unpack(args(2))
+  redis.call('ZREM', queue, event)
+  release(parked, sub)
+  rest(sub, queue, lanes)
+end
+
+function operations.abandon()
+  local queue, lanes, attempts = unpack(keys(3))
+  local sub, lane, score, delivery, count = unpack(args(5))
+  local parked, waiting = keys(tonumber(count)), args(tonumber(count))
+  redis.call('HDEL', lanes, lane)
+  redis.call('ZREM', due, sub .. ' ' .. lane)
+  for _, one in ipairs(parked) do
+    release(one, sub)
+  end
+  if delivery ~= '' and waiting[1] and exists(sub) then
+    keep(attempts, attempts_ms, score, waiting[1], delivery)
+  end
+  rest(sub, queue, lanes)
+end
+
+function operations.erase()
+  local queue, lanes, attempts, dead = unpack(keys(4))
+  local sub = arg()
+  if not exists(sub) then
+    redis.call('DEL', attempts, dead)
+    rest(sub, queue, lanes)
+  end
+end
+
+while arg_at < #ARGV do
+  operations[arg()]()
+end
+return 1

@@ -1,0 +1,49 @@
+"""When failing lanes are tried again: what the store's ZSET of due lanes says, in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from collections.abc import Callable
+from itertools import count
+from typing import final
+
+from relay.webhooks.outbox import Outbox
+
+
+@final
+class Agenda:
+    """Outboxes by when something is to be done for them. Only the owner makes lanes due, so nobody polls.
+
+    As long as there are failing lanes, which an outbox bounds, it holds one entry for each.
+    """
+
+    def __init__(self, fire: Callable[[Outbox, str | None], None]) -> None:
+        self._fire = fire
+        self._heap: list[tuple[float, int, Outbox, str | None]] = []
+        self._order = count()
+        self._wake = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+
+    def __repr__(self) -> str:
+        return f"Agenda({len(self._heap)} entries)"
+
+    def add(self, pause: float, outbox: Outbox, lane: str | None = None) -> None:
+        """Have a lane's head tried again after so many seconds; without a lane, have the outbox looked at."""
+        heapq.heappush(self._heap, (self._loop.time() + pause, next(self._order), outbox, lane))
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Say what is due when it is, until cancelled."""
+        while True:
+            self._wake.clear()
+            now = self._loop.time()
+            while self._heap and self._heap[0][0] <= now:
+                _, _, outbox, lane = heapq.heappop(self._heap)
+                self._fire(outbox, lane)
+            pause = self._heap[0][0] - now if self._heap else None
+            try:
+                async with asyncio.timeout(pause):
+                    await self._wake.wait()
+            except TimeoutError:
+                pass

@@ -1,0 +1,78 @@
+"""Clearing away what is queued for a subscription that gets nothing more, page by page."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from relay.journal.ids import parse
+from relay.journal.keys import Keys
+from relay.journal.store import Store
+from relay.webhooks.attempts import Delivery, Status, decode
+from relay.webhooks.ledger import Ledger
+from relay.webhooks.operations import Operation, Operations
+from relay.webhooks.references import place
+
+PAGE: Final = 200
+"""References cleared at a time, each an operation of a script that others wait for."""
+
+
+async def clear(
+    store: Store, keys: Keys, ledger: Ledger, operations: Operations, subscription: str, up_to: int
+) -> None:
+    """Clear what was queued for a disabled or deleted subscription up to a place.
+
+    Deliveries that were tried become canceled; of a deleted subscription nothing is kept. Raises
+    StoreUnavailableError; it may be called again, and nothing is lost by calling it twice.
+    """
+    while events := await _queued(store, keys.queue(subscription), up_to):
+        await ledger.written([operations.forget(subscription, event) for event in events])
+    await _clear_lanes(store, keys, ledger, operations, subscription, up_to)
+    if not await store.call("HEXISTS", keys.subs, subscription):
+        await _erase(store, keys, ledger, operations, subscription)
+
+
+async def _queued(store: Store, queue: str, up_to: int) -> list[str]:
+    found = await store.call("ZRANGE", queue, "-inf", up_to, "BYSCORE", "LIMIT", 0, PAGE)
+    return [event.decode() for event in found]
+
+
+async def _clear_lanes(
+    store: Store, keys: Keys, ledger: Ledger, operations: Operations, subscription: str, up_to: int
+) -> None:
+    cursor: bytes | int = 0
+    while True:
+        cursor, found = await store.call("HSCAN", keys.lanes(subscription), cursor, "COUNT", PAGE)
+        for lane, state in zip(found[::2], found[1::2], strict=True):
+            _, *events = state.decode().split(" ")
+            if place(parse(events[0])) <= up_to:
+                await ledger.written(
+                    [await _abandon(store, keys, operations, subscription, lane.decode(), events)]
+                )
+        if int(cursor) == 0:
+            return
+
+
+async def _abandon(
+    store: Store, keys: Keys, operations: Operations, subscription: str, lane: str, events: list[str]
+) -> Operation:
+    score = place(parse(events[0]))
+    kept = await store.call("ZRANGE", keys.attempts(subscription), score, score, "BYSCORE")
+    canceled = next((_canceled(found) for event, found in map(decode, kept) if event == events[0]), None)
+    return operations.abandon(subscription, lane, score, canceled, events)
+
+
+def _canceled(delivery: Delivery) -> Delivery:
+    return Delivery(status=Status.CANCELED, type=delivery.type, attempts=delivery.attempts)
+
+
+async def _erase(store: Store, keys: Keys, ledger: Ledger, operations: Operations, subscription: str) -> None:
+    first = 0
+    while found := await _dead(store, keys.dead(subscription), first):
+        await ledger.written([operations.forget(subscription, event) for event in found])
+        first += len(found)
+    await ledger.written([operations.erase(subscription)])
+
+
+async def _dead(store: Store, dead: str, first: int) -> list[str]:
+    found: list[Any] = await store.call("ZRANGE", dead, first, first + PAGE - 1)
+    return [decode(member)[0] for member in found]

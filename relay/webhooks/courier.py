@@ -1,0 +1,344 @@
+"""Delivering one partition's queues while its lease lasts: what goes out when, and what becomes of it."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from functools import partial
+from typing import Final, final
+
+from relay.errors import NotFoundError, UnavailableError
+from relay.journal.leases import Lease
+from relay.subscriptions.index import Index
+from relay.subscriptions.model import Subscription
+from relay.subscriptions.rendering import Rendered, rendered
+from relay.telemetry import log
+from relay.webhooks.agenda import Agenda
+from relay.webhooks.attempts import Attempt, Delivery, ErrorCode, Status
+from relay.webhooks.clearing import clear
+from relay.webhooks.crew import Crew
+from relay.webhooks.feeder import RETRY_PAUSE, Feeder
+from relay.webhooks.ledger import Ledger
+from relay.webhooks.operations import Operations
+from relay.webhooks.outbox import Outbox
+from relay.webhooks.parts import Parts
+from relay.webhooks.policy import GiveUp, Reason, Retry, Verdict, decide, judge, retry_after
+from relay.webhooks.records import Records
+from relay.webhooks.references import Reference, time_of
+from relay.webhooks.sender import Answer, Failure
+
+KEPT: Final = 1000
+"""Outboxes with nothing to deliver that are kept for the next event of their subscription."""
+DUE_PAGE: Final = 1000
+"""Failing lanes read at a time when a partition is taken over."""
+STALL: Final = 0.5
+"""Seconds until an endpoint is looked at again whose request was not made for want of a valid lease."""
+
+_log: Final = log.get("webhooks")
+
+
+@final
+class Courier:
+    """The outboxes of one partition and the requests on their way from them."""
+
+    def __init__(self, parts: Parts, lease: Lease, records: Records, ledger: Ledger) -> None:
+        self._parts = parts
+        self._lease = lease
+        self._keys = parts.store.keys_at(lease.partition)
+        self._ledger = ledger
+        self._operations = Operations(self._keys)
+        self._feeder = Feeder(
+            parts.store,
+            records,
+            ledger,
+            self._operations,
+            parts.loading,
+            parts.stats,
+            self.serve,
+            partition=lease.partition,
+        )
+        self._outboxes: dict[str, Outbox] = {}
+        self._stopping = False
+        self.agenda = Agenda(self._due)
+        #: Requests on their way.
+        self.workers = Crew(f"webhooks-{lease.partition:02d}-request")
+        #: Loading, clearing and disabling.
+        self.chores = Crew(f"webhooks-{lease.partition:02d}-chore")
+
+    def __repr__(self) -> str:
+        return f"Courier({self._lease!r}, {len(self._outboxes)} outboxes, {self.workers!r}, {self.agenda!r})"
+
+    def stop(self) -> None:
+        """Begin nothing new."""
+        self._stopping = True
+
+    # What there is to deliver
+
+    async def resume(self, index: Index, up_to: int) -> None:
+        """Take up what an earlier owner left; raises StoreUnavailableError.
+
+        Failing lanes first: what waits behind their heads must not be taken for new.
+        """
+        now, first = await self._parts.store.time_ms(), 0
+        while due := await self._parts.store.call(
+            "ZRANGE", self._keys.due, first, first + DUE_PAGE - 1, "WITHSCORES"
+        ):
+            for member, at in due:
+                owner, _, lane = member.decode().partition(" ")
+                subscription = index.get(owner)
+                if subscription is not None:
+                    outbox = self.outbox(subscription)
+                    outbox.lanes.failing(lane)
+                    self.agenda.add(max(0.0, (at - now) / 1000), outbox, lane)
+            first += len(due)
+        await self.recheck(index, up_to)
+
+    async def recheck(self, index: Index, up_to: int) -> None:
+        """Look at every queue again: it may hold what was not heard of. Raises StoreUnavailableError."""
+        for member in await self._parts.store.call("SMEMBERS", self._keys.ready):
+            subscription = index.get(member.decode())
+            if subscription is None:
+                self.end(member.decode(), up_to)
+            else:
+                outbox = self.outbox(subscription)
+                outbox.lanes.expect_more()
+                self.serve(outbox)
+
+    def outbox(self, subscription: Subscription) -> Outbox:
+        """Return the way out of an active subscription."""
+        found = self._outboxes.get(subscription.id)
+        if found is None:
+            found = self._outboxes[subscription.id] = Outbox(subscription, self._parts.rules)
+        return found
+
+    def arrived(self, subscription: Subscription, reference: Reference) -> Outbox:
+        """Take a reference that was just queued; `serve` the outbox afterwards."""
+        outbox = self.outbox(subscription)
+        if not outbox.lanes.arrive(reference):
+            self._ledger.write(self._operations.behind(outbox.id, reference))
+        return outbox
+
+    def end(self, subscription: str, up_to: int) -> None:
+        """Send nothing more of a subscription that was ended; clear what is queued up to a place."""
+        outbox = self._outboxes.pop(subscription, None)
+        if outbox is not None:
+            outbox.closed = True
+        self.chores.spawn(self._clear(subscription, up_to))
+
+    def serve(self, outbox: Outbox) -> None:
+        """Send what may be sent now, and load what there is room for."""
+        if outbox.closed or self._stopping:
+            return
+        while outbox.lanes.ready and not outbox.waiting:
+            if not self._parts.slots.take():
+                self._queue_up(outbox)
+                return
+            self._begin(outbox)
+        if outbox.lanes.hungry:
+            if not outbox.feeding:
+                outbox.feeding = True
+                self.chores.spawn(self._feeder.feed(outbox))
+        elif len(self._outboxes) > KEPT and outbox.lanes.empty and not outbox.waiting:
+            self._outboxes.pop(outbox.id, None)
+
+    def _queue_up(self, outbox: Outbox) -> None:
+        outbox.waiting = True
+        self._parts.slots.wait(partial(self._turn, outbox))
+
+    def _turn(self, outbox: Outbox) -> None:
+        """Use the free place that an outbox waited for; one at a time, so that all get their turn."""
+        outbox.waiting = False
+        if outbox.closed or self._stopping or not outbox.lanes.ready:
+            self._parts.slots.pass_on()
+        elif self._parts.slots.take():
+            self._begin(outbox)
+            if outbox.lanes.ready:
+                self._queue_up(outbox)
+
+    def _begin(self, outbox: Outbox) -> None:
+        reference = outbox.lanes.take()
+        assert reference is not None, "a place was taken for an outbox that is ready"  # noqa: S101
+        self.workers.spawn(self._work(outbox, reference))
+
+    def _due(self, outbox: Outbox, lane: str | None) -> None:
+        if lane is not None:
+            outbox.lanes.overdue(lane)
+        self.serve(outbox)
+
+    # Requests
+
+    async def _work(self, outbox: Outbox, reference: Reference) -> None:
+        """Make requests of one outbox as long as there are any and nobody else waits for the place."""
+        slots = self._parts.slots
+        try:
+            following: Reference | None = reference
+            while following is not None:
+                if not self._lease.valid():
+                    self._parts.stats.unsent += 1
+                    outbox.lanes.put_back(following)
+                    self.agenda.add(STALL, outbox)
+                    return
+                await self._attempt(outbox, following)
+                done = outbox.closed or self._stopping or slots.contended
+                following = None if done else outbox.lanes.take()
+        finally:
+            slots.give_back()
+
+    async def _attempt(self, outbox: Outbox, reference: Reference) -> None:
+        stats, lanes = self._parts.stats, outbox.lanes
+        event = rendered(reference.entry, outbox.subscription.format, self._parts.renderers)
+        if event is None:
+            lanes.answered()
+            unreadable = Delivery(
+                status=Status.DEAD, type="", attempts=reference.history, reason=Reason.UNREADABLE
+            )
+            self._settle(outbox, reference, unreadable)
+            return
+        began, started = time.time(), time.perf_counter()
+        stats.in_flight += 1
+        try:
+            answer = await self._parts.sender.send(outbox.request(reference, event, began))
+        except Exception:  # noqa: BLE001 - a fault of our own must not hold up the partition
+            _log.exception("attempt broke", subscription=outbox.id, event_id=str(reference.entry.id))
+            answer = Failure(ErrorCode.CONNECTION_RESET)
+        finally:
+            stats.in_flight -= 1
+        stats.attempts += 1
+        lanes.answered()
+        self._conclude(outbox, reference, event, answer, began, time.perf_counter() - started)
+
+    def _conclude(
+        self,
+        outbox: Outbox,
+        reference: Reference,
+        event: Rendered,
+        answer: Answer | Failure,
+        began: float,
+        took: float,
+    ) -> None:
+        """Decide what becomes of a delivery after an attempt, and have it stored."""
+        attempt = _attempt(answer, began, took)
+        attempts = (*reference.history, attempt)
+        if judge(attempt.status_code) is Verdict.SUCCESS:
+            self._settle(
+                outbox, reference, Delivery(status=Status.SUCCEEDED, type=event.type, attempts=attempts)
+            )
+            return
+        now = began + took
+        decision = decide(
+            outbox.retries,
+            reference.attempts + 1,
+            status=attempt.status_code,
+            hint=retry_after(answer.retry_after, now) if isinstance(answer, Answer) else None,
+            age=now - time_of(reference.score),
+            chance=random.random(),  # noqa: S311 - spreads retries, hides nothing
+        )
+        match decision:
+            case Retry() if outbox.closed:
+                canceled = Delivery(status=Status.CANCELED, type=event.type, attempts=attempts)
+                self._settle(outbox, reference, canceled)
+            case Retry(pause):
+                delivery = Delivery(
+                    status=Status.FAILED,
+                    type=event.type,
+                    attempts=attempts,
+                    next_attempt_at=round((now + pause) * 1000),
+                )
+                self._fail(outbox, reference, delivery, pause)
+            case GiveUp(reason):
+                delivery = Delivery(status=Status.DEAD, type=event.type, attempts=attempts, reason=reason)
+                self._settle(outbox, reference, delivery)
+                if reason is Reason.GONE:
+                    self._gone(outbox)
+
+    def _settle(self, outbox: Outbox, reference: Reference, delivery: Delivery) -> None:
+        dead = delivery.status is Status.DEAD
+        self._parts.stats.dead += dead
+        self._parts.stats.succeeded += delivery.status is Status.SUCCEEDED
+        if dead:
+            _log.warning(
+                "delivery given up",
+                subscription=outbox.id,
+                event_id=str(reference.entry.id),
+                reason=delivery.reason,
+            )
+        self._ledger.write(
+            self._operations.settled(
+                outbox.id, reference, delivery, dead=dead, then=partial(self._settled, outbox, reference)
+            )
+        )
+
+    def _settled(self, outbox: Outbox, reference: Reference) -> None:
+        outbox.lanes.done(reference)
+        self.serve(outbox)
+
+    def _fail(self, outbox: Outbox, reference: Reference, delivery: Delivery, pause: float) -> None:
+        self._parts.stats.failed += 1
+        behind = outbox.lanes.fail(reference)
+        again = partial(self._failed, outbox, reference.lane, pause)
+        self._ledger.write(
+            self._operations.failed(
+                outbox.id,
+                reference,
+                delivery,
+                made=reference.attempts + 1,
+                pause=pause,
+                behind=behind,
+                then=again,
+            )
+        )
+
+    def _failed(self, outbox: Outbox, lane: str, pause: float) -> None:
+        self.agenda.add(pause, outbox, lane)
+        self.serve(outbox)
+
+    # Subscriptions that end
+
+    def _gone(self, outbox: Outbox) -> None:
+        if not outbox.closed:
+            outbox.closed = True
+            _log.warning("endpoint is gone", subscription=outbox.id)
+            self.chores.spawn(self._disable(outbox))
+
+    async def _disable(self, outbox: Outbox) -> None:
+        """Disable a subscription; its journal record then has its queue cleared."""
+        while True:
+            try:
+                await self._parts.subscriptions.disable(
+                    outbox.subscription.account, outbox.id, Reason.GONE.value
+                )
+            except NotFoundError:
+                return
+            except UnavailableError:
+                await asyncio.sleep(RETRY_PAUSE)
+            else:
+                return
+
+    async def _clear(self, subscription: str, up_to: int) -> None:
+        while True:
+            try:
+                await clear(
+                    self._parts.store, self._keys, self._ledger, self._operations, subscription, up_to
+                )
+            except UnavailableError:
+                await asyncio.sleep(RETRY_PAUSE)
+            else:
+                return
+
+
+def _attempt(answer: Answer | Failure, began: float, took: float) -> Attempt:
+    at, duration = round(began * 1000), round(took * 1000)
+    match answer:
+        case Failure(error):
+            return Attempt(at=at, duration_ms=duration, error=error)
+        case Answer(status, body, truncated, _):
+            failed = judge(status) is not Verdict.SUCCESS
+            return Attempt(
+                at=at,
+                duration_ms=duration,
+                status_code=status,
+                error=ErrorCode.HTTP_STATUS if failed else None,
+                response=body.decode(errors="replace"),
+                truncated=truncated,
+            )

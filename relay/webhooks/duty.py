@@ -1,0 +1,141 @@
+"""The owner's duty that delivers webhooks, composed of its parts and run once per owned partition."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final, final
+
+from relay.errors import UnavailableError
+from relay.journal.leases import Lease, LeaseLostError
+from relay.journal.record import Entry
+from relay.journal.store import Store
+from relay.journal.tail import Tail
+from relay.subscriptions.index import Index
+from relay.subscriptions.rendering import Renderers
+from relay.subscriptions.store import Subscriptions
+from relay.telemetry import log
+from relay.webhooks.courier import Courier
+from relay.webhooks.crew import Crew
+from relay.webhooks.fanout import FanOut
+from relay.webhooks.ledger import Ledger, Retention
+from relay.webhooks.outbox import Rules
+from relay.webhooks.parking import park
+from relay.webhooks.parts import Parts
+from relay.webhooks.records import Records
+from relay.webhooks.sender import Sender
+from relay.webhooks.slots import MAX_IN_FLIGHT, Slots
+from relay.webhooks.stats import Stats
+
+FLUSH_WITHIN: Final = 5.0
+"""Seconds to store the last outcomes; what is not stored by then is sent again by the next owner."""
+
+_log: Final = log.get("webhooks")
+
+
+@final
+class WebhookDuty:
+    """Fans out and delivers the webhooks of every partition this process owns.
+
+    Make one per process, inside its loop. Its `before_cut` belongs into the trimming of the same process. The
+    sender is the caller's to close, after the last duty has ended.
+    """
+
+    name = "webhooks"
+
+    def __init__(
+        self,
+        store: Store,
+        tail: Tail,
+        subscriptions: Subscriptions,
+        renderers: Renderers,
+        sender: Sender,
+        *,
+        retries: Sequence[float],
+        timeout: float,
+        delivery_retention: float,
+        drain_timeout: float,
+        max_in_flight: int = MAX_IN_FLIGHT,
+    ) -> None:
+        """Wire the engine. All times are in seconds; ``max_in_flight`` is for the whole process."""
+        self.stats = Stats()
+        self._tail = tail
+        self._drain_timeout = drain_timeout
+        self._parts = Parts(
+            store=store,
+            subscriptions=subscriptions,
+            renderers=renderers,
+            sender=sender,
+            rules=Rules(tuple(retries), timeout),
+            retention=Retention(delivery_retention),
+            slots=Slots(max_in_flight),
+            stats=self.stats,
+        )
+
+    def __repr__(self) -> str:
+        return f"WebhookDuty({self._parts.sender!r}, {self._parts.slots!r}, {self.stats!r})"
+
+    async def before_cut(self, lease: Lease, entries: Sequence[Entry]) -> None:
+        """Keep the records of entries that are about to be cut from the journal and still wait in a queue."""
+        await park(self._parts.store, lease, self._parts.retention, entries)
+
+    async def run(self, lease: Lease) -> None:
+        """Deliver until cancelled. While the lease holds, what is on its way may end, and is recorded."""
+        parts = self._parts
+        records = Records(parts.store, lease.partition)
+        index = Index(parts.store, parts.store.keys_at(lease.partition))
+        ledger = Ledger(parts.store, lease, parts.retention, parts.stats)
+        courier = Courier(parts, lease, records, ledger)
+        fan_out = FanOut(parts, lease, index, records, courier)
+        name = f"webhooks-{lease.partition:02d}"
+        loops, writer = Crew(name), Crew(f"{name}-ledger")
+        listening = self._tail.listen(lease.partition, fan_out)
+        ours = lease.valid
+        try:
+            up_to = await fan_out.start(listening)
+            await index.load()
+            writer.spawn(ledger.run())
+            await courier.resume(index, up_to)
+            loops.spawn(fan_out.run())
+            loops.spawn(courier.agenda.run())
+            await first_failure(loops, writer, courier.chores, courier.workers)
+        except LeaseLostError:
+            ours = _never
+            raise
+        finally:
+            courier.stop()
+            listening.close()
+            await loops.cancel()
+            await courier.chores.cancel()
+            await courier.workers.finish(self._drain_timeout, ours)
+            await courier.workers.cancel()
+            await writer.cancel()
+            if ours():
+                await self._flush(lease, ledger)
+
+    async def _flush(self, lease: Lease, ledger: Ledger) -> None:
+        """Store the outcomes that are left; without an answer they are the next owner's to make again."""
+        try:
+            async with asyncio.timeout(FLUSH_WITHIN):
+                await ledger.flush()
+        except (TimeoutError, UnavailableError, LeaseLostError) as error:
+            _log.warning(
+                "outcomes not stored", partition=lease.partition, ledger=repr(ledger), error=repr(error)
+            )
+
+
+def _never() -> bool:
+    return False
+
+
+async def first_failure(*crews: Crew) -> None:
+    """Wait until a task of one of the crews fails, and raise what it raised."""
+    waiting = [asyncio.ensure_future(crew.failure()) for crew in crews]
+    try:
+        done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        for failed in done:
+            failed.result()
+    finally:
+        for one in waiting:
+            one.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)

@@ -1,0 +1,151 @@
+"""Loading what is queued: pages of a subscription's queue, and the heads of its failing lanes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Final, final
+
+from relay.errors import StoreUnavailableError
+from relay.journal.ids import parse
+from relay.journal.store import Store
+from relay.telemetry import log
+from relay.webhooks.attempts import Attempt, Delivery, Status, decode
+from relay.webhooks.ledger import Ledger
+from relay.webhooks.operations import Operations
+from relay.webhooks.outbox import Outbox
+from relay.webhooks.policy import Reason
+from relay.webhooks.records import Records
+from relay.webhooks.references import Missing, Reference, place
+from relay.webhooks.stats import Stats
+
+LOADING: Final = 16
+"""Subscriptions of one process that are loaded at a time: pages are large, and others wait for the store."""
+RETRY_PAUSE: Final = 0.5
+"""Seconds until loading is tried again after the store did not answer."""
+
+_log: Final = log.get("webhooks")
+
+
+@final
+class Feeder:
+    """Keeps windows filled for one partition. `loaded` is called whenever there is more to send."""
+
+    def __init__(
+        self,
+        store: Store,
+        records: Records,
+        ledger: Ledger,
+        operations: Operations,
+        loading: asyncio.Semaphore,
+        stats: Stats,
+        loaded: Callable[[Outbox], None],
+        *,
+        partition: int,
+    ) -> None:
+        self._store = store
+        self._keys = store.keys_at(partition)
+        self._records = records
+        self._ledger = ledger
+        self._operations = operations
+        self._loading = loading
+        self._stats = stats
+        self._loaded = loaded
+
+    async def feed(self, outbox: Outbox) -> None:
+        """Load until there is nothing to load, or no room for it; whoever begins it sets `Outbox.feeding`."""
+        try:
+            while outbox.lanes.hungry and not outbox.closed:
+                try:
+                    async with self._loading:
+                        await self._step(outbox)
+                except StoreUnavailableError:
+                    await asyncio.sleep(RETRY_PAUSE)
+                self._loaded(outbox)
+        finally:
+            outbox.feeding = False
+        self._loaded(outbox)
+
+    async def _step(self, outbox: Outbox) -> None:
+        claimed = outbox.lanes.claim()
+        if claimed:
+            await self._heads(outbox, claimed)
+        elif (after := outbox.lanes.unread) is not None:
+            await self._page(outbox, after)
+
+    async def _page(self, outbox: Outbox, after: int) -> None:
+        lanes = outbox.lanes
+        lanes.open_page()
+        references: list[Reference] = []
+        read_to, end, room = None, False, lanes.room
+        try:
+            found = await self._store.call(
+                *("ZRANGE", self._keys.queue(outbox.id), f"({after}", "+inf", "BYSCORE"),
+                *("LIMIT", 0, room, "WITHSCORES"),
+            )
+            places = {event.decode(): int(score) for event, score in found}
+            entries = await self._records.load(list(places))
+            references = [Reference(entries[event], places[event]) for event in places if event in entries]
+            for event in places.keys() - entries.keys():
+                self._missing(outbox, Missing(event, places[event]), (), None)
+            read_to, end = max(places.values(), default=after), len(found) < room
+        finally:
+            for reference in lanes.close_page(references, read_to=read_to, end=end):
+                self._ledger.write(self._operations.behind(outbox.id, reference))
+
+    async def _heads(self, outbox: Outbox, claimed: Sequence[str]) -> None:
+        lanes = outbox.lanes
+        retries: list[Reference] = []
+        try:
+            states = await self._store.call("HMGET", self._keys.lanes(outbox.id), *claimed)
+            heads = {lane: _head(lane, state) for lane, state in zip(claimed, states, strict=True) if state}
+            entries = await self._records.load([head.event for head in heads.values()])
+            kept = await self._kept(outbox, heads)
+        except BaseException:
+            lanes.unclaim(claimed)
+            raise
+        for lane in claimed:
+            head = heads.get(lane)
+            if head is None:
+                lanes.forget(lane)
+            elif head.event in entries:
+                entry = entries[head.event]
+                history = kept.get(head.event, ())
+                retries.append(Reference(entry, head.score, attempts=head.attempts, history=history))
+            else:
+                history = kept.get(head.event, ())
+                self._missing(outbox, head, history, partial(self._settled, outbox, head))
+        lanes.claimed(claimed, retries)
+
+    async def _kept(self, outbox: Outbox, heads: dict[str, Missing]) -> dict[str, tuple[Attempt, ...]]:
+        """Return the attempts that are kept of some deliveries, by event."""
+        key = self._keys.attempts(outbox.id)
+        replies = await self._store.fetch(
+            [("ZRANGE", key, head.score, head.score, "BYSCORE") for head in heads.values()]
+        )
+        return {event: found.attempts for reply in replies for event, found in map(decode, reply)}
+
+    def _missing(
+        self,
+        outbox: Outbox,
+        missing: Missing,
+        history: tuple[Attempt, ...],
+        then: Callable[[], None] | None,
+    ) -> None:
+        """Give up a delivery whose event is nowhere, so that it holds up nothing."""
+        self._stats.missing += 1
+        self._stats.dead += 1
+        _log.error("event missing", event_id=missing.event, subscription=outbox.id)
+        delivery = Delivery(status=Status.DEAD, type="", attempts=history, reason=Reason.BODY_MISSING)
+        self._ledger.write(self._operations.settled(outbox.id, missing, delivery, dead=True, then=then))
+
+    def _settled(self, outbox: Outbox, head: Missing) -> None:
+        outbox.lanes.done(head)
+        self._loaded(outbox)
+
+
+def _head(lane: str, state: Any) -> Missing:
+    """Read a failing lane's state, ``<attempts> <event> <event>...``."""
+    attempts, event, *_ = state.decode().split(" ", 2)
+    return Missing(event, place(parse(event)), lane, int(attempts))

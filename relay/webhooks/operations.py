@@ -1,0 +1,131 @@
+"""Changes of queues and deliveries, as ``deliveries.lua`` takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, final
+
+from relay.journal.keys import Keys
+from relay.journal.link import Argument
+from relay.webhooks.attempts import Delivery, encode
+from relay.webhooks.lanes import Queued
+
+
+class Operation(NamedTuple):
+    """One change, its keys and its arguments in the script's order."""
+
+    keys: tuple[str, ...]
+    arguments: tuple[Argument, ...]
+    then: Callable[[], None] | None = None
+    """Called once it is stored."""
+
+
+@final
+class Operations:
+    """Makes the operations of one partition."""
+
+    def __init__(self, keys: Keys) -> None:
+        self._keys = keys
+
+    def settled(
+        self,
+        subscription: str,
+        reference: Queued,
+        delivery: Delivery,
+        *,
+        dead: bool,
+        then: Callable[[], None] | None,
+    ) -> Operation:
+        """Take an event out, delivered or given up; what waited behind it is queued again."""
+        keys, event = self._keys, reference.event
+        return Operation(
+            (
+                *(keys.queue(subscription), keys.lanes(subscription), keys.attempts(subscription)),
+                *(keys.dead(subscription), keys.parked(event)),
+            ),
+            (
+                *("settled", subscription, reference.lane, event, reference.score),
+                encode(delivery),
+                int(dead),
+            ),
+            then,
+        )
+
+    def failed(
+        self,
+        subscription: str,
+        reference: Queued,
+        delivery: Delivery,
+        *,
+        made: int,
+        pause: float,
+        behind: Sequence[Queued],
+        then: Callable[[], None] | None,
+    ) -> Operation:
+        """Have a head that failed ``made`` times tried again after a pause (seconds), others behind it."""
+        keys, event = self._keys, reference.event
+        return Operation(
+            (
+                *(keys.queue(subscription), keys.lanes(subscription), keys.attempts(subscription)),
+                *(keys.parked(event), *(keys.parked(one.event) for one in behind)),
+            ),
+            (
+                *("failed", subscription, reference.lane, event, reference.score),
+                encode(delivery),
+                made,
+                round(pause * 1000),
+                len(behind),
+                *(one.event for one in behind),
+            ),
+            then,
+        )
+
+    def behind(self, subscription: str, reference: Queued) -> Operation:
+        """Move a queued event behind the failing head of its lane."""
+        keys = self._keys
+        return Operation(
+            (keys.queue(subscription), keys.lanes(subscription), keys.parked(reference.event)),
+            ("behind", subscription, reference.lane, reference.event),
+        )
+
+    def park(self, subscription: str, event: str) -> Operation:
+        """Keep the record of a queued event that is about to leave the journal."""
+        keys = self._keys
+        return Operation((keys.queue(subscription), keys.parked(event)), ("park", subscription, event))
+
+    def forget(self, subscription: str, event: str) -> Operation:
+        """Take an event out that is not to be delivered any more."""
+        keys = self._keys
+        return Operation(
+            (keys.queue(subscription), keys.lanes(subscription), keys.parked(event)),
+            ("forget", subscription, event),
+        )
+
+    def abandon(
+        self, subscription: str, lane: str, place: int, delivery: Delivery | None, events: Sequence[str]
+    ) -> Operation:
+        """Take a failing lane out; what is kept of its head's delivery becomes ``delivery``."""
+        keys = self._keys
+        return Operation(
+            (
+                *(keys.queue(subscription), keys.lanes(subscription), keys.attempts(subscription)),
+                *(keys.parked(event) for event in events),
+            ),
+            (
+                *("abandon", subscription, lane, place),
+                "" if delivery is None else encode(delivery),
+                len(events),
+                *events,
+            ),
+        )
+
+    def erase(self, subscription: str) -> Operation:
+        """Drop what is kept of a deleted subscription's deliveries."""
+        keys = self._keys
+        return Operation(
+            (
+                *(keys.queue(subscription), keys.lanes(subscription)),
+                *(keys.attempts(subscription), keys.dead(subscription)),
+            ),
+            ("erase", subscription),
+        )

@@ -1,0 +1,31 @@
+"""What the webhook engine of one process shares among the partitions it owns."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+from relay.journal.store import Store
+from relay.subscriptions.rendering import Renderers
+from relay.subscriptions.store import Subscriptions
+from relay.webhooks.feeder import LOADING
+from relay.webhooks.ledger import Retention
+from relay.webhooks.outbox import Rules
+from relay.webhooks.sender import Sender
+from relay.webhooks.slots import Slots
+from relay.webhooks.stats import Stats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """Wired once, in `WebhookDuty`."""
+
+    store: Store
+    subscriptions: Subscriptions
+    renderers: Renderers
+    sender: Sender
+    rules: Rules
+    retention: Retention
+    slots: Slots
+    stats: Stats
+    loading: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(LOADING))

@@ -1,0 +1,33 @@
+"""What the webhook engine of one process has done so far, in plain numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class Stats:
+    """Counters since start, and what is on its way now."""
+
+    fanned_out: int = 0
+    """Call events whose subscriptions were found."""
+    queued: int = 0
+    """References added to subscriptions' queues."""
+    in_flight: int = 0
+    """Requests on their way now."""
+    attempts: int = 0
+    """Requests that ended, however."""
+    succeeded: int = 0
+    """Deliveries that ended well."""
+    failed: int = 0
+    """Attempts that failed with another one to come."""
+    dead: int = 0
+    """Deliveries given up."""
+    unreadable: int = 0
+    """Journal entries that could not be read."""
+    missing: int = 0
+    """References whose event is no longer kept anywhere."""
+    refused: int = 0
+    """Changes of deliveries that the store refused for a fault in what it holds."""
+    unsent: int = 0
+    """Requests not made because the lease could no longer be relied on."""
