@@ -1,0 +1,1 @@
+"""Benchmarks: programs that load a real relay over its public faces. See README.md."""

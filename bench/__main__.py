@@ -1,0 +1,61 @@
+"""Run the benchmarks: ``python -m bench [commands] [sse] [webhooks] [--seconds 5] [--runs 3]``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Final
+
+import uvloop
+
+from bench import commands, sse
+from bench.box import describe
+from bench.figures import HEAD, Figures, line, medians
+from bench.service import Service, service
+
+Program = Callable[[Service, float], AsyncIterator[Figures]]
+
+PROGRAMS: Final[dict[str, Program]] = {"commands": commands.run, "sse": sse.run}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the programs named, or all; return 1 if anything does not add up."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument(
+        "programs", nargs="*", metavar="program", help=f"of {', '.join(PROGRAMS)}; all if none"
+    )
+    parser.add_argument("--seconds", type=float, default=5.0, help="of load in each case (default 5)")
+    parser.add_argument("--runs", type=int, default=3, help="of each program; medians are shown (default 3)")
+    asked = parser.parse_args(arguments)
+    unknown = set(asked.programs) - set(PROGRAMS)
+    if unknown or asked.seconds <= 0 or asked.runs < 1:
+        parser.error(f"no such program: {', '.join(unknown)}" if unknown else "seconds and runs are positive")
+    names = asked.programs or list(PROGRAMS)
+    return uvloop.run(_run(names, asked.seconds, asked.runs))
+
+
+async def _run(names: Sequence[str], seconds: float, runs: int) -> int:
+    faulty = False
+    for number, name in enumerate(names):
+        cases: dict[str, list[Figures]] = {}
+        for run in range(runs):
+            async with service() as relay:  # a new one: no run finds what another left behind
+                if not run:
+                    _say("" if number else f"{describe(relay.store_pid)}\n", f"{name:<34}{HEAD[34:]}")
+                async for figures in PROGRAMS[name](relay, seconds):
+                    cases.setdefault(figures.case, []).append(figures)
+                    _say(line(figures))
+        for case, found in cases.items():
+            if runs > 1:
+                _say(line(medians(found), f"{case}, median of {runs}"))
+            faulty |= any(figures.faults for figures in found)
+    return int(faulty)
+
+
+def _say(*lines: str) -> None:
+    print(*lines, sep="\n", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

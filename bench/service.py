@@ -1,0 +1,115 @@
+"""A relay to load: the installed ``relay serve`` in a process of its own, with the demo directory."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from bench.client import Connection, head_of
+
+READY_WITHIN: Final = 30.0
+"""Seconds it may take to serve, its store included."""
+STOP_WITHIN: Final = 30.0
+"""Seconds it may take to drain and stop before it is killed."""
+
+TENANT: Final = "b11d749b-8eb7-4236-a068-3d94ba3860d6"
+AGENTS: Final = {"210": "demo-jane", "200": "demo-john", "220": "demo-alex"}
+"""Extensions of the demo directory with their bearer tokens."""
+ADMIN: Final = "demo-admin"
+
+
+class StartError(Exception):
+    """Relay did not start; the message ends with what it said."""
+
+
+class Service(NamedTuple):
+    """A relay that serves."""
+
+    port: int
+    pid: int
+    store_pid: int
+
+
+@asynccontextmanager
+async def service() -> AsyncIterator[Service]:
+    """Run relay on free ports and an embedded store of its own; both are gone afterwards.
+
+    Raises:
+        StartError: it did not start.
+
+    """
+    folder = Path(tempfile.mkdtemp(prefix="relay-bench-"))
+    port, admin_port = _free_ports(2)
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("RELAY_")}
+    environment = inherited | {
+        "RELAY_BIND": f"127.0.0.1:{port}",
+        "RELAY_ADMIN_BIND": f"127.0.0.1:{admin_port}",
+        "RELAY_DATA_DIR": str(folder / "data"),
+        "RELAY_RATE_LIMITS": "off",
+        "RELAY_LOG_LEVEL": "warning",
+    }
+    log = folder / "log"
+    process = _start(environment, log)
+    try:
+        await _ready(process, admin_port, log)
+        yield Service(port, process.pid, _child_of(process.pid))
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            await asyncio.to_thread(process.wait, STOP_WITHIN)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _start(environment: dict[str, str], log: Path) -> subprocess.Popen[bytes]:
+    command = [str(Path(sys.executable).with_name("relay")), "serve", "--demo"]
+    with log.open("wb") as output:
+        return subprocess.Popen(
+            command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+        )
+
+
+async def _ready(process: subprocess.Popen[bytes], admin_port: int, log: Path) -> None:
+    deadline = time.monotonic() + READY_WITHIN
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            connection = await Connection.open(admin_port)
+            status, _ = await connection.request(head_of("GET", "/readyz"))
+            connection.close()
+        except OSError:
+            status = 0
+        if status == 200:
+            return
+        await asyncio.sleep(0.05)
+    raise StartError(f"relay did not start:\n{_tail(log)}")
+
+
+def _tail(log: Path) -> str:
+    return log.read_text(errors="replace")[-2000:]
+
+
+def _free_ports(count: int) -> list[int]:
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
+
+
+def _child_of(pid: int) -> int:
+    """Return the embedded store's process id: relay has no other child."""
+    [child] = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return int(child)
