@@ -118,12 +118,16 @@ class Reading:
         """Tell whether a reader at that id may have missed something that can no longer be read.
 
         So it is if events of the account after the id were trimmed, or if the id is beyond the journal's last
-        one: then the store lost what the reader had seen. In doubt, True.
+        one or before its very first: then the store lost what the reader had seen, or was emptied.
+        In doubt, True.
         """
         position = bare(after)
         keys = self._store.keys(account)
         bounds = await self._bounds(keys, account)
         if is_after(position, bounds.events_last):
+            return True
+        begun = bounds.events_first if not bounds.events_trimmed else ""
+        if begun and position != START and is_after(begun, position):
             return True
         if not is_after(bounds.log_last, position):
             return False
@@ -154,7 +158,8 @@ class Reading:
     async def _bounds(self, keys: Keys, account: str) -> _Bounds:
         reply = await self._store.run(_BOUNDS, [keys.events, keys.log(account)], [])
         events_last, events_first, log_last, log_first = (str(one, "ascii") for one in reply[:4])
-        return _Bounds(events_last, events_first, log_last, log_first, log_trimmed=reply[4] == 1)
+        cut = {"log_trimmed": reply[4] == 1, "events_trimmed": reply[5] == 1}
+        return _Bounds(events_last, events_first, log_last, log_first, **cut)
 
 
 class _Bounds(NamedTuple):
@@ -165,6 +170,7 @@ class _Bounds(NamedTuple):
     log_last: str
     log_first: str
     log_trimmed: bool
+    events_trimmed: bool
 
 
 def _entries(partition: int, reply: Any) -> list[Entry]:

@@ -8,7 +8,9 @@ from relay.journal.ids import InvalidIdError
 from relay.journal.journal import Journal
 from relay.journal.reading import MAX_PAGE
 from relay.journal.store import Store
+from tests.engines import Server
 from tests.journal.calls import ACCOUNT, end, place
+from tests.journal.records import account_in, append
 
 
 async def history_of(journal: Journal, count: int) -> list[str]:
@@ -136,6 +138,21 @@ async def test_a_position_beyond_the_end_has_missed_what_the_store_lost(journal:
     [last] = await history_of(journal, 1)
     assert not await journal.trimmed_after(ACCOUNT, last)
     assert await journal.trimmed_after(ACCOUNT, f"{int(last.split('-')[0]) + 1}-0")
+
+
+async def test_a_position_of_a_store_that_was_emptied_since_has_missed_something(
+    journal: Journal, server: Server
+) -> None:
+    """Its id lies before everything the new history holds, the account's own or a neighbour's."""
+    [old] = await history_of(journal, 1)
+    server.flush()
+    neighbour = account_in(journal.store.keys(ACCOUNT).partition)
+    await append(journal, neighbour)
+    assert await journal.trimmed_after(ACCOUNT, old)
+    [new] = await history_of(journal, 1)
+    assert await journal.trimmed_after(ACCOUNT, old)
+    assert not await journal.trimmed_after(ACCOUNT, new)
+    assert not await journal.trimmed_after(ACCOUNT, "0-0")
 
 
 @pytest.mark.parametrize("log_too", [True, False])

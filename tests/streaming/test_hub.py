@@ -373,3 +373,15 @@ def test_records_of_other_kinds_have_no_routes() -> None:
     assert routes_of(broken) == ()
     assert client_of(session) is None
     assert client_of(broken) is None
+
+
+async def test_whoever_resumes_from_before_a_flush_is_told_of_the_gap(
+    hub: Hub, journal: Journal, server: Server
+) -> None:
+    """Its id lies before the new history, all of which it is given."""
+    [_, old] = await Line(journal).tones(2)
+    server.flush()
+    [first, _] = await Line(journal).tones(2)
+    member = Keeping()
+    await hub.join(ACCOUNT, member, ALL, after=old)
+    assert member.told == [Gap(old, first), 1, 2]

@@ -2,8 +2,8 @@
 --
 -- EVALSHA bounds 2  events log
 --
--- Returns {events_last, events_first, log_last, log_first, log_trimmed}: the last generated ids, 0-0 before the first,
--- and the first ids that are left, '' where there are none; log_trimmed is 1 if the log has lost entries.
+-- Returns {events_last, events_first, log_last, log_first, log_trimmed, events_trimmed}: the last generated ids, 0-0
+-- before the first, and the first ids that are left, '' where there are none; trimmed is 1 where entries were cut.
 --
 -- key          type    reads                writes
 -- events       stream  info
@@ -24,11 +24,16 @@ local function first(stream)
   return stream['first-entry'] and stream['first-entry'][1] or ''
 end
 
+local function trimmed(stream)
+  return (stream['entries-added'] or 0) > (stream['length'] or 0) and 1 or 0
+end
+
 local events, log = info(KEYS[1]), info(KEYS[2])
 return {
   events['last-generated-id'] or '0-0',
   first(events),
   log['last-generated-id'] or '0-0',
   first(log),
-  (log['entries-added'] or 0) > (log['length'] or 0) and 1 or 0,
+  trimmed(log),
+  trimmed(events),
 }
