@@ -43,7 +43,7 @@ class Server:
         self._command = [
             binary(engine),
             *("--port", "0", "--unixsocket", str(self.socket), "--dir", str(self.folder)),
-            *("--appendonly", "yes", "--appendfsync", "everysec", "--save", ""),
+            *("--appendonly", "yes", "--appendfsync", "always", "--save", ""),
             *("--maxmemory-policy", "noeviction", *options),
         ]
         self._process: subprocess.Popen[bytes] | None = None

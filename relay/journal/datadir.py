@@ -46,6 +46,16 @@ class DataDirectory:
         """URL of the server."""
         return f"unix://{quote(str(self.socket))}"
 
+    def sync(self) -> None:
+        """Have the system write the append-only file to disk; returns when it has."""
+        for part in self.path.glob("appendonlydir/*.aof"):
+            with suppress(FileNotFoundError):  # a rewrite has just replaced it
+                file = os.open(part, os.O_RDONLY)
+                try:
+                    os.fdatasync(file)
+                finally:
+                    os.close(file)
+
     def claim(self) -> None:
         """Make the directory if it is missing and lock it for this process.
 

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from relay.journal.journal import Journal
 from relay.journal.keys import partition_of
 from relay.journal.record import Entry, Record, RecordKind
-from tests.engines import Server
 
 
 def account_in(partition: int, partitions: int = 16, *, number: int = 0) -> str:
@@ -25,15 +24,6 @@ async def append(journal: Journal, account: str, count: int = 1, *, size: int = 
     while len(ids) < count:
         ids += await journal.append(account, [record] * min(1000, count - len(ids)))
     return ids
-
-
-def write_through(server: Server) -> None:
-    """Have the server write everything out before it answers, so that a kill loses nothing.
-
-    With ``everysec`` it holds back what it answers while a sync is on its way.
-    """
-    with server.client as client:
-        client.config_set("appendfsync", "always")
 
 
 class Collecting:

@@ -82,7 +82,7 @@ async def test_runs_with_an_append_only_file_and_never_evicts(tmp_path: Path) ->
     found = await ask(server, "CONFIG", "GET", "appendonly", "appendfsync", "maxmemory-policy", "port")
     assert found == {
         b"appendonly": b"yes",
-        b"appendfsync": b"everysec",
+        b"appendfsync": b"no",
         b"maxmemory-policy": b"noeviction",
         b"port": b"0",
     }
@@ -198,4 +198,20 @@ async def test_a_server_that_hangs_is_replaced(tmp_path: Path, monkeypatch: pyte
     assert server.pid != pid
     assert not server.adopted
     assert await ask(server, "GET", "kept") == b"yes"
+    await server.stop()
+
+
+async def test_forgets_nothing_it_answered_when_it_is_killed(tmp_path: Path) -> None:
+    """Writes after a pause, when a sync is due, survive a kill right after their answers."""
+    server = await EmbeddedValkey.start(tmp_path / "data")
+    killed: set[int] = set()
+    for written in range(5):
+        await asyncio.sleep(module.SYNC_INTERVAL)  # the pause is the case: a sync falls on the next writes
+        for part in range(3):
+            assert await ask(server, "RPUSH", "kept", f"{written}.{part}") == 3 * written + part + 1
+        killed.add(server.pid)
+        os.kill(server.pid, signal.SIGKILL)
+        await eventually(lambda: server.pid not in killed, what="a new server")
+        await eventually(lambda: ask(server, "PING"), what="an answer")
+        assert await ask(server, "LLEN", "kept") == 3 * written + 3
     await server.stop()

@@ -17,7 +17,7 @@ from relay.journal.record import Entry
 from relay.journal.store import Store
 from relay.journal.tail import Tail
 from tests.engines import Server
-from tests.journal.records import Collecting, account_in, append, write_through
+from tests.journal.records import Collecting, account_in, append
 from tests.waiting import eventually
 
 PARTITION = 7
@@ -237,7 +237,6 @@ async def test_a_killed_and_restarted_server_costs_listeners_nothing(
     faulty_server: Server, make_tail: Callable[[Store], Tail], open_store: Callable[[str], Awaitable[Store]]
 ) -> None:
     """What was written before and after a crash of the server comes once, and nothing is reset."""
-    write_through(faulty_server)
     store = await open_store(faulty_server.url)
     journal, listener = Journal(store), Collecting()
     await make_tail(store).listen(PARTITION, listener).ready()

@@ -18,7 +18,7 @@ from relay.journal.tail import Tail
 from relay.journal.timers import CONCURRENCY, PAGE, Timers
 from tests.engines import Server
 from tests.journal.calls import placed
-from tests.journal.records import account_in, append, write_through
+from tests.journal.records import account_in, append
 from tests.waiting import eventually
 
 PARTITION = 11
@@ -283,7 +283,6 @@ async def test_timers_survive_a_crash_of_the_store(
     faulty_server: Server, open_store: Callable[..., Awaitable[Store]]
 ) -> None:
     """Timers added before a crash of the server run after it."""
-    write_through(faulty_server)
     store = await open_store(faulty_server.url)
     tail = Tail(store)
     ran = Ran(store)
