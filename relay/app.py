@@ -38,7 +38,9 @@ from relay.subscriptions.store import Subscriptions
 from relay.switch.simulator import Simulator
 from relay.telemetry import log
 from relay.telemetry.metrics import Metrics
+from relay.webhooks.duty import WebhookDuty
 from relay.webhooks.guard import Guard
+from relay.webhooks.sender import AiohttpSender
 
 _log: Final = log.get("app")
 
@@ -102,14 +104,31 @@ class Relay:
         renderers = {"v3": v3_render.render, "gws": gws_render.renderer(self.url)}
         simulator = Simulator(self._directory.device, ring_timeout=settings.ring_timeout)
         control = Control(journal, self._directory, simulator)
-        duties: list[Duty] = [
-            Timers(store, tail, control.elapse),
-            Trimming(store, retention=settings.event_retention, max_bytes=settings.event_max_bytes),
-        ]
+        guard = Guard(settings.webhook_allow or ())
+        subscriptions = Subscriptions(store, formats=tuple(renderers), limit=settings.max_subscriptions)
+        sender = AiohttpSender(guard)
+        starting.push_async_callback(sender.close)
+        webhooks = WebhookDuty(
+            store,
+            tail,
+            subscriptions,
+            renderers,
+            sender,
+            retries=settings.webhook_retries,
+            timeout=settings.webhook_timeout,
+            delivery_retention=settings.delivery_retention,
+            drain_timeout=settings.drain_timeout,
+        )
+        trimming = Trimming(
+            store,
+            retention=settings.event_retention,
+            max_bytes=settings.event_max_bytes,
+            before_cut=webhooks.before_cut,
+        )
+        duties: list[Duty] = [webhooks, Timers(store, tail, control.elapse), trimming]
         ownership = Ownership(store, f"{socket.gethostname()}-{secrets.token_hex(4)}", duties)
         await ownership.start()
         starting.push_async_callback(ownership.stop)
-        guard = Guard(settings.webhook_allow or ())
         streams = EventStreams(hub, renderers)
         detached = Detached()
         app = web.Application(
@@ -131,9 +150,7 @@ class Relay:
                 renderers=renderers,
                 limits=limits,
                 detached=detached,
-                subscriptions=Subscriptions(
-                    store, formats=tuple(renderers), limit=settings.max_subscriptions
-                ),
+                subscriptions=subscriptions,
                 guard=guard,
                 base_url=self.url,
                 simulated=True,

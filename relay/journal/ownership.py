@@ -139,15 +139,17 @@ class Ownership:
         )
         free = [partition for partition, holder in zip(others, holders, strict=True) if holder is None]
         chosen = random.sample(free, min(wanted, len(free)))  # so that members do not race for the same ones
-        for lease in await _each(self._leases.acquire(partition) for partition in chosen):
-            if isinstance(lease, Lease):
-                self._hold(lease)
+        answers = await _each(self._leases.acquire(partition) for partition in chosen)
+        taken = [lease for lease in answers if isinstance(lease, Lease)]
+        for lease in taken:
+            self._hold(lease)
+        if taken:
+            _log.info("partitions taken", partitions=sorted(lease.partition for lease in taken))
 
     def _hold(self, lease: Lease) -> None:
         self._holdings[lease.partition] = Holding(
             lease, self._duties, self._wake.set, restart_pause=self._restart_pause
         )
-        _log.info("partition taken", partition=lease.partition)
 
 
 async def _each(calls: Iterable[Awaitable[Any]]) -> list[Any]:
