@@ -1,0 +1,35 @@
+-- Begin a Bayeux session at the journal's end, by the server's clock.
+--
+-- EVALSHA bayeux_create 4  bayeux bayeux-due bayeux-users events  client account user limit ttl_ms
+--
+-- Returns nil (the user has `limit` sessions already) or the session's cursor.
+--
+-- key              type    reads                writes
+-- bayeux:<client>  hash                         account user created gen cursor changed
+-- bayeux-due       zset    (type)               when the session expires
+-- bayeux-users     hash    the user's sessions  one more
+-- events           stream  info
+
+local client, account, user = ARGV[1], ARGV[2], ARGV[3]
+local owner = account .. '/' .. user
+redis.call('ZCARD', KEYS[2])
+if tonumber(redis.call('HGET', KEYS[3], owner) or 0) >= tonumber(ARGV[4]) then
+  return false
+end
+local last = '0-0'
+if redis.call('EXISTS', KEYS[4]) == 1 then
+  local info = redis.call('XINFO', 'STREAM', KEYS[4])
+  for i = 1, #info, 2 do
+    if info[i] == 'last-generated-id' then
+      last = info[i + 1]
+    end
+  end
+end
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+
+redis.call('HSET', KEYS[1], 'account', account, 'user', user, 'created', string.format('%.0f', now),
+  'gen', 0, 'cursor', last, 'changed', '0-0')
+redis.call('ZADD', KEYS[2], string.format('%.0f', now + ARGV[5]), client)
+redis.call('HINCRBY', KEYS[3], owner, 1)
+return last

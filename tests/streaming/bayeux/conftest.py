@@ -1,0 +1,88 @@
+"""Pods on a real store, and clients of them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import aiohttp
+import pytest
+
+from relay.calls.model import Address
+from relay.journal.store import Store
+from tests.conftest import OpenStore
+from tests.engines import Server
+from tests.streaming.bayeux.pods import ACCOUNT, DIRECTORY, Client, Pod
+from tests.streaming.publishing import Line
+
+OpenPod = Callable[..., Awaitable[Pod]]
+MakeClient = Callable[..., Client]
+MakeLine = Callable[..., Line]
+
+
+@pytest.fixture
+async def open_pod(server: Server, open_store: OpenStore) -> AsyncIterator[OpenPod]:
+    """Give a function that starts a pod with store connections of its own; each is stopped at the end."""
+    opened: list[Pod] = []
+
+    async def opening(**options: Any) -> Pod:
+        store: Store = await open_store(server.url)
+        opened.append(await Pod(store, **options).start())
+        return opened[-1]
+
+    yield opening
+    for pod in opened:
+        await pod.stop()
+
+
+@pytest.fixture
+async def pod(open_pod: OpenPod) -> Pod:
+    """Give a pod."""
+    return await open_pod()
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[aiohttp.ClientSession]:
+    """Give an HTTP client that keeps no cookies."""
+    async with aiohttp.ClientSession(
+        cookie_jar=aiohttp.DummyCookieJar(), timeout=aiohttp.ClientTimeout(total=60)
+    ) as session:
+        yield session
+
+
+@pytest.fixture
+def make_client(http: aiohttp.ClientSession, pod: Pod) -> MakeClient:
+    """Give a function that makes Bayeux clients of the pod."""
+
+    def making(user: str = "jane", *, at: Pod | None = None) -> Client:
+        return Client(http, at or pod, user=user)
+
+    return making
+
+
+@pytest.fixture
+def client(make_client: MakeClient) -> Client:
+    """Give jane's Bayeux client, without a session."""
+    return make_client()
+
+
+@pytest.fixture
+def make_line(pod: Pod) -> MakeLine:
+    """Give a function that makes a line of a user, whose tones are her events."""
+
+    def making(user: str = "jane", *, at: Pod | None = None, account: str = ACCOUNT) -> Line:
+        return Line((at or pod).journal, phone(user, account=account), account=account)
+
+    return making
+
+
+@pytest.fixture
+def line(make_line: MakeLine) -> Line:
+    """Give jane's line."""
+    return make_line()
+
+
+def phone(user: str, *, account: str = ACCOUNT) -> Address:
+    """Return the address of a user's first phone."""
+    found = next(one for one in DIRECTORY.users(account) if one.login == user)
+    return DIRECTORY.address(account, found.devices[0].id)
