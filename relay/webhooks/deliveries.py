@@ -1,0 +1,220 @@
+"""Reading what became of deliveries."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, Final, NamedTuple
+
+from relay.calls.events import EventId
+from relay.errors import InvalidFieldError, NotFoundError
+from relay.journal.ids import parse
+from relay.journal.keys import Keys
+from relay.journal.link import Argument
+from relay.journal.store import Store
+from relay.subscriptions.filters import TypeFilter, compile_filter
+from relay.subscriptions.model import Subscription
+from relay.subscriptions.rendering import Renderers, rendered
+from relay.subscriptions.store import MAX_PAGE, Subscriptions
+from relay.webhooks.attempts import Delivery, Status, decode
+from relay.webhooks.records import Records
+from relay.webhooks.references import DeliveryId, place
+
+MOST_SCANNED: Final = 10
+"""Pages looked through for one answer; what is left is behind its cursor."""
+_PENDING: Final = Delivery(status=Status.PENDING, type="")
+
+
+class Found(NamedTuple):
+    """A delivery and where it stands."""
+
+    id: DeliveryId
+    delivery: Delivery
+
+    @property
+    def event_id(self) -> str:
+        """The event's id, which is the delivery's ``webhook-id``."""
+        return str(EventId(self.id.partition, self.id.event))
+
+    def attempt_id(self, number: int) -> str:
+        """Return the id of an attempt, counted from 0."""
+        return f"att{str(self.id).removeprefix('dlv')}_{number + 1}"
+
+
+class DeliveryPage(NamedTuple):
+    """Deliveries by subscription, the oldest subscription first, and each one's newest event first."""
+
+    deliveries: list[Found]
+    next: str | None
+    """Cursor of the page after it, None after the last."""
+
+
+class _Wanted(NamedTuple):
+    """What a list is restricted to."""
+
+    status: Status | None
+    types: TypeFilter | None
+    since: int
+
+
+class Deliveries:
+    """Reads deliveries; every call raises StoreUnavailableError without an answer."""
+
+    def __init__(self, store: Store, subscriptions: Subscriptions, renderers: Renderers) -> None:
+        self._store = store
+        self._subscriptions = subscriptions
+        self._renderers = renderers
+
+    async def get(self, account: str, delivery_id: str, *, user_id: str | None = None) -> Found:
+        """Return a delivery of the account, of one user's subscriptions if a user is given.
+
+        Raises:
+            NotFoundError: there is none of this id, or nothing is kept of it any more.
+
+        """
+        wanted = DeliveryId.parse(delivery_id)
+        keys = self._store.keys(account)
+        subscription = await self._subscriptions.get(account, wanted.subscription)
+        if wanted.partition != keys.partition or user_id not in (None, subscription.user_id):
+            raise NotFoundError("there is no such delivery")
+        score = wanted.place
+        *kept, queued = await self._store.fetch(
+            [
+                ("ZRANGE", keys.dead(subscription.id), score, score, "BYSCORE"),
+                ("ZRANGE", keys.attempts(subscription.id), score, score, "BYSCORE"),
+                ("ZSCORE", keys.queue(subscription.id), wanted.event),
+            ]
+        )
+        for event, delivery in (decode(member) for reply in kept for member in reply):
+            if event == wanted.event:
+                return Found(wanted, delivery)
+        if queued is None and wanted.event not in await self._waiting(keys, subscription.id):
+            raise NotFoundError("there is no such delivery")
+        return Found(wanted, _PENDING)
+
+    async def list(
+        self,
+        account: str,
+        *,
+        user_id: str | None = None,
+        subscription: str | None = None,
+        status: Status | None = None,
+        event_type: str | None = None,
+        since: int | None = None,
+        cursor: str | None = None,
+        limit: int = 100,
+    ) -> DeliveryPage:
+        """Return a page of the account's deliveries, of one user's subscriptions if a user is given.
+
+        ``since`` is a time in milliseconds since the epoch, of events. ``event_type`` may end in ``*``. A
+        page may hold fewer than ``limit`` and still not be the last.
+
+        Raises:
+            InvalidFieldError: ``cursor`` is none that a page gave, or ``types`` is no type.
+            NotFoundError: there is no such subscription.
+
+        """
+        wanted = _Wanted(
+            status,
+            compile_filter([event_type]).types if event_type is not None else None,
+            max(0, since or 0) * 4096,
+        )
+        at, before = _position(cursor)
+        found: list[Found] = []
+        scanned = 0
+        async for one in self._among(account, user_id, subscription, at):
+            position: int | None = before if one.id == at else None
+            while True:
+                room = limit - len(found)
+                if not room or scanned == MOST_SCANNED:
+                    return DeliveryPage(found, f"{one.id}.{'' if position is None else position}")
+                page, position = await self._page(one, wanted, position, room)
+                found += page
+                scanned += 1
+                if position is None:
+                    break
+        return DeliveryPage(found, None)
+
+    async def _among(
+        self, account: str, user_id: str | None, subscription: str | None, at: str | None
+    ) -> AsyncIterator[Subscription]:
+        """Give the subscriptions a list goes through, from the one it has come to."""
+        if subscription is not None:
+            one = await self._subscriptions.get(account, subscription)
+            if user_id not in (None, one.user_id):
+                raise NotFoundError("there is no such subscription")
+            yield one
+            return
+        started, cursor = at is None, None
+        while True:
+            page = await self._subscriptions.list(account, cursor=cursor, limit=MAX_PAGE, user_id=user_id)
+            for one in page.subscriptions:
+                started = started or one.id == at
+                if started:
+                    yield one
+            cursor = page.next
+            if cursor is None:
+                return
+
+    async def _page(
+        self, subscription: Subscription, wanted: _Wanted, before: int | None, limit: int
+    ) -> tuple[Sequence[Found], int | None]:
+        """Return the newest deliveries before a place, and the place to go on before; None after the last."""
+        keys = self._store.keys(subscription.account)
+        top = "+inf" if before is None else f"({before}"
+        newest: tuple[Argument, ...] = (top, wanted.since, "BYSCORE", "REV", "LIMIT", 0, limit + 1)
+        dead, attempts, queued = await self._store.fetch(
+            [
+                ("ZRANGE", keys.dead(subscription.id), *newest),
+                ("ZRANGE", keys.attempts(subscription.id), *newest),
+                ("ZRANGE", keys.queue(subscription.id), *newest),
+            ]
+        )
+        pending = [event.decode() for event in queued]
+        pending += await self._waiting(keys, subscription.id)
+        known = dict.fromkeys(pending, _PENDING) | dict(map(decode, attempts)) | dict(map(decode, dead))
+        placed = ((place(parse(event)), event) for event in known)
+        bound = before if before is not None else 2**63
+        ordered = sorted((one for one in placed if wanted.since <= one[0] < bound), reverse=True)
+        taken = {event: known[event] for _, event in ordered[:limit]}
+        kept = await self._filtered(subscription, wanted, taken)
+        found = [
+            Found(DeliveryId(keys.partition, subscription.id, event), delivery)
+            for event, delivery in kept.items()
+        ]
+        return found, ordered[limit - 1][0] if len(ordered) > limit else None
+
+    async def _filtered(
+        self, subscription: Subscription, wanted: _Wanted, taken: dict[str, Delivery]
+    ) -> dict[str, Delivery]:
+        types = wanted.types
+        if wanted.status is not None:
+            taken = {event: one for event, one in taken.items() if one.status is wanted.status}
+        if types is None:
+            return taken
+        untyped = [event for event, one in taken.items() if not one.type]
+        typed = {event: one.type for event, one in taken.items() if one.type}
+        typed |= await self._types(subscription, untyped)
+        return {event: one for event, one in taken.items() if event in typed and types.matches(typed[event])}
+
+    async def _types(self, subscription: Subscription, events: Sequence[str]) -> dict[str, str]:
+        """Return the types of events that were not tried yet, as far as they can be read."""
+        partition = self._store.keys(subscription.account).partition
+        entries = await Records(self._store, partition).load(events)
+        shown = {
+            event: rendered(entry, subscription.format, self._renderers) for event, entry in entries.items()
+        }
+        return {event: one.type for event, one in shown.items() if one is not None}
+
+    async def _waiting(self, keys: Keys, subscription: str) -> Sequence[str]:
+        """Return the events that wait behind failing heads."""
+        states: list[Any] = await self._store.call("HVALS", keys.lanes(subscription))
+        return [event for state in states for event in state.decode().split(" ")[2:]]
+
+
+def _position(cursor: str | None) -> tuple[str | None, int | None]:
+    if cursor is None:
+        return None, None
+    at, point, before = cursor.partition(".")
+    if not (point and at and (not before or (before.isascii() and before.isdigit()))):
+        raise InvalidFieldError("cursor", "must be what `next` of the page before held")
+    return at, int(before) if before else None

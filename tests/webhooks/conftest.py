@@ -1,0 +1,128 @@
+"""Fixtures of the webhook engine: a receiver, and processes that deliver to it."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable
+from ipaddress import ip_network
+from typing import Any
+
+import pytest
+
+from relay.dialects.v3.render import render
+from relay.journal.journal import Journal
+from relay.journal.ownership import Ownership
+from relay.journal.store import Store
+from relay.journal.tail import Tail
+from relay.subscriptions.model import NewSubscription, Subscription
+from relay.subscriptions.rendering import Renderers
+from relay.subscriptions.store import Subscriptions
+from relay.webhooks.duty import WebhookDuty
+from relay.webhooks.guard import Guard
+from relay.webhooks.sender import AiohttpSender
+from tests.calls.calling import ACCOUNT
+from tests.webhooks.receiving import Receiver, receiving
+
+RENDERERS: Renderers = {"v3": render}
+LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
+_members = itertools.count(1)
+
+
+class Process:
+    """What one process does for webhooks, on a store it shares with others."""
+
+    def __init__(self, store: Store, **options: Any) -> None:
+        self.store = store
+        self.journal = Journal(store)
+        self.tail = Tail(store)
+        self.sender = AiohttpSender(Guard(LOOPBACK))
+        self.subscriptions = Subscriptions(store, formats=tuple(RENDERERS), limit=1000)
+        self.duty = WebhookDuty(
+            store,
+            self.tail,
+            self.subscriptions,
+            options.pop("renderers", RENDERERS),
+            options.pop("sender", self.sender),
+            **{"retries": (0.05, 0.1), "timeout": 5, "delivery_retention": 60, "drain_timeout": 5, **options},
+        )
+        self.ownership = Ownership(
+            store,
+            f"process-{next(_members)}",
+            [self.duty],
+            ttl=2,
+            renew_every=0.3,
+            poll=0.1,
+            restart_pause=0.1,
+        )
+
+    async def start(self) -> Process:
+        """Begin to own partitions."""
+        await self.ownership.start()
+        return self
+
+    async def stop(self) -> None:
+        """Stop as SIGTERM does."""
+        await self.ownership.stop()
+        await self.tail.stop()
+        await self.sender.close()
+
+    async def kill(self) -> None:
+        """End as SIGKILL does, as far as the store can tell: nothing is finished, written or released."""
+        task = self.ownership._task
+        for held in self.ownership._holdings.values():
+            held.lease.lose()
+        if task is not None:
+            task.cancel()
+        await self.tail.stop()
+        await self.sender.close()
+
+
+StartProcess = Callable[..., Awaitable[Process]]
+Subscribe = Callable[..., Awaitable[Subscription]]
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    """Give a receiver whose endpoints answer 204 unless told otherwise."""
+    async with receiving() as running:
+        yield running
+
+
+@pytest.fixture
+async def store(server: Any, open_store: Any) -> Store:
+    """Give an empty store of two partitions: ownership is the same with any number."""
+    opened: Store = await open_store(server.url, partitions=2)
+    return opened
+
+
+@pytest.fixture
+async def start_process(store: Store) -> AsyncIterator[StartProcess]:
+    """Give a function that starts a process; each is stopped when the test ends."""
+    started: list[Process] = []
+
+    async def start(**options: Any) -> Process:
+        started.append(Process(options.pop("on", store), **options))
+        return await started[-1].start()
+
+    yield start
+    for process in started:
+        await process.stop()
+
+
+@pytest.fixture
+def subscribe(store: Store, receiver: Receiver) -> Subscribe:
+    """Give a function that subscribes an endpoint of the receiver."""
+    subscriptions = Subscriptions(store, formats=tuple(RENDERERS), limit=1000)
+
+    async def subscribing(path: str = "/hook", *, account: str = ACCOUNT, **asked: Any) -> Subscription:
+        new = NewSubscription(url=receiver.url(path), **asked)
+        return await subscriptions.create(account, "admin", new)
+
+    return subscribing
+
+
+async def leftovers(store: Store) -> list[str]:
+    """Return the keys that must be gone once everything is delivered."""
+    names = ("queue:", "lanes:", "parked:", "ready", "due")
+    found = await store.call("KEYS", "relay:{*")
+    return sorted(key.decode() for key in found if key.decode().partition("}:")[2].startswith(names))
