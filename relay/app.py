@@ -52,6 +52,7 @@ class Relay:
         self._settings = settings
         self._directory = directory
         self._running = AsyncExitStack()
+        self._serving = False
         self._draining = False
         self.metrics = Metrics()
         self.store_description = ""
@@ -81,6 +82,7 @@ class Relay:
         async with AsyncExitStack() as starting:
             await self._start(starting)
             self._running = starting.pop_all()
+        self._serving = True
         _log.info("started", settings=repr(self._settings), store=self.store_description)
 
     async def stop(self) -> None:
@@ -192,7 +194,7 @@ class Relay:
     def _unready(self) -> str:
         if self._draining:
             return "draining"
-        if not hasattr(self, "_store"):
+        if not self._serving:
             return "starting"
         return "" if self._store.available else "the store is away"
 

@@ -1,0 +1,5 @@
+"""Fixtures of the tests that run the service as a process."""
+
+from tests.harness.fixtures import http, new_relay, receiver, relay
+
+__all__ = ["http", "new_relay", "receiver", "relay"]

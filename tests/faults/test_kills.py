@@ -1,0 +1,68 @@
+"""Nothing that was accepted is lost while the serving process is killed again and again."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+
+import pytest
+from aiohttp import ClientSession
+
+from tests.harness.demo import ADMIN
+from tests.harness.fixtures import NewRelay
+from tests.harness.sse import SseFollower
+from tests.harness.traffic import Traffic
+from tests.harness.v3 import V3
+from tests.harness.webhooks import Delivery, WebhookReceiver
+from tests.waiting import eventually
+
+FULL = os.environ.get("FAULTS") == "full"
+KILLS = 10
+CALLS = 1000 if FULL else 200
+
+pytestmark = pytest.mark.timeout(600 if FULL else 180)
+
+
+async def test_ten_kills_lose_no_event_of_any_accepted_command(
+    new_relay: NewRelay, http: ClientSession, receiver: WebhookReceiver
+) -> None:
+    """200 calls while the process dies ten times of SIGKILL: webhook and stream tell each of them entirely.
+
+    Some kills come amid deliveries, others when the process has only just begun to take commands.
+    """
+    relay = await new_relay(rate_limits="off").start()
+    traffic = Traffic(http, [relay.url], at_once=16)
+    admin = V3(http, relay.url, ADMIN)
+
+    async def slowly(_delivery: Delivery) -> int:
+        await asyncio.sleep(0.01)  # so that a kill finds some on their way
+        return 204
+
+    receiver.script = slowly
+    hook = await receiver.subscribe(admin)
+    async with SseFollower(http, relay.url) as stream:
+        running = asyncio.create_task(traffic.run(CALLS))
+        for kill in range(KILLS):
+            taken, hooked = traffic.accepted, len(receiver.deliveries)
+            if kill % 3 == 0:
+                delivered = hooked + CALLS // 4
+                await eventually(
+                    lambda at=delivered: running.done() or len(receiver.deliveries) >= at,
+                    within=60,
+                    every=0.005,
+                )
+            else:
+                accepted = taken + 4
+                await eventually(
+                    lambda at=accepted: running.done() or traffic.accepted >= at, within=60, every=0.005
+                )
+            assert not running.done(), "every kill comes while calls go on"
+            relay.kill()
+            await relay.start()
+        await running
+        told = await traffic.check(admin, stream, receiver, hook)
+    assert len(traffic.calls) == CALLS
+    assert stream.opened == KILLS + 1
+    assert stream.gaps == []
+    repeated = sum(told.values()) - len(told)
+    assert repeated <= KILLS * 50, "only what was on its way may be sent again"
