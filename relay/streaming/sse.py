@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import random
-import socket
 from collections import Counter
-from collections.abc import Collection
-from typing import Any, Final
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
+from typing import Final
 
-from aiohttp import HttpVersion11, web
-from aiohttp.abc import AbstractStreamWriter
-from aiohttp_sse import EventSourceResponse
+from aiohttp import web
 
 from relay.errors import DrainingError, RefusedError, UnavailableError
 from relay.journal.ids import InvalidIdError, parse
-from relay.streaming.frames import OPENING, Framing
+from relay.streaming.frames import OPENING
 from relay.streaming.heartbeats import HEARTBEAT_SECONDS, Heartbeats
 from relay.streaming.hub import Hub
 from relay.streaming.links import Link
+from relay.streaming.opening import framing_for, open_response
 from relay.streaming.selection import Framed
 from relay.streaming.stream import End, EventStream, Limits
 from relay.subscriptions.rendering import Renderers
@@ -59,6 +58,7 @@ class EventStreams:
         self._limits = limits or Limits()
         self._heartbeats = Heartbeats(heartbeat_seconds)
         self._streams: set[EventStream] = set()
+        self._taken = 0
         self._emptied = asyncio.Event()
         self._draining = False
         self.ended: Counter[End] = Counter()
@@ -97,33 +97,30 @@ class EventStreams:
 
         """
         asked = self._asked(request, after)
-        self._check_room()
-        framing = Framing.CHUNKED if request.version >= HttpVersion11 else Framing.PLAIN
+        framing = framing_for(request)
         selection = Framed.of(
             event_format, framing, self._renderers, types=types, extensions=extensions, user_id=user_id
         )
-        since = asked or await self._live_end(account)
-        response = self._response(framing)
-        writer, transport = await _prepare(response, request)
-        _bound_kernel(transport, self._limits)
-        stream = EventStream(transport, writer, framing, self._limits, asked=asked)
-        self._add(stream)
-        try:
-            stream.send(OPENING)
-            await self._follow(stream, account, selection, since)
-            await response.write_eof()
-        finally:
-            self._remove(stream)
+        with self._place():
+            since = asked or await self._live_end(account)
+            response, writer, transport = await open_response(request, self._limits)
+            stream = EventStream(transport, writer, framing, self._limits, asked=asked)
+            with self._listed(stream):
+                stream.send(OPENING)
+                await self._follow(stream, account, selection, since)
+                if stream.done.result() is End.DRAINED:
+                    with suppress(ConnectionError):  # it left while it was told to
+                        await response.write_eof()
         return response
 
     async def drain(self, within: float = 5.0) -> None:
         """Take no new streams; end each with a hint when to reconnect, and cut those that do not take it."""
         self._draining = True
         for count, stream in enumerate(tuple(self._streams)):
-            stream.finish(random.randint(*RETRY_SPREAD_MS))  # noqa: S311 - spreads, hides nothing
+            stream.finish(_retry_hint())
             if count % 200 == 199:
                 await asyncio.sleep(0)
-        if self._streams:
+        if self._taken:
             self._emptied.clear()
             try:
                 async with asyncio.timeout(within):
@@ -149,20 +146,34 @@ class EventStreams:
         except TimeoutError:
             return None
 
-    def _check_room(self) -> None:
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        """Take one of the places this process has."""
         if self._draining:
             raise DrainingError("this process is stopping")
-        if len(self._streams) >= self._limits.streams:
+        if self._taken >= self._limits.streams:
             raise TooManyStreamsError("too many event streams", retry_after=RETRY_WHEN_FULL)
+        self._taken += 1
+        try:
+            yield
+        finally:
+            self._taken -= 1
+            if not self._taken:
+                self._emptied.set()
 
-    def _response(self, framing: Framing) -> EventSourceResponse:
-        response = EventSourceResponse(send_timeout=self._limits.slow_seconds)
-        response.headers["Cache-Control"] = "no-cache, no-transform"  # compressing holds events back
-        response.headers["X-Accel-Buffering"] = "no"
-        if framing is Framing.PLAIN:
-            response.headers["Connection"] = "close"
-        response.force_close()  # a connection that was a stream is not used again
-        return response
+    @contextmanager
+    def _listed(self, stream: EventStream) -> Iterator[None]:
+        """Give the stream its heartbeats, and see that it is drained and counted."""
+        self._streams.add(stream)
+        self._heartbeats.add(stream)
+        if self._draining:  # since it took its place
+            stream.finish(_retry_hint())
+        try:
+            yield
+        finally:
+            self._heartbeats.remove(stream)
+            self._streams.remove(stream)
+            self.ended[stream.done.result() if stream.done.done() else End.CLOSED] += 1
 
     async def _follow(self, stream: EventStream, account: str, selection: Framed, since: str | None) -> None:
         """Have the hub serve the stream until it ends; a join that still replays then is given up."""
@@ -185,34 +196,6 @@ class EventStreams:
         stream.joined()
         return link
 
-    def _add(self, stream: EventStream) -> None:
-        self._streams.add(stream)
-        self._heartbeats.add(stream)
 
-    def _remove(self, stream: EventStream) -> None:
-        self._heartbeats.remove(stream)
-        self._streams.remove(stream)
-        self.ended[stream.done.result() if stream.done.done() else End.CLOSED] += 1
-        if not self._streams:
-            self._emptied.set()
-
-
-async def _prepare(
-    response: EventSourceResponse, request: web.Request
-) -> tuple[AbstractStreamWriter, asyncio.Transport]:
-    """Send the head. The response's own ping task ends here: one timer serves all streams."""
-    if request.transport is None:
-        raise ConnectionResetError("the client left")
-    writer = await response.prepare(request)
-    response.stop_streaming()
-    await response.wait()
-    transport = request.transport
-    if writer is None or transport is None:
-        raise ConnectionResetError("the client left")
-    return writer, transport
-
-
-def _bound_kernel(transport: asyncio.Transport, limits: Limits) -> None:
-    connection: Any = transport.get_extra_info("socket")
-    if connection is not None:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, limits.socket_bytes)
+def _retry_hint() -> int:
+    return random.randint(*RETRY_SPREAD_MS)  # noqa: S311 - spreads, hides nothing

@@ -73,7 +73,7 @@ class Client:
         self.closed = False
         """The server has closed the last stream's connection."""
         self._target = f"/stream?{query}"
-        self._port = port
+        self.port = port
         self._version = version
         self._receive_bytes = receive_bytes
         self._connection: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
@@ -95,7 +95,7 @@ class Client:
         if self._receive_bytes:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._receive_bytes)
         connection.setblocking(False)
-        await asyncio.get_running_loop().sock_connect(connection, ("127.0.0.1", self._port))
+        await asyncio.get_running_loop().sock_connect(connection, ("127.0.0.1", self.port))
         reader, writer = await asyncio.open_connection(sock=connection, limit=2**16)
         self._connection = reader, writer
         last_id = header if header is not None else self.reader.last_id

@@ -8,9 +8,12 @@ import pytest
 from relay.calls.events import CallEvent, EventId
 from relay.dialects.v3.render import render
 from relay.journal.journal import Journal
+from relay.journal.tail import Tail
+from relay.streaming.hub import Hub
 from relay.streaming.stream import End, Limits
 from relay.subscriptions.rendering import Rendered
 from tests.calls.calling import ACCOUNT, JANE, JOHN
+from tests.conftest import OpenStore
 from tests.engines import Server
 from tests.journal.records import account_in
 from tests.streaming.conftest import MakeClient, OpenOffice
@@ -224,8 +227,10 @@ async def test_quiet_streams_have_heartbeats(open_office: OpenOffice, clients: M
     assert office.streams._heartbeats._timer is None
 
 
-async def test_a_client_that_leaves_is_noticed_at_once(office: Office, clients: MakeClient) -> None:
-    """Nothing of it stays: no stream, no member, no task."""
+async def test_a_client_that_leaves_is_noticed_at_once(
+    office: Office, clients: MakeClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing of it stays: no stream, no member, no task; and it is nothing to complain about."""
     tasks = asyncio.all_tasks()
     client = await clients(office).open()
     await joined(office, 1)
@@ -236,6 +241,23 @@ async def test_a_client_that_leaves_is_noticed_at_once(office: Office, clients: 
         lambda: {task.get_name()[:4] for task in asyncio.all_tasks() - tasks} <= {"tail", "feed", "pipe"},
         what=f"no task left of {asyncio.all_tasks() - tasks}",
     )
+    assert caplog.records == []
+
+
+async def test_clients_that_leave_while_they_are_written_to_are_nothing_to_complain_about(
+    office: Office, clients: MakeClient, journal: Journal, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whether a write or the reader finds it first, no error is logged."""
+    opened = [await clients(office).open() for _ in range(20)]
+    await joined(office, 20)
+    line = Line(journal, user_data={"note": "x" * 10_000})
+    for client in opened:
+        await line.tones(2)
+        await client.kill()
+        await line.tones(2)
+    await eventually(lambda: not len(office.streams), what="no stream")
+    assert office.streams.ended == {End.CLOSED: 20}
+    assert caplog.records == []
 
 
 async def test_draining_ends_every_stream_in_good_order(
@@ -271,6 +293,35 @@ async def test_draining_does_not_wait_for_a_replay_or_a_client_that_does_not_rea
     await eventually(lambda: waiting(office) > 0, what="bytes that cannot be written")
     await asyncio.wait_for(office.streams.drain(within=0.2), 5)
     await eventually(lambda: not len(office.streams), what="no stream")
+
+
+async def test_a_stream_outlasts_an_outage_of_the_store(
+    faulty_server: Server, open_store: OpenStore, clients: MakeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Open before, opened during, or resumed during it: each goes on by itself, without a gap or a repeat."""
+    monkeypatch.setattr("relay.streaming.sse.POSITION_WITHIN", 0.1)
+    store = await open_store(faulty_server.url)
+    journal, tail = Journal(store), Tail(store)
+    hub = Hub(tail, journal)
+    office = await Office(hub, heartbeat_seconds=0.2).start()
+    line = Line(journal)
+    [_, since, *_] = await line.tones(4)
+    before = await clients(office, f"last_event_id={since}").open()
+    await before.has(2)
+    faulty_server.kill()
+    resumed = await clients(office, f"last_event_id={since}&account={ACCOUNT}").open()
+    elsewhere = await clients(office, f"account={account_in(3)}").open()
+    await eventually(lambda: elsewhere.reader.comments > 2, what="heartbeats during the outage")
+    faulty_server.start()
+    await joined(office, 3)
+    await line.tones(2)
+    await Line(journal, account=account_in(3)).tones(1)
+    assert [await before.has(4), await resumed.has(4)] == [[3, 4, 5, 6]] * 2
+    assert await elsewhere.has(1) == [1]
+    assert office.streams.ended == {}
+    await office.stop()
+    await hub.stop()
+    await tail.stop()
 
 
 async def test_one_process_takes_so_many_streams(open_office: OpenOffice, clients: MakeClient) -> None:
