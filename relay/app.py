@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import socket
 from contextlib import AsyncExitStack
@@ -32,6 +33,7 @@ from relay.journal.tail import Tail
 from relay.journal.timers import Timers
 from relay.journal.trim import Trimming
 from relay.settings import Address, Settings
+from relay.streaming.bayeux.endpoint import Endpoint
 from relay.streaming.hub import Hub
 from relay.streaming.sse import EventStreams
 from relay.subscriptions.store import Subscriptions
@@ -121,13 +123,15 @@ class Relay:
             delivery_retention=settings.delivery_retention,
             drain_timeout=settings.drain_timeout,
         )
+        bayeux = Endpoint(store, hub, renderers, settings, event_format="gws")
+        starting.push_async_callback(bayeux.stop)
         trimming = Trimming(
             store,
             retention=settings.event_retention,
             max_bytes=settings.event_max_bytes,
             before_cut=webhooks.before_cut,
         )
-        duties: list[Duty] = [webhooks, Timers(store, tail, control.elapse), trimming]
+        duties: list[Duty] = [webhooks, Timers(store, tail, control.elapse), bayeux.expiry, trimming]
         ownership = Ownership(store, f"{socket.gethostname()}-{secrets.token_hex(4)}", duties)
         await ownership.start()
         starting.push_async_callback(ownership.stop)
@@ -158,7 +162,7 @@ class Relay:
                 simulated=True,
             ),
         )
-        gws_routes.add_routes(
+        admission = gws_routes.add_routes(
             app,
             gws_routes.Parts(
                 control=control,
@@ -168,11 +172,12 @@ class Relay:
                 settings=settings,
             ),
         )
+        app.router.add_routes(bayeux.routes(f"{gws_render.API}/notifications", admission.principal))
         install_cors(app, settings.cors_origins)
 
         async def drain(_app: web.Application) -> None:
             control.drain()
-            await streams.drain()
+            await asyncio.gather(streams.drain(), bayeux.drain())
             await detached.stop(settings.drain_timeout)
 
         app.on_shutdown.append(drain)
