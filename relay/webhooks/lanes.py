@@ -63,10 +63,10 @@ class _Page:
 class Lanes(Generic[Q]):
     """One subscription's lanes. Whoever takes a reference says how it ended: `done`, `fail` or `put_back`."""
 
-    def __init__(self, limit: int, *, max_failing: int = MAX_FAILING) -> None:
+    def __init__(self, limit: int, *, window: int = WINDOW, max_failing: int = MAX_FAILING) -> None:
         self._limit = limit
         self._max_failing = max_failing
-        self._width = max(WINDOW, WINDOW_PER_REQUEST * limit)
+        self._width = max(window, WINDOW_PER_REQUEST * limit)
         self._lanes: dict[str, deque[Q]] = {}  # loaded, the head of each perhaps on its way
         self._loaded: set[str] = set()
         self._idle: deque[str] = deque()  # lanes whose head may go
