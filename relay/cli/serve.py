@@ -27,8 +27,8 @@ LOOPBACK: Final = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 """What ``--demo`` opens to webhooks unless RELAY_WEBHOOK_ALLOW says otherwise."""
 
 COLLECT_AFTER: Final = 10_000
-"""Objects made until the youngest are looked at for cycles. Requests leave hardly any; at Python's own 700 the
-looking takes 7 % of a command's CPU and doubles the 99th percentile of its time under load."""
+"""Objects made until the youngest are looked at for cycles. Requests leave hardly any; at Python's own 700
+the looking takes 7 % of a command's CPU, and its 99th percentile under load is 31 ms instead of 17."""
 
 
 @click.command()
