@@ -30,3 +30,14 @@ def configure(level: str = "info", style: str = "auto") -> None:
         logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=False,
     )
+    logging.root.handlers = [_Foreign()]
+
+
+class _Foreign(logging.Handler):
+    """Libraries' own log lines, in the form of ours and without traces: the event loop's, aiohttp's."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line."""
+        error = record.exc_info[1] if record.exc_info else None
+        told = {} if error is None else {"error": repr(error)}
+        get(record.name).log(record.levelno, record.getMessage(), **told)

@@ -1,0 +1,124 @@
+"""One process of the service, from start to stop."""
+
+from __future__ import annotations
+
+import secrets
+import socket
+from contextlib import AsyncExitStack
+from typing import Final
+
+from aiohttp import web
+
+from relay.app.faces import public_app
+from relay.app.metering import register
+from relay.app.parts import assemble
+from relay.directory.directory import Directory
+from relay.errors import ConfigurationError
+from relay.http.operations import operations_app
+from relay.journal.embedded import EmbeddedValkey
+from relay.journal.ownership import Ownership
+from relay.journal.store import Store
+from relay.settings import Address, Settings
+from relay.telemetry import log
+from relay.telemetry.metrics import Metrics
+
+_log: Final = log.get("app")
+
+
+class Relay:
+    """One process of the service. Parts stop in the reverse of the order in which they start."""
+
+    def __init__(self, settings: Settings, directory: Directory) -> None:
+        self._settings = settings
+        self._directory = directory
+        self._running = AsyncExitStack()
+        self._serving = False
+        self._draining = False
+        self._metrics = Metrics()
+        self.store_description = ""
+        self._store: Store
+
+    def __repr__(self) -> str:
+        return f"<Relay at {self.url}{' draining' * self._draining}>"
+
+    @property
+    def url(self) -> str:
+        """Base of every public URI."""
+        return self._settings.base_url
+
+    @property
+    def admin_url(self) -> str:
+        """Base of the operations face."""
+        return f"http://{self._settings.admin_bind}"
+
+    async def start(self) -> None:
+        """Start every part; on return requests are served.
+
+        Raises:
+            ConfigurationError: a part cannot start as it is set.
+            StoreUnavailableError: the store is away.
+
+        """
+        async with AsyncExitStack() as starting:
+            await self._start(starting)
+            self._running = starting.pop_all()
+        self._serving = True
+        _log.info("started", settings=repr(self._settings), store=self.store_description)
+
+    async def stop(self) -> None:
+        """Drain and stop: take nothing new, finish what is on its way, tell clients to come back."""
+        if not self._draining:
+            self._draining = True
+            await self._running.aclose()
+            _log.info("stopped")
+
+    async def _start(self, starting: AsyncExitStack) -> None:
+        settings = self._settings
+        operations = operations_app(self._unready, self._metrics)
+        await _listen(starting, operations, settings.admin_bind, "RELAY_ADMIN_BIND")
+        self._store = await self._open_store(starting)
+        parts = assemble(starting, settings, self._directory, self._store)
+        app = public_app(parts, self._directory, settings)
+        ownership = Ownership(self._store, f"{socket.gethostname()}-{secrets.token_hex(4)}", parts.duties)
+        await ownership.start()
+        starting.push_async_callback(ownership.stop)
+        register(self._metrics, parts, ownership)
+        await _listen(starting, app, settings.bind, "RELAY_BIND", drain_timeout=settings.drain_timeout)
+
+    async def _open_store(self, starting: AsyncExitStack) -> Store:
+        settings = self._settings
+        url, self.store_description = settings.redis_url, "RELAY_REDIS_URL"
+        if not url:
+            embedded = await EmbeddedValkey.start(settings.data_dir)
+            starting.push_async_callback(embedded.stop)
+            url = embedded.url
+            found = "found running" if embedded.adopted else "started"
+            self.store_description = f"embedded Valkey ({found}), data in {settings.data_dir}"
+        store = await Store.open(url, partitions=settings.partitions)
+        starting.push_async_callback(store.close)
+        return store
+
+    def _unready(self) -> str:
+        if self._draining:
+            return "draining"
+        if not self._serving:
+            return "starting"
+        return "" if self._store.available else "the store is away"
+
+
+async def _listen(
+    starting: AsyncExitStack,
+    app: web.Application,
+    address: Address,
+    setting: str,
+    *,
+    drain_timeout: float = 5.0,
+) -> None:
+    """Serve the application; stopping waits ``drain_timeout`` seconds for its handlers."""
+    runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=drain_timeout)
+    await runner.setup()
+    starting.push_async_callback(runner.cleanup)
+    try:
+        await web.TCPSite(runner, address.host, address.port).start()
+    except OSError as error:
+        raise ConfigurationError(f"{setting}: cannot listen on {address}: {error.strerror}") from error
