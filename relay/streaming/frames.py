@@ -17,8 +17,6 @@ RECONNECT_MS: Final = 2000
 """What a client is asked to wait before it reconnects, in milliseconds."""
 HEARTBEAT: Final = b":\n\n"
 """A comment: it keeps proxies from closing a quiet stream, and finds dead peers."""
-LAST_CHUNK: Final = b"0\r\n\r\n"
-"""What ends a chunked body (RFC 9112, section 7.1)."""
 
 _LINE_END: Final = re.compile(rb"\r\n|\r|\n")
 _BREAKS_FIELD: Final = re.compile(r"[\r\n\0]")

@@ -86,5 +86,5 @@ def test_http_1_0_gets_the_frames_as_they_are() -> None:
 def test_the_last_chunk_ends_a_body() -> None:
     """What is written before it arrives whole."""
     dechunker = Dechunker()
-    assert dechunker.feed(frames.chunk(b"x" * 300) + frames.LAST_CHUNK) == b"x" * 300
+    assert dechunker.feed(frames.chunk(b"x" * 300) + b"0\r\n\r\n") == b"x" * 300
     assert dechunker.ended
