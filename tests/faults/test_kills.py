@@ -43,19 +43,7 @@ async def test_ten_kills_lose_no_event_of_any_accepted_command(
     async with SseFollower(http, relay.url) as stream:
         running = asyncio.create_task(traffic.run(CALLS))
         for kill in range(KILLS):
-            taken, hooked = traffic.accepted, len(receiver.deliveries)
-            if kill % 3 == 0:
-                delivered = hooked + CALLS // 4
-                await eventually(
-                    lambda at=delivered: running.done() or len(receiver.deliveries) >= at,
-                    within=60,
-                    every=0.005,
-                )
-            else:
-                accepted = taken + 4
-                await eventually(
-                    lambda at=accepted: running.done() or traffic.accepted >= at, within=60, every=0.005
-                )
+            await amid(traffic, receiver) if kill % 3 == 0 else await early(traffic)
             assert not running.done(), "every kill comes while calls go on"
             relay.kill()
             await relay.start()
@@ -66,3 +54,15 @@ async def test_ten_kills_lose_no_event_of_any_accepted_command(
     assert stream.gaps == []
     repeated = sum(told.values()) - len(told)
     assert repeated <= KILLS * 50, "only what was on its way may be sent again"
+
+
+async def amid(traffic: Traffic, receiver: WebhookReceiver) -> None:
+    """Wait until many more events are delivered."""
+    wanted = len(receiver.deliveries) + CALLS // 4
+    await eventually(lambda: len(receiver.deliveries) >= wanted, within=60, every=0.005, what=repr(traffic))
+
+
+async def early(traffic: Traffic) -> None:
+    """Wait until a few more commands are accepted."""
+    wanted = traffic.accepted + 4
+    await eventually(lambda: traffic.accepted >= wanted, within=60, every=0.005, what=repr(traffic))

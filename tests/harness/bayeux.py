@@ -6,7 +6,7 @@ import asyncio
 import itertools
 from typing import Any
 
-from aiohttp import BasicAuth, ClientSession, ClientTimeout
+from aiohttp import ClientSession, ClientTimeout, encode_basic_auth
 
 from tests.harness.demo import User
 
@@ -21,7 +21,8 @@ class BayeuxClient:
 
     def __init__(self, http: ClientSession, base: str, user: User) -> None:
         self._http = http
-        self._auth = BasicAuth(user.login, user.password)
+        self.user = user
+        self._headers = {"Authorization": encode_basic_auth(user.login, user.password)}
         self._ids = itertools.count(1)
         self.base = base
         """The process that is asked; change it to carry the session on at another."""
@@ -32,7 +33,7 @@ class BayeuxClient:
     async def post(self, *messages: Message) -> tuple[int, list[Message]]:
         """Send messages as one payload; return the HTTP status and the messages of the answer."""
         async with self._http.post(
-            f"{self.base}/api/v2/notifications", json=list(messages), auth=self._auth, timeout=_HELD
+            f"{self.base}/api/v2/notifications", json=list(messages), headers=self._headers, timeout=_HELD
         ) as response:
             answer = await response.json() if response.status == 200 else []
         self.told += [message["data"] for message in answer if message["channel"] == CALLS]

@@ -29,7 +29,8 @@ class SseFollower:
         self, http: ClientSession, base: str, user: User = ADMIN, *, resume: bool = True, **query: str
     ) -> None:
         self._http = http
-        self._url = f"{base}/v3/events/stream"
+        self.base = base
+        """The process it follows; changed, it goes on at another once its stream ends."""
         self._query = query
         self._headers = {"Authorization": f"Bearer {user.token}"}
         self._resume = resume
@@ -111,7 +112,7 @@ class SseFollower:
         if self._resume and self.last_id:
             headers["Last-Event-ID"] = self.last_id
         async with self._http.get(
-            self._url, params=self._query, headers=headers, timeout=_UNTIL_IT_ENDS
+            f"{self.base}/v3/events/stream", params=self._query, headers=headers, timeout=_UNTIL_IT_ENDS
         ) as response:
             if response.status == 503:
                 raise ClientError("not now")

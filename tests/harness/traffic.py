@@ -58,6 +58,10 @@ class Traffic:
             f"Traffic({len(self.calls)} calls, {self.finished} finished, {len(self.unavailable)} times 503)"
         )
 
+    def ask(self, bases: Sequence[str]) -> None:
+        """Speak to these processes from now on."""
+        self._bases = itertools.cycle(bases)
+
     async def run(self, calls: int) -> None:
         """Place so many calls and see each to its end."""
         async with asyncio.TaskGroup() as group:

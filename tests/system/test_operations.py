@@ -11,7 +11,7 @@ from tests.harness.v3 import V3
 
 
 async def test_ready_means_that_requests_are_served(new_relay: NewRelay, http: ClientSession) -> None:
-    """From the first 200 of /readyz on, the public port answers; before, /healthz alone says that it lives."""
+    """From the first 200 of /readyz on, the public port answers; before, it is starting."""
     relay = new_relay()
     relay.launch()
     seen: list[tuple[int, str]] = []

@@ -1,0 +1,51 @@
+"""The tour, as `make run` takes it."""
+
+from __future__ import annotations
+
+from tests.harness.fixtures import NewRelay
+from tests.waiting import eventually
+
+WITHIN = 60.0
+"""Seconds the tour may take with everything before and after it."""
+
+
+async def test_the_tour_shows_one_story_on_three_channels_and_ends_with_0(new_relay: NewRelay) -> None:
+    """`serve --demo --tour --once` prints each event for each channel, and exits 0."""
+    relay = new_relay(arguments=("--tour", "--once"))
+    relay.launch()
+    assert await relay.ended(WITHIN) == 0
+    shown = relay.output.splitlines()
+    for event in ("210 ringing", "210 answered", "200 ringing", "200 answered", "210 hungup", "200 hungup"):
+        columns = sorted(line.index(event) for line in shown if event in line)
+        assert len(columns) == 3, event
+        assert len(set(columns)) == 3, f"{event} is not told once by each channel"
+    assert relay.url in relay.output
+    assert "demo-jane" in relay.output
+    assert shown.index("All three channels told the same complete story, in order.")
+
+
+async def test_the_tour_fails_when_a_channel_is_broken(new_relay: NewRelay) -> None:
+    """With webhooks to loopback forbidden, it says what was missing and exits 1."""
+    relay = new_relay(arguments=("--tour", "--once"), webhook_allow="10.0.0.0/8")
+    relay.launch()
+    assert await relay.ended(WITHIN) == 1
+    assert "The tour failed" in relay.output
+    assert "All three channels" not in relay.output
+
+
+async def test_the_tour_stays_on_and_offers_what_to_try(new_relay: NewRelay) -> None:
+    """Without --once it goes on serving after three curl lines, until it is told to stop."""
+    relay = new_relay(arguments=("--tour",))
+    await relay.start()
+
+    await eventually(lambda: relay.output.count("\ncurl ") == 3, within=WITHIN)
+    assert await relay.stop() == 0
+
+
+async def test_the_tour_can_be_taken_again_on_the_same_data(new_relay: NewRelay) -> None:
+    """A second tour on the store of the first is the same: nothing of the first is in its way."""
+    relay = new_relay(arguments=("--tour", "--once"))
+    for _ in range(2):
+        relay.launch()
+        assert await relay.ended(WITHIN) == 0
+    assert relay.output.count("All three channels told the same complete story") == 2
