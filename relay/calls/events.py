@@ -20,6 +20,8 @@ class EventKind(StrEnum):
     CONNECTED = "connected"
     """The switch took the caller's leg while the callee is being alerted."""
     RINGING = "ringing"
+    PROCEEDING = "proceeding"
+    """The far end is alerted, of a caller whose leg the switch has not taken: the callee is outside."""
     ANSWERED = "answered"
     ESTABLISHED = "established"
     """The far end answered a caller whose leg was already connected."""
@@ -42,6 +44,7 @@ NUMBERING: dict[EventKind, Numbering] = {
     EventKind.SETUP: Numbering(leg=False, session=True),
     EventKind.CONNECTED: Numbering(leg=False, session=True),
     EventKind.RINGING: Numbering(leg=True, session=True),
+    EventKind.PROCEEDING: Numbering(leg=False, session=True),
     EventKind.ANSWERED: Numbering(leg=True, session=True),
     EventKind.ESTABLISHED: Numbering(leg=True, session=False),
     EventKind.DTMF: Numbering(leg=True, session=False),

@@ -172,8 +172,12 @@ def _leg_made(telling: _Telling, made: LegMade, now: int) -> None:
 
 
 def _leg_ringing(telling: _Telling, party: Party) -> None:
-    if party.role is Role.CALLEE and party.state is PartyState.SETUP:
-        telling.tell(EventKind.RINGING, replace(party, state=PartyState.PROCEEDING))
+    if party.role is not Role.CALLEE or party.state is not PartyState.SETUP:
+        return
+    telling.tell(EventKind.RINGING, replace(party, state=PartyState.PROCEEDING))
+    for other in telling.session.others(party):
+        if other.role is Role.CALLER and other.state is PartyState.SETUP and not other.connected:
+            telling.tell(EventKind.PROCEEDING, replace(other, state=PartyState.PROCEEDING))
 
 
 def _leg_answered(telling: _Telling, party: Party, now: int) -> None:
@@ -182,7 +186,7 @@ def _leg_answered(telling: _Telling, party: Party, now: int) -> None:
     _pick_up(telling, party, now)
     if party.role is Role.CALLEE:
         for other in telling.session.others(party):
-            if other.role is Role.CALLER and other.state is PartyState.SETUP:
+            if other.role is Role.CALLER and other.state in (PartyState.SETUP, PartyState.PROCEEDING):
                 _pick_up(telling, other, now)
 
 

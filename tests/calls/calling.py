@@ -28,6 +28,7 @@ _RINGCENTRAL_WORDS = {
     EventKind.SETUP: "Setup",
     EventKind.CONNECTED: "Answered",
     EventKind.RINGING: "Proceeding",
+    EventKind.PROCEEDING: "Proceeding",
     EventKind.ANSWERED: "Answered",
     EventKind.ENDED: "Disconnected",
 }

@@ -91,7 +91,7 @@ def test_an_outside_callees_leg_is_made_in_silence() -> None:
     """A leg at an outside number is told of from its ringing on, and its caller answers with it."""
     _, events = after(placed(JANE, OUTSIDE), LegMade(leg="two", address=OUTSIDE, far=JANE), RINGS, ANSWERED)
     assert kinds(events) == [
-        "dialing 210", "ringing +12025550123", "answered +12025550123", "answered 210",
+        "dialing 210", "ringing +12025550123", "proceeding 210", "answered +12025550123", "answered 210",
     ]  # fmt: skip
     assert leg_story(events) == ["ringing(210,1)", "answered(210,2)"]
 

@@ -196,10 +196,11 @@ async def test_an_outbound_call_as_the_session_sees_it() -> None:
     assert session_story(exchange.events) == [
         "2 p-1 Setup",
         "3 p-2 Proceeding",
-        "4 p-2 Answered",
-        "5 p-1 Answered",
-        "6 p-2 Disconnected",
-        "7 p-1 Disconnected",
+        "4 p-1 Proceeding",
+        "5 p-2 Answered",
+        "6 p-1 Answered",
+        "7 p-2 Disconnected",
+        "8 p-1 Disconnected",
     ]
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from relay.calls.events import CallEvent, EventKind
+from relay.calls.events import NUMBERING, CallEvent, EventKind
 from relay.calls.happenings import DtmfSent, LegAnswered, LegEnded, LegMade, LegRinging, UserDataReplaced
 from relay.calls.model import Address, CallType, PartyState
 from relay.dialects.gws.capabilities import call_state
@@ -179,8 +179,8 @@ def test_what_is_not_a_gws_moment_is_not_told() -> None:
 
 
 def test_every_kind_a_leg_numbers_has_its_notification() -> None:
-    """Of all kinds of event, only the two that GWS has no moment for are left out."""
-    assert set(EventKind) - set(NOTIFICATIONS) == {EventKind.SETUP, EventKind.CONNECTED}
+    """Of all kinds of event, only those that number no leg are left out."""
+    assert set(NOTIFICATIONS) == {kind for kind, numbering in NUMBERING.items() if numbering.leg}
 
 
 def test_a_callee_not_yet_ringing_reads_as_ringing() -> None:
