@@ -143,6 +143,8 @@ class Guard:
         found = {address} if address is not None else await _resolve(host)
         if not all(self.permits(one) for one in found):
             raise InvalidFieldError("url", "must lead to a public address")
+        if isinstance(address, IPv4Address) and host != str(address):
+            raise InvalidFieldError("url", f"must spell the address {address} so")
 
 
 def _within(address: AnyAddress, networks: Iterable[IPv4Network | IPv6Network]) -> bool:

@@ -20,6 +20,8 @@ from relay.webhooks.guard import BlockedAddressError, Guard
 
 CONNECT_TIMEOUT: Final = 5.0
 """Seconds for name, connection and TLS together; they count towards the attempt's own time."""
+CONNECT_SHARE: Final = 0.9
+"""Share of a short attempt's time that they may take, so that it can be told what took too long."""
 DNS_CACHE: Final = 30
 """Seconds an endpoint's addresses are remembered; whatever they are, they are checked at each dial."""
 KEEP_ALIVE: Final = 30.0
@@ -136,7 +138,8 @@ class AiohttpSender:
         """Send once; never raises for what an endpoint or a network does."""
         dial = _Dial()
         _dial.set(dial)
-        timeout = aiohttp.ClientTimeout(total=request.timeout, connect=min(CONNECT_TIMEOUT, request.timeout))
+        connect = min(CONNECT_TIMEOUT, CONNECT_SHARE * request.timeout)
+        timeout = aiohttp.ClientTimeout(total=request.timeout, connect=connect)
         try:
             try:
                 return await self._post(self._session, request, timeout)
@@ -240,7 +243,7 @@ def _classify(error: Exception, *, blocked: bool) -> ErrorCode:
             return ErrorCode.TIMEOUT_CONNECT
         case TimeoutError():
             return ErrorCode.TIMEOUT_READ
-        case aiohttp.ClientConnectorDNSError():
+        case aiohttp.ClientConnectorDNSError() | aiohttp.InvalidURL():
             return ErrorCode.DNS_ERROR
         case aiohttp.ClientSSLError() | ssl.SSLError() | ssl.CertificateError():
             return ErrorCode.TLS_ERROR

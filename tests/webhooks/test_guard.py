@@ -145,3 +145,12 @@ async def test_a_public_or_unknown_host_passes() -> None:
     await Guard().check_url("https://93.184.216.34/hook?x=1")
     await Guard().check_url("https://no-such-host.invalid/hook")
     await Guard((ip_network("127.0.0.0/8"), ip_network("::1/128"))).check_url("http://localhost:1/")
+
+
+async def test_an_open_address_must_be_spelt_as_usual() -> None:
+    """Clients do not agree on odd spellings, so not even those of an open address are taken."""
+    guard = Guard((ip_network("127.0.0.0/8"),))
+
+    await guard.check_url("http://127.0.0.1/")
+    with pytest.raises(InvalidFieldError, match="must spell"):
+        await guard.check_url("http://127.1/")

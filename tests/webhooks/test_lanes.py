@@ -97,7 +97,9 @@ class World:
         if self.page is None and after is not None:
             self.lanes.open_page()
             room = self.lanes.room
-            found = sorted((one for one in self.queue.values() if one.score > after), key=lambda one: one.score)
+            found = sorted(
+                (one for one in self.queue.values() if one.score > after), key=lambda one: one.score
+            )
             self.page, self.page_ends = found[:room], len(found) < room
 
     def use(self, number: int) -> None:
@@ -134,9 +136,12 @@ class World:
             self.attempts[reference.event] += 1
             if waiting is None:
                 self.queue.pop(reference.event)
-                moved = [one for one in behind if self.queue.pop(one.event, None)]
+                moved = [one for one in behind if one.event in self.queue]
+                for one in moved:
+                    del self.queue[one.event]
                 self.failing[reference.lane] = [reference, *moved]
-        elif waiting is not None and self.queue.pop(reference.event, None):
+        elif waiting is not None and reference.event in self.queue:
+            del self.queue[reference.event]
             waiting.append(reference)
 
     # What must hold
