@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any
 
 import msgspec
 
 from relay.calls.events import CallEvent, EventId, EventKind
 from relay.calls.model import Address, CallType, Party, PartyState, Role, Session
+from relay.dialects.times import rfc3339
 from relay.subscriptions.rendering import Rendered
 
 SCHEMA = 1
@@ -75,19 +74,6 @@ def leg(session: Session, party: Party) -> dict[str, Any]:
         "hangup": {"cause": party.cause, "by": party.ended_by} if party.state.final else None,
         "user_data": session.user_data,
     }
-
-
-def rfc3339(ms: int | None) -> str | None:
-    """Return a time as RFC 3339 UTC with milliseconds, or None where it is unset."""
-    if ms is None:
-        return None
-    seconds, rest = divmod(ms, 1000)
-    return f"{_second(seconds)}.{rest:03d}Z"
-
-
-@lru_cache(maxsize=1024)  # the times of an event, and of events that follow one another, share their seconds
-def _second(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def _end(address: Address) -> dict[str, str | None]:

@@ -7,11 +7,11 @@ from typing import Any, Final
 from aiohttp import web
 from marshmallow import validate
 
+from relay.dialects.times import rfc3339
 from relay.dialects.v3.access import NotOwnerError, check_reach
 from relay.dialects.v3.calls import answer
 from relay.dialects.v3.problems import Fault, InvalidBodyError, InvalidParameterError
 from relay.dialects.v3.queries import page_limit
-from relay.dialects.v3.render import rfc3339
 from relay.dialects.v3.schemas import Strict, array, number, obj, parse, pointer_token, text, whole
 from relay.directory.directory import Directory
 from relay.directory.model import Principal
