@@ -51,6 +51,11 @@ def event(event_type: str, data: bytes, *, stream_id: str | None = None) -> byte
     return b"%bdata: %b\n\n" % (head.encode(), data)
 
 
+def position(stream_id: str) -> bytes:
+    """Set the client's last event id without an event: where it resumes if its stream ends before one comes."""
+    return b"id: %b\n\n" % stream_id.encode()
+
+
 def retry(milliseconds: int) -> bytes:
     """Ask the client to wait so long before it reconnects; takes effect without an event."""
     return b"retry: %d\n\n" % milliseconds

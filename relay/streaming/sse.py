@@ -13,7 +13,7 @@ from aiohttp import web
 
 from relay.errors import DrainingError, RefusedError, UnavailableError
 from relay.journal.ids import InvalidIdError, parse
-from relay.streaming.frames import OPENING
+from relay.streaming.frames import OPENING, position
 from relay.streaming.heartbeats import HEARTBEAT_SECONDS, Heartbeats
 from relay.streaming.hub import Hub
 from relay.streaming.links import Link
@@ -106,7 +106,7 @@ class EventStreams:
             response, writer, transport = await open_response(request, self._limits)
             stream = EventStream(transport, writer, framing, self._limits, asked=asked)
             with self._listed(stream):
-                stream.send(OPENING)
+                stream.send(OPENING if asked or since is None else OPENING + position(since))
                 await self._follow(stream, account, selection, since)
                 if stream.done.result() is End.DRAINED:
                     with suppress(ConnectionError):  # it left while it was told to

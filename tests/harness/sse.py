@@ -41,6 +41,8 @@ class SseFollower:
         self.ended = 0
         """How many streams the server ended in good order."""
         self.open = False
+        self._may_connect = asyncio.Event()
+        self._may_connect.set()
 
     def __repr__(self) -> str:
         return f"SseFollower(opened={self.opened}, events={len(self.events)}, last_id={self.last_id!r})"
@@ -94,8 +96,17 @@ class SseFollower:
         if isinstance(result, Exception) and error is None:
             raise result
 
+    def pause(self) -> None:
+        """Do not connect again until `go_on`."""
+        self._may_connect.clear()
+
+    def go_on(self) -> None:
+        """Connect again when the stream has ended."""
+        self._may_connect.set()
+
     async def _follow(self) -> None:
         while True:
+            await self._may_connect.wait()
             try:
                 await self._once()
             except (ClientError, OSError):

@@ -63,6 +63,12 @@ def test_a_stream_opens_with_the_pause_before_reconnecting_and_a_comment() -> No
     assert (reader.retries, reader.comments, reader.events) == ([2000], 1, [])
 
 
+def test_a_position_is_an_id_without_an_event() -> None:
+    """A client that has been told nothing yet resumes from where its stream opened."""
+    reader = read(frames.OPENING + frames.position("7-0"))
+    assert (reader.last_id, reader.events) == ("7-0", [])
+
+
 def test_a_heartbeat_is_a_comment() -> None:
     """It keeps the connection, and the client's last id as it was."""
     reader = read(frames.event("a", b"1", stream_id="7-0") + frames.HEARTBEAT)

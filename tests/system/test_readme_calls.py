@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import re
 import shutil
 import signal
 import sys
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import pytest
 from aiohttp import ClientSession
@@ -111,11 +112,11 @@ async def test_the_readme_shows_calls_that_work(relay: RelayProcess, http: Clien
                 await eventually(john.calls, what="John's phone to ring")
             terminal.go_on()
         history = await V3(http, relay.url, ADMIN).history()
-        told: list[str] = []
+        told: list[Any] = []
         while len(told) < len(history):
             line = await beside.line()
-            if line.startswith("id:"):
-                told.append(line.removeprefix("id:").strip())
-        assert [event["event_id"].rpartition("_")[2] for event in history] == told
+            if line.startswith("data:"):
+                told.append(json.loads(line.removeprefix("data:")))
+        assert told == history
     types = {event["type"].removeprefix("call.leg.") for event in history}
     assert types >= {"ringing", "answered", "hungup"}

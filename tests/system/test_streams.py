@@ -1,0 +1,44 @@
+"""Event streams of the running service, as followers meet them."""
+
+from __future__ import annotations
+
+import asyncio
+
+from aiohttp import ClientSession
+
+from tests.harness.demo import ADMIN, ANSWERS_AND_LEAVES, JANE
+from tests.harness.process import RelayProcess
+from tests.harness.sse import SseFollower
+from tests.harness.v3 import V3
+from tests.waiting import eventually
+
+
+async def test_nothing_is_missed_from_the_head_on(relay: RelayProcess, http: ClientSession) -> None:
+    """A command sent the moment a stream's head is there is told on it, on a process's first one too."""
+    jane = V3(http, relay.url, JANE)
+    headers = {"Authorization": f"Bearer {ADMIN.token}"}
+    for _ in range(20):
+        async with http.get(f"{relay.url}/v3/events/stream", headers=headers) as response:
+            placed = await jane.dial("200")
+            async with asyncio.timeout(10):
+                while placed["call_id"].encode() not in await response.content.readline():
+                    pass
+        await jane.on_leg("hangup", placed["call_leg_id"])
+
+
+async def test_a_stream_that_was_told_nothing_yet_resumes_all_the_same(
+    relay: RelayProcess, http: ClientSession
+) -> None:
+    """The process is killed before the first event; what happens before the client is back is replayed."""
+    admin = V3(http, relay.url, ADMIN)
+    async with SseFollower(http, relay.url) as stream:
+        assert stream.events == []
+        stream.pause()
+        relay.kill()
+        await relay.start()
+        await V3(http, relay.url, JANE).dial(ANSWERS_AND_LEAVES)
+        await eventually(admin.history)
+        stream.go_on()
+        await eventually(lambda: len(stream.events) >= 3)
+        assert stream.told == await admin.history()
+        assert stream.gaps == []
