@@ -52,7 +52,7 @@ def event(event_type: str, data: bytes, *, stream_id: str | None = None) -> byte
 
 
 def position(stream_id: str) -> bytes:
-    """Set the client's last event id without an event: where it resumes if its stream ends before one comes."""
+    """Set the client's last event id without an event: from there it resumes if none comes."""
     return b"id: %b\n\n" % stream_id.encode()
 
 
