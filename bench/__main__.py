@@ -9,14 +9,14 @@ from typing import Final
 
 import uvloop
 
-from bench import commands, sse
+from bench import commands, sse, webhooks
 from bench.box import describe
 from bench.figures import HEAD, Figures, line, medians
 from bench.service import Service, service
 
 Program = Callable[[Service, float], AsyncIterator[Figures]]
 
-PROGRAMS: Final[dict[str, Program]] = {"commands": commands.run, "sse": sse.run}
+PROGRAMS: Final[dict[str, Program]] = {"commands": commands.run, "sse": sse.run, "webhooks": webhooks.run}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -81,6 +81,10 @@ def line(figures: Figures, case: str = "") -> str:
     """Return the figures as a line under `HEAD`, with faults below it."""
     shown = (
         f"{case or figures.case:<34}{figures.operations:>11,}{figures.rate:>10,.0f}{figures.relay_us:>10.1f}"
-        f"{figures.store_us:>10.1f}{figures.p50_ms:>9.1f}{figures.p99_ms:>9.1f}{figures.other:>7.2f}"
+        f"{figures.store_us:>10.1f}{_ms(figures.p50_ms)}{_ms(figures.p99_ms)}{figures.other:>7.2f}"
     )
     return "\n".join([shown, *(f"    DOES NOT ADD UP: {fault}" for fault in figures.faults)])
+
+
+def _ms(latency: float) -> str:
+    return f"{latency:>9.1f}" if latency else f"{'-':>9}"
