@@ -1,0 +1,1 @@
+"""RingCentral: its OAuth, call control, presence and subscriptions, at ``/restapi/``."""

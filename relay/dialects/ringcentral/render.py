@@ -1,0 +1,127 @@
+"""Telephony sessions, their parties and the notifications about them, as RingCentral shows them."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+from relay.calls.events import NUMBERING, CallEvent, EventId
+from relay.calls.model import Address, Party, PartyState, Role, Session
+from relay.dialects.ringcentral import identifiers
+from relay.dialects.ringcentral.identities import Identities
+from relay.dialects.ringcentral.statuses import missed, status
+from relay.dialects.times import timestamp, whole_seconds
+from relay.subscriptions.rendering import Rendered, Renderer
+
+API: Final = "/restapi/v1.0"
+"""Path of the API below relay's public URL."""
+
+SERVER: Final = "relay"
+"""``serverId`` of every notification; clients only show it."""
+
+_encode = msgspec.json.Encoder().encode
+
+
+def renderer(identities: Identities) -> Renderer:
+    """Return the renderer of telephony session notifications.
+
+    What it renders is the envelope without what only a subscription can tell, ``subscriptionId`` and
+    ``ownerId``; the event's type is the resolved resource path that ``event`` shows.
+    """
+
+    def render(event_id: EventId, event: CallEvent) -> Rendered | None:
+        """Render one journal event, or None for what RingCentral does not tell. Pure."""
+        if not NUMBERING[event.kind].session:
+            return None
+        party, session = event.party, event.session
+        resource = resource_path(identities, session.account, party)
+        at = timestamp(event.time)
+        shown = {
+            "uuid": identifiers.notification_uuid(event_id),
+            "event": resource,
+            "timestamp": at,
+            "body": {
+                "sequence": event.session_sequence,
+                "sessionId": identifiers.legacy_session_id(session.id),
+                "telephonySessionId": identifiers.telephony_session_id(session.id),
+                "serverId": SERVER,
+                "eventTime": at,
+                "parties": [notified_party(identities, session, party)],
+                "origin": {"type": "Call"},
+            },
+        }
+        return Rendered(resource, _encode(shown), party.address.extension, party.address.user_id)
+
+    return render
+
+
+def resource_path(identities: Identities, account: str, party: Party) -> str:
+    """Return the resource an event is about: the extension's where the leg has one, else the account's."""
+    extension = identities.extension_id(party.address.user_id)
+    owner = f"/extension/{extension}" if extension is not None else ""
+    return f"{API}/account/{identities.account_id(account)}{owner}/telephony/sessions"
+
+
+def session_object(identities: Identities, session: Session) -> dict[str, Any]:
+    """Return the CallSession object of the REST API."""
+    return {
+        "id": identifiers.telephony_session_id(session.id),
+        "creationTime": whole_seconds(session.created_at),
+        "origin": {"type": "Call"},
+        "parties": [party_object(identities, session, party) for party in session.parties],
+    }
+
+
+def party_object(identities: Identities, session: Session, party: Party) -> dict[str, Any]:
+    """Return the CallParty object of the REST API; legs outside have no owner."""
+    extension = identities.extension_id(party.address.user_id)
+    owner = {"accountId": identities.account_id(session.account), "extensionId": extension}
+    return {
+        "id": identifiers.party_id(session, party),
+        **_ends(identities, party),
+        **({} if extension is None else {"owner": owner, **owner}),
+        "muted": party.muted,
+        "standAlone": False,
+        "status": status(party),
+    }
+
+
+def notified_party(identities: Identities, session: Session, party: Party) -> dict[str, Any]:
+    """Return a party as notifications show it."""
+    extension = identities.extension_id(party.address.user_id)
+    return {
+        "accountId": identities.account_id(session.account),
+        **({} if extension is None else {"extensionId": extension}),
+        "id": identifiers.party_id(session, party),
+        **_ends(identities, party),
+        "status": {**status(party), "rcc": False},
+        "park": {},
+        "missedCall": missed(party),
+        "standAlone": False,
+        "muted": party.muted,
+    }
+
+
+def _ends(identities: Identities, party: Party) -> dict[str, Any]:
+    outbound = party.role is Role.CALLER
+    # Whom a caller has reached is told once the switch knows it.
+    reached = not outbound or party.connected or party.state is not PartyState.SETUP
+    to = end(identities, party.callee, device=not outbound and party.answered_at is not None)
+    return {
+        "direction": "Outbound" if outbound else "Inbound",
+        "to": to if reached else {"phoneNumber": to["phoneNumber"]},
+        "from": end(identities, party.caller, device=True),
+    }
+
+
+def end(identities: Identities, address: Address, *, device: bool) -> dict[str, str]:
+    """Return one end of a call; one's own users show by their extension."""
+    extension = identities.extension_id(address.user_id)
+    shown = {
+        "phoneNumber": address.extension or address.number,
+        "name": address.name,
+        "extensionId": extension,
+        "deviceId": address.device_id if device else None,
+    }
+    return {name: value for name, value in shown.items() if value is not None}
