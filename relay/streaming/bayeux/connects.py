@@ -1,4 +1,4 @@
-"""Connects: each collects what its session has not been told, and takes it as its answer."""
+"""The connects of this process: which are held, what ends them, and what becomes of answers nobody got."""
 
 from __future__ import annotations
 
@@ -6,16 +6,12 @@ import asyncio
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-import msgspec
-
 from relay.directory.model import Principal
-from relay.errors import RelayError, StoreUnavailableError
-from relay.journal.ids import is_after
-from relay.journal.record import Entry
-from relay.streaming.bayeux.interest import Interest, first_of_interest, patterns_after
+from relay.errors import StoreUnavailableError
+from relay.streaming.bayeux.collecting import Collecting, EndedError, SupersededError
 from relay.streaming.bayeux.poll import Poll, Stop
 from relay.streaming.bayeux.requests import Connect
-from relay.streaming.bayeux.sessions import Answer, Ended, Session, Sessions, Taken
+from relay.streaming.bayeux.sessions import Answer, Ended, Session, Sessions
 from relay.streaming.bayeux.stats import BayeuxStats
 from relay.streaming.hub import Hub
 from relay.subscriptions.rendering import Renderers
@@ -35,10 +31,6 @@ MAX_PUT_BACKS: Final = 10_000
 """Answers that may wait to be put back; more are not."""
 
 
-class SupersededError(RelayError):
-    """The session has connected anew; this connect has nothing to answer any more."""
-
-
 class Collected(NamedTuple):
     """What a connect is answered with."""
 
@@ -46,13 +38,6 @@ class Collected(NamedTuple):
     answer: Answer
     first: bool
     """It was the session's first connect."""
-
-
-class _Change(msgspec.Struct):
-    change: str
-
-
-_change: Final = msgspec.json.Decoder(_Change)
 
 
 class Connects:
@@ -82,13 +67,14 @@ class Connects:
         state = ", draining" if self._draining else ""
         return f"Connects({len(self._polls)} held, {len(self._put_backs)} being put back{state})"
 
-    async def serve(self, principal: Principal, request: Connect, *, hold: bool) -> Collected | Ended:
+    async def serve(self, principal: Principal, request: Connect, *, hold: bool) -> Collected:
         """Collect a connect's answer, waiting for it where it may be held, and take it.
 
-        Returns why there is no session, where there is none. What was taken must be written or given back.
+        What was taken must be written or given back.
 
         Raises:
             SupersededError: a later connect has begun.
+            EndedError: there is no such session, or events it had not been told are gone.
             UnavailableError: the store is away or this process stops; nothing is taken.
 
         """
@@ -96,30 +82,29 @@ class Connects:
         wanted = self._hold(request) if hold else 0
         session = await self._sessions.connect(principal, request.client, hold=wanted)
         if session is None:
-            return Ended.EXPIRED
+            raise EndedError(Ended.EXPIRED)
         first = session.generation == 1
         poll = Poll(principal.account, session.client, session.generation)
-        deadline = asyncio.get_running_loop().time() + (0 if first else wanted / 1000)
-        self._enter(session.client, poll)
+        collecting = Collecting(
+            principal,
+            session,
+            poll,
+            sessions=self._sessions,
+            hub=self._hub,
+            renderers=self._renderers,
+            event_format=self._format,
+            deadline=asyncio.get_running_loop().time() + (0 if first else wanted / 1000),
+        )
+        self._enter(session, poll)
+        self._stats.held += 1
         try:
-            found = await self._collect(principal, session, poll, deadline)
-        except asyncio.CancelledError:
-            self._stats.dropped += 1
-            at = session.cursor
-            self.give_back([Answer(principal.account, session.client, session.generation, at, at)])
-            raise
+            answer = await self._take(principal, collecting, request.extra)
         finally:
+            self._stats.held -= 1
             if self._polls.get(session.client) is poll:
                 del self._polls[session.client]
-        if isinstance(found, Ended):
-            return found
-        taken = await self._take(found, request.extra)
-        if taken is not Taken.DONE:
-            if taken is Taken.SUPERSEDED:
-                raise SupersededError
-            return Ended.EXPIRED
         self._stats.events += len(poll.messages)
-        return Collected(poll.messages, found, first)
+        return Collected(poll.messages, answer, first)
 
     def give_back(self, answers: Iterable[Answer]) -> None:
         """Have answers put back that could not be written; a later connect gets the same again."""
@@ -149,60 +134,25 @@ class Connects:
         wanted = self.timeout if request.hold is None else request.hold
         return min(wanted, DRAINING_HOLD) if self._draining else wanted
 
-    def _enter(self, client: str, poll: Poll) -> None:
-        older = self._polls.get(client)
+    def _enter(self, session: Session, poll: Poll) -> None:
+        older = self._polls.get(session.client)
         if older is not None and older.generation > poll.generation:
             raise SupersededError
         if older is not None:
             older.stop(Stop.SUPERSEDED)
-        self._polls[client] = poll
+        self._polls[session.client] = poll
 
-    async def _collect(
-        self, principal: Principal, session: Session, poll: Poll, deadline: float
-    ) -> Answer | Ended:
-        loop = asyncio.get_running_loop()
-        position = first_of_interest(session.cursor, session.subscriptions)
-        self._stats.held += 1
+    async def _take(self, principal: Principal, collecting: Collecting, extra: int) -> Answer:
+        session = collecting.session
+        answer = Answer(principal.account, session.client, session.generation, session.cursor, session.cursor)
         try:
             while True:
-                patterns = patterns_after(position, session.subscriptions)
-                interest = Interest(principal.user.id, self._format, patterns, renderers=self._renderers)
-                position = await poll.wait(self._hub, interest, after=position, deadline=deadline)
-                if poll.stopped is Stop.SUPERSEDED:
-                    raise SupersededError
-                if poll.lost:
-                    return Ended.LOST
-                if poll.record is not None and not poll.messages:
-                    changed = await self._reread(principal.account, session, poll.record)
-                    if isinstance(changed, Ended):
-                        return changed
-                    # A cursor that has moved was put back: what was collected behind it goes out again.
-                    position = position if changed.cursor == session.cursor else changed.cursor
-                    session = changed
-                elif poll.messages or not poll.behind or loop.time() >= deadline:
-                    return Answer(
-                        principal.account, session.client, session.generation, session.cursor, position
-                    )
-        finally:
-            self._stats.held -= 1
-
-    async def _reread(self, account: str, session: Session, record: Entry) -> Session | Ended:
-        """Return the session as it is after a record about it."""
-        if not is_after(record.id.stream_id, session.changed):
-            return session
-        fresh = await self._sessions.read(account, session.client)
-        if fresh is None:
-            change = _change.decode(record.data).change
-            return Ended.DISCONNECTED if change == Ended.DISCONNECTED else Ended.EXPIRED
-        if fresh.generation != session.generation:
-            raise SupersededError
-        return fresh
-
-    async def _take(self, answer: Answer, extra: int) -> Taken:
-        try:
-            return await self._sessions.take(answer, extra=extra)
-        except (asyncio.CancelledError, StoreUnavailableError):
-            self.give_back([answer])  # whether it was taken is not known
+                answer = await collecting.collect()
+                if await collecting.take(answer, extra):
+                    return answer
+        except (asyncio.CancelledError, StoreUnavailableError) as error:
+            self._stats.dropped += isinstance(error, asyncio.CancelledError)
+            self.give_back([answer])  # whether it was taken is not known; and the session's time begins now
             raise
 
     async def _put_back(self, answer: Answer) -> None:

@@ -58,10 +58,19 @@ class Poll(Member[Events]):
         self.stopped = self.stopped or why
         self._wake.set()
 
-    async def wait(self, hub: Hub, interest: Interest, *, after: str, deadline: float) -> str:
-        """Collect what there is after an id; if that is nothing, wait for it until a time of the loop.
+    @property
+    def waiting(self) -> bool:
+        """Whether it is at the live end, and nothing has come or ended it."""
+        live = self._link is not None and self._link.live
+        return live and not (self.messages or self.lost or self.stopped)
 
-        Returns the stream id up to which everything is collected.
+    def clear(self) -> None:
+        """Forget what was collected."""
+        self.messages = []
+        self._size = 0
+
+    async def join(self, hub: Hub, interest: Interest, *, after: str) -> None:
+        """Collect what there is after an id, and stay at the live end until `leave`.
 
         Raises:
             StoreUnavailableError: what is there could not be read in time.
@@ -75,16 +84,24 @@ class Poll(Member[Events]):
                 link = await hub.join(self._account, self, interest, after=after, interrupt=self._client)
         except TimeoutError:
             raise StoreUnavailableError("events could not be read in time") from None
+        self._link = link
+        if self.messages or self.lost:
+            link.leave()
+
+    async def wait(self, deadline: float) -> None:
+        """Wait until something comes or ends the wait, or until a time of the loop."""
         try:
-            if link.live and not (self.messages or self.lost or self.stopped):
-                self._link = link
-                async with asyncio.timeout_at(deadline):
+            async with asyncio.timeout_at(deadline):
+                while self.waiting:
                     await self._wake.wait()
         except TimeoutError:
             pass
-        finally:
-            self._link = None
-            link.leave()
+
+    def leave(self) -> str:
+        """Collect no more, and return the stream id up to which everything is collected."""
+        assert self._link is not None, "joined before"  # noqa: S101
+        link, self._link = self._link, None
+        link.leave()
         return link.position
 
     def deliver(self, payload: Events) -> None:

@@ -11,7 +11,7 @@ from aiohttp import hdrs, web
 
 from relay.directory.model import Principal
 from relay.errors import UnavailableError
-from relay.streaming.bayeux.connects import SupersededError
+from relay.streaming.bayeux.collecting import SupersededError
 from relay.streaming.bayeux.messages import MalformedPayloadError, Message, from_form, from_json, payload
 from relay.streaming.bayeux.service import Outcome, Service
 from relay.streaming.bayeux.stats import BayeuxStats

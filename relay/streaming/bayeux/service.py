@@ -8,6 +8,7 @@ from typing import Any
 
 from relay.directory.model import Principal
 from relay.streaming.bayeux import channels, errors, replies
+from relay.streaming.bayeux.collecting import EndedError
 from relay.streaming.bayeux.connects import Connects
 from relay.streaming.bayeux.messages import Message, encoded
 from relay.streaming.bayeux.requests import (
@@ -112,16 +113,16 @@ class Service:
         return replies.handshaken(request.message, client, self._connection_types, self._connects.timeout)
 
     async def _connect(self, principal: Principal, request: Connect, outcome: Outcome, *, hold: bool) -> None:
-        found = await self._connects.serve(principal, request, hold=hold)
-        if isinstance(found, Ended):
-            reply = await self._ended(principal, request, found)
-        else:
-            outcome.events += found.messages
-            outcome.taken.append(found.answer)
-            advised = found.first or request.advised
-            advice = replies.retry(self._connects.timeout) if advised else None
-            reply = replies.connected(request.message, advice)
-        outcome.connects.append(reply)
+        try:
+            found = await self._connects.serve(principal, request, hold=hold)
+        except EndedError as ended:
+            outcome.connects.append(await self._ended(principal, request, ended.why))
+            return
+        outcome.events += found.messages
+        outcome.taken.append(found.answer)
+        advised = found.first or request.advised
+        advice = replies.retry(self._connects.timeout) if advised else None
+        outcome.connects.append(replies.connected(request.message, advice))
 
     async def _ended(self, principal: Principal, request: Connect, why: Ended) -> Message:
         if why is Ended.DISCONNECTED:

@@ -62,6 +62,11 @@ class Taken(Enum):
     """A later connect has begun."""
     UNKNOWN = "unknown"
     """The session is gone."""
+    CHANGED = "changed"
+    """The session is not as the connect knows it; nothing is taken."""
+
+
+_TAKEN: Final = {1: Taken.DONE, 0: Taken.SUPERSEDED, -1: Taken.UNKNOWN, -2: Taken.CHANGED}
 
 
 class Session(NamedTuple):
@@ -173,21 +178,25 @@ class Sessions:
             client, int(fields["gen"]), fields["cursor"], fields["changed"], subscriptions=subscriptions
         )
 
-    async def take(self, answer: Answer, *, extra: int = 0) -> Taken:
+    async def take(self, answer: Answer, *, changed: str, extra: int = 0) -> Taken:
         """Move the session's cursor for a connect that is about to be answered.
 
-        The session lives for the usual time from now, and ``extra`` milliseconds longer.
+        ``changed`` is the last record about the session that the answer regards. The session lives for the
+        usual time from now, and ``extra`` milliseconds longer.
         """
         keys = self._store.keys(answer.account)
         taken = await self._store.run(
             _TAKE,
             [keys.bayeux(answer.client), keys.bayeux_due],
-            [answer.client, answer.generation, answer.position, self._max_interval + extra],
+            [answer.client, answer.generation, changed, answer.position, self._max_interval + extra],
         )
-        return {1: Taken.DONE, 0: Taken.SUPERSEDED}.get(taken, Taken.UNKNOWN)
+        return _TAKEN[taken]
 
     async def put_back(self, answer: Answer) -> bool:
-        """Move the cursor back, as the client has not got the answer; False if that is too late."""
+        """Move the cursor back, as the client has not got the answer; False if that is too late.
+
+        The session lives for the usual time from now. The answer cannot be taken afterwards.
+        """
         keys = self._store.keys(answer.account)
         done = await self._store.run(
             _PUT_BACK,

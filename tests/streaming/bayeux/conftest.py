@@ -8,11 +8,10 @@ from typing import Any
 import aiohttp
 import pytest
 
-from relay.calls.model import Address
 from relay.journal.store import Store
 from tests.conftest import OpenStore
 from tests.engines import Server
-from tests.streaming.bayeux.pods import ACCOUNT, DIRECTORY, Client, Pod
+from tests.streaming.bayeux.pods import ACCOUNT, Client, Pod, phone
 from tests.streaming.publishing import Line
 
 OpenPod = Callable[..., Awaitable[Pod]]
@@ -80,9 +79,3 @@ def make_line(pod: Pod) -> MakeLine:
 def line(make_line: MakeLine) -> Line:
     """Give jane's line."""
     return make_line()
-
-
-def phone(user: str, *, account: str = ACCOUNT) -> Address:
-    """Return the address of a user's first phone."""
-    found = next(one for one in DIRECTORY.users(account) if one.login == user)
-    return DIRECTORY.address(account, found.devices[0].id)

@@ -10,6 +10,7 @@ import msgspec
 from aiohttp import web
 
 from relay.calls.events import CallEvent, EventId, EventKind
+from relay.calls.model import Address
 from relay.directory.loading import demo
 from relay.directory.model import Principal
 from relay.http.authentication import principal
@@ -42,11 +43,23 @@ def tones(_id: EventId, event: CallEvent) -> Rendered | None:
     return Rendered(CALLS, body, address.extension, address.user_id)
 
 
+def phone(user: str, *, account: str = ACCOUNT) -> Address:
+    """Return the address of a user's first phone."""
+    found = next(one for one in DIRECTORY.users(account) if one.login == user)
+    return DIRECTORY.address(account, found.devices[0].id)
+
+
 class Pod:
     """One process's Bayeux endpoint on a store, listening on a free port. Times are in seconds."""
 
     def __init__(
-        self, store: Store, *, timeout: float = 5, max_interval: float = 5, renderer: Renderer = tones
+        self,
+        store: Store,
+        *,
+        timeout: float = 5,
+        max_interval: float = 5,
+        renderer: Renderer = tones,
+        port: int = 0,
     ) -> None:
         self.store = store
         self.journal = Journal(store)
@@ -54,7 +67,7 @@ class Pod:
         self._hub = Hub(self._tail, self.journal)
         settings = Settings(bayeux_timeout=timeout, bayeux_max_interval=max_interval)
         self.endpoint = Endpoint(store, self._hub, {"gws": renderer}, settings, event_format="gws")
-        self.port = 0
+        self.port = port
         self._runner: web.AppRunner | None = None
 
     def __repr__(self) -> str:
@@ -76,7 +89,7 @@ class Pod:
         app.on_shutdown.append(drain)
         self._runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=2)
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", self.port).start()
+        await web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True).start()
         self.port = self._runner.addresses[0][1]
         return self
 

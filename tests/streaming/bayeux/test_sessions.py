@@ -25,6 +25,8 @@ from tests.streaming.bayeux.pods import ACCOUNT, CALLS, DIRECTORY
 from tests.waiting import eventually
 
 LONG = 60_000
+CHANGED = "0-0"
+"""What a session has that was never subscribed."""
 JANE, JOHN, MALLORY = (
     Principal(account.id, user)
     for account in DIRECTORY.accounts()
@@ -156,29 +158,61 @@ async def test_only_the_last_connect_takes(sessions: Sessions) -> None:
     """A connect that was followed by another cannot move the cursor, and none of an ended session can."""
     client = await begun(sessions)
     older, newer = await connected(sessions, client), await connected(sessions, client)
-    assert await sessions.take(answer(older, "5-0")) is Taken.SUPERSEDED
+    assert await sessions.take(answer(older, "5-0"), changed=CHANGED) is Taken.SUPERSEDED
     assert (await connected(sessions, client)).cursor == "0-0"
     newer = await connected(sessions, client)
-    assert await sessions.take(answer(newer, "7-0")) is Taken.DONE
+    assert await sessions.take(answer(newer, "7-0"), changed=CHANGED) is Taken.DONE
     assert (await connected(sessions, client)).cursor == "7-0"
     await sessions.end(JANE, client, Ended.DISCONNECTED)
-    assert await sessions.take(answer(newer, "9-0")) is Taken.UNKNOWN
+    assert await sessions.take(answer(newer, "9-0"), changed=CHANGED) is Taken.UNKNOWN
+
+
+async def test_what_was_collected_for_other_subscriptions_is_not_taken(sessions: Sessions) -> None:
+    """A connect that does not know of the session's last change cannot move the cursor."""
+    client = await begun(sessions)
+    held = await connected(sessions, client)
+    await sessions.subscribe(JANE, client, [CALLS])
+    assert await sessions.take(answer(held, "5-0"), changed=held.changed) is Taken.CHANGED
+    found = await sessions.read(ACCOUNT, client)
+    assert found is not None
+    assert found.cursor == held.cursor
+    assert await sessions.take(answer(held, "5-0"), changed=found.changed) is Taken.DONE
 
 
 async def test_answer_is_put_back(sessions: Sessions) -> None:
     """What was taken and not written is there for the next connect."""
     client = await begun(sessions)
     taken = answer(await connected(sessions, client), "5-0")
-    await sessions.take(taken)
+    await sessions.take(taken, changed=CHANGED)
     assert await sessions.put_back(taken)
     assert (await connected(sessions, client)).cursor == "0-0"
+
+
+async def test_what_is_put_back_cannot_be_taken_later(sessions: Sessions) -> None:
+    """A take that reaches the store after its answer was put back is refused: nobody would tell it."""
+    client = await begun(sessions)
+    late = answer(await connected(sessions, client), "5-0")
+    assert await sessions.put_back(late)
+    assert await sessions.take(late, changed=CHANGED) is Taken.SUPERSEDED
+    assert (await connected(sessions, client)).cursor == "0-0"
+
+
+async def test_giving_back_nothing_moves_no_cursor(sessions: Sessions) -> None:
+    """A connect that has taken nothing leaves the cursor where it is, although others moved it."""
+    client = await begun(sessions)
+    older = await connected(sessions, client)
+    newer = await connected(sessions, client)
+    assert await sessions.put_back(answer(older, older.cursor))
+    await sessions.take(answer(newer, "7-0"), changed=CHANGED)
+    assert not await sessions.put_back(answer(older, older.cursor))
+    assert (await connected(sessions, client)).cursor == "7-0"
 
 
 async def test_answer_is_put_back_under_a_later_connect(sessions: Sessions, store: Store) -> None:
     """A later connect, which began behind what is put back, is told; one that has taken keeps its place."""
     client = await begun(sessions)
     taken = answer(await connected(sessions, client), "5-0")
-    await sessions.take(taken)
+    await sessions.take(taken, changed=CHANGED)
     later = await connected(sessions, client)
     assert later.cursor == "5-0"
     assert await sessions.put_back(taken)
@@ -186,7 +220,7 @@ async def test_answer_is_put_back_under_a_later_connect(sessions: Sessions, stor
     found = await sessions.read(ACCOUNT, client)
     assert found is not None
     assert (found.cursor, found.generation) == ("0-0", later.generation)
-    await sessions.take(answer(later, "9-0"))
+    await sessions.take(answer(later, "9-0"), changed=found.changed)
     assert not await sessions.put_back(taken)
     assert (await connected(sessions, client)).cursor == "9-0"
 
@@ -247,7 +281,7 @@ async def test_signs_of_life_prolong_a_session(store: Store, brief: Sessions, se
     await brief.touch(JANE, client)
     assert await left(client) > LONG - 5000
     assert await expiry.sweep(lease) == 0
-    await brief.take(answer(held, "0-1"), extra=2000)
+    await brief.take(answer(held, "0-1"), changed=held.changed, extra=2000)
     assert 50 < await left(client) <= 2050
     await brief.put_back(answer(held, "0-1"))
     assert await left(client) <= 50

@@ -139,7 +139,7 @@ async def test_answer_put_back_reaches_a_connect_held_elsewhere(
     assert found is not None
     last = (await line.tones(2))[-1]
     taken = Answer(ACCOUNT, client.id, found.generation, found.cursor, last)
-    await sessions.take(taken)
+    await sessions.take(taken, changed=found.changed)
     held = client.hold(pod=other)
     await other.holds()
     assert await sessions.put_back(taken)
