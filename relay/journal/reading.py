@@ -133,6 +133,8 @@ class Reading:
             return False
         if not bounds.events_first or not bounds.log_first:
             return True
+        if not is_after(bounds.events_first, position):
+            return False  # nothing after it was cut, whatever went from the log before it
         if bounds.log_trimmed and is_after(bounds.log_first, position):
             return True
         if not is_after(bounds.events_first, bounds.log_first):

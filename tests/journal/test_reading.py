@@ -180,3 +180,15 @@ async def test_a_reader_at_the_end_misses_nothing_when_all_is_trimmed(
     assert await journal.trimmed_after(ACCOUNT, ids[1])
     assert not await journal.trimmed_after(ACCOUNT, ids[2])
     assert await journal.last_id(store.keys(ACCOUNT).partition) == ids[2]
+
+
+async def test_a_reader_that_followed_the_partition_misses_nothing_of_a_quiet_account(
+    journal: Journal, store: Store
+) -> None:
+    """Who has read up to an entry that is left has no gap, although the account's older events are gone."""
+    ids = await history_of(journal, 2)
+    [followed] = await append(journal, account_in(store.keys(ACCOUNT).partition))
+    await trim(store, followed, log_too=True)
+    await place(journal, "later")
+    assert await journal.trimmed_after(ACCOUNT, ids[0])
+    assert not await journal.trimmed_after(ACCOUNT, followed)
