@@ -52,6 +52,11 @@ class BayeuxClient:
         [reply] = [one for one in answer if one.get("id") == message["id"]]
         return reply
 
+    async def renew(self) -> None:
+        """Begin anew, after the session was lost."""
+        self.client_id = ""
+        await self.begin()
+
     async def begin(self) -> Message:
         """Shake hands, subscribe to the user's calls and connect once; return the handshake's reply."""
         shaken = await self.ask("/meta/handshake", version="1.0", supportedConnectionTypes=["long-polling"])

@@ -90,14 +90,11 @@ class RelayProcess:
         self.launch()
         async with ClientSession() as session:
 
-            async def ready() -> bool:
+            async def over() -> bool:
                 assert self._process is not None
-                if self._process.poll() is not None:
-                    return True
-                async with session.get(f"{self.admin_url}/readyz") as response:
-                    return response.status == 200
+                return self._process.poll() is not None or await self.ready(session)
 
-            await eventually(ready, within=READY_WITHIN, what=f"{self!r} to be ready")
+            await eventually(over, within=READY_WITHIN, what=f"{self!r} to be ready")
         assert self._process is not None
         assert self._process.poll() is None, f"it ended:\n{self.output[-4000:]}"
         return self
@@ -136,12 +133,21 @@ class RelayProcess:
         """Process id of its embedded store."""
         return int((self.data / "valkey.pid").read_text())
 
+    def kill_store(self) -> None:
+        """End its embedded store as a crash does."""
+        os.kill(self.store_pid, signal.SIGKILL)
+
+    async def ready(self, http: ClientSession) -> bool:
+        """Tell whether it says that it is ready."""
+        async with http.get(f"{self.admin_url}/readyz") as response:
+            return response.status == 200
+
     def remove(self) -> None:
         """Kill it and its embedded store, if they run."""
         if self._process is not None:
             self.kill()
         if (self.data / "valkey.pid").exists() and _locked(self.data / "valkey.lock"):
-            os.kill(self.store_pid, signal.SIGKILL)
+            self.kill_store()
 
 
 def _locked(path: Path) -> bool:

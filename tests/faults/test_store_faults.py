@@ -1,0 +1,173 @@
+"""What users of the service see while its store is killed, frozen, unreachable or flushed, and after."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+
+import pytest
+from aiohttp import ClientSession
+
+from tests.engines import Server
+from tests.harness.bayeux import BayeuxClient
+from tests.harness.demo import ADMIN, JANE
+from tests.harness.fixtures import NewRelay
+from tests.harness.outage import refuses_on_every_face
+from tests.harness.process import RelayProcess
+from tests.harness.proxy import StoreProxy
+from tests.harness.sse import SseFollower
+from tests.harness.traffic import Traffic
+from tests.harness.v3 import V3
+from tests.harness.webhooks import WebhookReceiver
+from tests.waiting import eventually
+
+FULL = os.environ.get("FAULTS") == "full"
+AWAY = 60.0 if FULL else 12.0
+"""Seconds the store cannot be reached: longer than leases live."""
+FROZEN = 8.0
+LINES = 40
+"""Lines one fault may add to the log, however long it is and however much is asked meanwhile."""
+
+pytestmark = pytest.mark.timeout(400 if FULL else 150)
+
+Fault = Callable[[], Awaitable[None]]
+
+
+async def survives(relay: RelayProcess, http: ClientSession, receiver: WebhookReceiver, fault: Fault) -> None:
+    """Have calls go on without a break through a fault; then nothing accepted is lost or doubled."""
+    admin = V3(http, relay.url, ADMIN)
+    hook = await receiver.subscribe(admin)
+    traffic = Traffic(http, [relay.url])
+    async with SseFollower(http, relay.url) as stream:
+
+        async def amid_calls() -> None:
+            await eventually(lambda: traffic.finished >= 10, within=30)
+            before, finished = len(relay.log), traffic.finished
+            await fault()
+            await eventually(
+                lambda: traffic.finished >= finished + 20, within=90, what=f"calls to go on: {traffic!r}"
+            )
+            assert len(relay.log) - before <= LINES, relay.output[-4000:]
+
+        await traffic.run_while(amid_calls)
+        await traffic.check(admin, stream, receiver, hook)
+        assert stream.gaps == []
+        assert stream.opened == 1, "a stream outlives an outage of the store"
+
+
+async def test_a_store_that_is_killed_and_restarted_loses_and_doubles_nothing(
+    new_relay: NewRelay, http: ClientSession, receiver: WebhookReceiver, faulty_server: Server
+) -> None:
+    """SIGKILL of a store with an append-only file, three times amid calls: relay goes on by itself."""
+    relay = await new_relay(store_url=faulty_server.url, rate_limits="off").start()
+
+    async def killed() -> None:
+        for _ in range(10 if FULL else 3):
+            await asyncio.to_thread(faulty_server.kill)
+            await asyncio.to_thread(faulty_server.start)
+            await eventually(lambda: relay.ready(http), within=20)
+
+    await survives(relay, http, receiver, killed)
+
+
+async def test_a_store_that_is_frozen_loses_and_doubles_nothing(
+    new_relay: NewRelay, http: ClientSession, receiver: WebhookReceiver, faulty_server: Server
+) -> None:
+    """SIGSTOP for 8 s, longer than leases live: every face says 503 meanwhile, and calls go on after."""
+    relay = await new_relay(store_url=faulty_server.url, rate_limits="off").start()
+
+    async def frozen() -> None:
+        faulty_server.pause()
+        clock = asyncio.get_running_loop().time
+        until = clock() + FROZEN
+        try:
+            while clock() < until:
+                await refuses_on_every_face(relay, http)
+        finally:
+            faulty_server.resume()
+
+    await survives(relay, http, receiver, frozen)
+
+
+async def test_a_store_that_cannot_be_reached_loses_and_doubles_nothing(
+    new_relay: NewRelay, http: ClientSession, receiver: WebhookReceiver, faulty_server: Server
+) -> None:
+    """The way to the store is cut for a while: 503 at once on every face, two log lines, then calls go on."""
+    proxy = StoreProxy(faulty_server.socket)
+    await proxy.open()
+    relay = await new_relay(store_url=proxy.url, rate_limits="off").start()
+
+    async def cut() -> None:
+        await proxy.cut()
+        clock = asyncio.get_running_loop().time
+        until = clock() + AWAY
+        while clock() < until:
+            started = clock()
+            await refuses_on_every_face(relay, http)
+            assert clock() - started < 5, "who asks is told at once"
+        await proxy.open()
+
+    try:
+        await survives(relay, http, receiver, cut)
+    finally:
+        await proxy.cut()
+    assert len(relay.logged("store unavailable")) == len(relay.logged("store back")) == 1
+
+
+async def test_the_embedded_store_is_brought_back_when_it_is_killed(
+    relay: RelayProcess, http: ClientSession, receiver: WebhookReceiver
+) -> None:
+    """SIGKILL of the embedded store under the running service, amid calls: it is started again."""
+
+    async def killed() -> None:
+        for _ in range(10 if FULL else 3):
+            back = len(relay.logged("the embedded store is back"))
+            relay.kill_store()
+            await eventually(lambda: len(relay.logged("the embedded store is back")) > back, within=20)  # noqa: B023
+            await eventually(lambda: relay.ready(http), within=20)
+
+    await survives(relay, http, receiver, killed)
+
+
+async def test_a_flushed_store_starts_over_and_says_so(
+    new_relay: NewRelay, http: ClientSession, receiver: WebhookReceiver, faulty_server: Server
+) -> None:
+    """FLUSHALL under the running service: what was is gone, log and stream say so, and all works anew."""
+    relay = await new_relay(store_url=faulty_server.url, rate_limits="off").start()
+    jane, admin = V3(http, relay.url, JANE), V3(http, relay.url, ADMIN)
+    old_hook = await receiver.subscribe(admin)
+    client = BayeuxClient(http, relay.url, JANE)
+    await client.begin()
+    async with SseFollower(http, relay.url) as stream:
+        lost = await jane.dial("200")
+        await eventually(lambda: len(receiver.of(old_hook)) >= 3 and len(stream.events) >= 3)
+        before = len(relay.log)
+        await asyncio.to_thread(faulty_server.flush)
+
+        await eventually(lambda: stream.gaps, what="the stream to be told of the loss")
+        assert await eventually(lambda: relay.logged("journal lost entries"))
+        assert await jane.calls() == await admin.history() == []
+        assert (await jane.command("hangup", call_leg_id=lost["call_leg_id"])).status == 403
+        assert (await admin.ask("GET", "/v3/subscriptions/")).body["subscriptions"] == []
+        assert (await client.connect())["advice"]["reconnect"] == "handshake"
+
+        told = len(stream.events)
+        hook = await receiver.subscribe(admin)
+        await client.renew()
+        traffic = Traffic(http, [relay.url])
+        await traffic.run(10)
+        history = await admin.history()
+        assert {event["call_id"] for event in history} == set(traffic.calls)
+        await eventually(
+            lambda: len(stream.told) >= told - 1 + len(history), what="new events on the old stream"
+        )
+        assert stream.told[-len(history) :] == history
+        await eventually(lambda: len(receiver.of(hook)) >= len(history))
+        assert [delivery.id for delivery in receiver.of(old_hook)] == [
+            event["event_id"] for event in stream.told[:3]
+        ]
+        own = [event for event in history if event["user_extension"] == JANE.extension]
+        assert len(await client.follow(len(own))) == len(own)
+        assert len(relay.log) - before <= LINES
+    await relay.stop()
