@@ -126,3 +126,8 @@ async def leftovers(store: Store) -> list[str]:
     names = ("queue:", "lanes:", "parked:", "ready", "due")
     found = await store.call("KEYS", "relay:{*")
     return sorted(key.decode() for key in found if key.decode().partition("}:")[2].startswith(names))
+
+
+async def nothing_left(store: Store) -> bool:
+    """Tell whether everything is delivered and its traces are gone."""
+    return await leftovers(store) == []
