@@ -199,7 +199,7 @@ async def test_an_endpoint_that_is_away_fails_alone(
     start_process: StartProcess,
     unused_tcp_port: int,
 ) -> None:
-    """Refused connections are failures like others, recorded as such, and another endpoint gets its events."""
+    """Refused connections are recorded as such, and another endpoint gets its events."""
     await subscribe()
     process = await start_process()
     nowhere = NewSubscription(url=f"http://127.0.0.1:{unused_tcp_port}/")
@@ -277,7 +277,7 @@ async def test_deletion_stops_and_leaves_nothing(
 async def test_deletion_while_nobody_delivers_is_caught_up_with(
     journal: Journal, store: Store, receiver: Receiver, subscribe: Subscribe, start_process: StartProcess
 ) -> None:
-    """What was queued when the owner stopped is cleared by the next one, if the subscription is gone by then."""
+    """What was queued when the owner stopped is cleared by the next one if the subscription is gone by then."""
     receiver.answers["/hook"] = always(500)
     subscription = await subscribe(retries=(1000.0,))
     process = await start_process()

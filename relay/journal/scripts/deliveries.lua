@@ -94,8 +94,9 @@ local function failing(lanes, lane)
   return waiting
 end
 
+-- A deleted subscription stays ready until it is erased, so that the next owner goes on where this one ends.
 local function rest(sub, queue, lanes)
-  if redis.call('EXISTS', queue, lanes) == 0 then
+  if redis.call('EXISTS', queue, lanes) == 0 and exists(sub) then
     redis.call('SREM', ready, sub)
   end
 end
@@ -263,7 +264,9 @@ function operations.erase()
   local sub = arg()
   if not exists(sub) then
     redis.call('DEL', attempts, dead)
-    rest(sub, queue, lanes)
+    if redis.call('EXISTS', queue, lanes) == 0 then
+      redis.call('SREM', ready, sub)
+    end
   end
 end
 
