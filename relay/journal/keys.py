@@ -119,7 +119,8 @@ class Keys:
         """Return the hash of one client's Bayeux session.
 
         ``account``, ``user``, ``created`` (ms), ``gen`` (its connects so far), ``cursor``, ``changed`` (id of the
-        last record about it), ``sub:<pattern>`` -> id after which entries match.
+        last record about it), ``sub:<pattern>`` -> id after which entries match. For a while after a session has
+        ended, only ``ended``: why.
         """
         return f"{self._prefix}bayeux:{client}"
 
