@@ -118,9 +118,9 @@ class Keys:
     def bayeux(self, client: str) -> str:
         """Return the hash of one client's Bayeux session.
 
-        ``account``, ``user``, ``created`` (ms), ``gen`` (its connects so far), ``cursor``, ``changed`` (id of the
-        last record about it), ``sub:<pattern>`` -> id after which entries match. For a while after a session has
-        ended, only ``ended``: why.
+        ``account``, ``user``, ``created`` (ms), ``gen`` (its connects so far), ``cursor``, ``changed`` (id of
+        the last record about it), ``sub:<pattern>`` -> id after which entries match. For a while after the
+        session has ended, only ``ended``: why.
         """
         return f"{self._prefix}bayeux:{client}"
 

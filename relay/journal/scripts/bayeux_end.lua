@@ -1,11 +1,12 @@
 -- End a Bayeux session, and say so in the journal: a connect held elsewhere is released by it.
 --
--- EVALSHA bayeux_end 4  bayeux bayeux-due bayeux-users events  client account user change
+-- EVALSHA bayeux_end 4  bayeux bayeux-due bayeux-users events  client account user change ttl_ms
 --
--- `change` is why it ends, one word. Returns 1, or 0 (the user has no such session).
+-- `change` is why it ends, one word; it can be read for ttl_ms by a connect that is still held.
+-- Returns 1, or 0 (the user has no such session).
 --
 -- key              type    reads                writes
--- bayeux:<client>  hash    account user         deleted
+-- bayeux:<client>  hash    account user         nothing but ended: the change; expiry
 -- bayeux-due       zset    (type)               the session out
 -- bayeux-users     hash    the user's sessions  one less
 -- events           stream                       a record
@@ -22,6 +23,8 @@ local last = tonumber(redis.call('HGET', KEYS[3], owner) or 0) <= 1
 redis.call('XADD', KEYS[4], '*', 'k', 'bayeux', 'a', account,
   'd', '{"client":"' .. client .. '","change":"' .. ARGV[4] .. '"}')
 redis.call('DEL', KEYS[1])
+redis.call('HSET', KEYS[1], 'ended', ARGV[4])
+redis.call('PEXPIRE', KEYS[1], ARGV[5])
 redis.call('ZREM', KEYS[2], client)
 if last then
   redis.call('HDEL', KEYS[3], owner)

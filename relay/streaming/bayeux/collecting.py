@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Final
-
-import msgspec
 
 from relay.directory.model import Principal
 from relay.errors import RelayError
 from relay.journal.ids import is_after
-from relay.journal.record import Entry
 from relay.streaming.bayeux.interest import Interest, first_of_interest, patterns_after
 from relay.streaming.bayeux.poll import Poll, Stop
 from relay.streaming.bayeux.sessions import Answer, Ended, Session, Sessions, Taken
@@ -32,17 +28,6 @@ class EndedError(RelayError):
 
 class _ChangedError(Exception):
     """The session is not as it was read: whatever is collected may be the wrong thing."""
-
-    def __init__(self, record: Entry | None = None) -> None:
-        super().__init__()
-        self.record = record
-
-
-class _Change(msgspec.Struct):
-    change: str
-
-
-_change: Final = msgspec.json.Decoder(_Change)
 
 
 class Collecting:
@@ -88,8 +73,8 @@ class Collecting:
         while True:
             try:
                 return self._answer(await self._follow())
-            except _ChangedError as changed:
-                await self._reread(changed.record)
+            except _ChangedError:
+                await self._reread()
 
     async def take(self, answer: Answer, extra: int) -> bool:
         """Take the answer; False if the session has changed meanwhile, so that it must be collected anew.
@@ -99,10 +84,8 @@ class Collecting:
         taken = await self._sessions.take(answer, changed=self.session.changed, extra=extra)
         if taken is Taken.SUPERSEDED:
             raise SupersededError
-        if taken is Taken.UNKNOWN:
-            raise EndedError(Ended.EXPIRED)
-        if taken is Taken.CHANGED:
-            await self._reread(None)
+        if taken is not Taken.DONE:
+            await self._reread()
         return taken is Taken.DONE
 
     def _answer(self, position: str) -> Answer:
@@ -124,7 +107,7 @@ class Collecting:
                 return position
             if poll.record is not None:
                 if is_after(poll.record.id.stream_id, self.session.changed):
-                    raise _ChangedError(poll.record)
+                    raise _ChangedError
             elif not poll.behind or asyncio.get_running_loop().time() >= self._deadline:
                 return position
 
@@ -144,12 +127,11 @@ class Collecting:
             position = poll.leave()
         return position
 
-    async def _reread(self, record: Entry | None) -> None:
-        """Read the session as it is now, after a record about it if that is what told of a change."""
+    async def _reread(self) -> None:
+        """Read the session as it is now."""
         fresh = await self._sessions.read(self._principal.account, self.session.client)
-        if fresh is None:
-            told = record is not None and _change.decode(record.data).change == Ended.DISCONNECTED
-            raise EndedError(Ended.DISCONNECTED if told else Ended.EXPIRED)
+        if isinstance(fresh, Ended):
+            raise EndedError(fresh)
         if fresh.generation != self.session.generation:
             raise SupersededError
         self.session = fresh

@@ -21,6 +21,8 @@ MAX_SESSIONS: Final = 100
 """Sessions a user may have at once: one a browser tab, and those that reloads have left behind to expire."""
 MAX_SUBSCRIPTIONS: Final = 256
 """Patterns a session may be subscribed to."""
+ENDED_RETENTION: Final = 60
+"""Seconds for which it is known why a session ended: a connect that is held learns of it within moments."""
 
 _PARTITION_DIGITS: Final = 4
 _SECRET_BYTES: Final = 16  # 128 random bits (Bayeux 1.0, the clientId field)
@@ -38,10 +40,12 @@ _END: Final = Script("bayeux_end")
 
 
 class Ended(StrEnum):
-    """Why a session ended, as its last journal record has it."""
+    """Why there is no session."""
 
     DISCONNECTED = "disconnected"
+    """Its client has ended it."""
     EXPIRED = "expired"
+    """Its client was not heard of in time, or there never was one."""
     LOST = "lost"
     """Events it had not been told are gone from the journal."""
 
@@ -165,12 +169,12 @@ class Sessions:
         subscriptions = dict(zip(texts[::2], texts[1::2], strict=True))
         return Session(client, generation, cursor.decode(), changed.decode(), subscriptions)
 
-    async def read(self, account: str, client: str) -> Session | None:
-        """Return a session as it is now."""
+    async def read(self, account: str, client: str) -> Session | Ended:
+        """Return a session as it is now, or why it is not."""
         found = await self._store.call("HGETALL", self._store.keys(account).bayeux(client))
         fields = {name.decode(): value.decode() for name, value in found.items()}
-        if not fields:
-            return None
+        if "gen" not in fields:
+            return Ended(fields.get("ended", Ended.EXPIRED))
         subscriptions = {
             name.removeprefix(_FIELD): since for name, since in fields.items() if name.startswith(_FIELD)
         }
@@ -211,7 +215,8 @@ class Sessions:
         if keys is None:
             return False
         wanted = [keys.bayeux(client), keys.bayeux_due, keys.bayeux_users, keys.events]
-        return bool(await self._store.run(_END, wanted, [*_owner(principal, client), reason.value]))
+        args = [*_owner(principal, client), reason.value, ENDED_RETENTION * 1000]
+        return bool(await self._store.run(_END, wanted, args))
 
     def _keys(self, principal: Principal, client: str) -> Keys | None:
         """Return the keys of the principal's partition if the client id is one of that partition."""

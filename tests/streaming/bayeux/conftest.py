@@ -24,9 +24,8 @@ async def open_pod(server: Server, open_store: OpenStore) -> AsyncIterator[OpenP
     """Give a function that starts a pod with store connections of its own; each is stopped at the end."""
     opened: list[Pod] = []
 
-    async def opening(**options: Any) -> Pod:
-        store: Store = await open_store(server.url)
-        opened.append(await Pod(store, **options).start())
+    async def opening(*, store: Store | None = None, **options: Any) -> Pod:
+        opened.append(await Pod(store or await open_store(server.url), **options).start())
         return opened[-1]
 
     yield opening

@@ -121,6 +121,18 @@ async def test_too_many_subscriptions_are_refused_as_a_whole(sessions: Sessions)
     assert len((await connected(sessions, client)).subscriptions) == MAX_SUBSCRIPTIONS
 
 
+async def test_ended_session_leaves_why_for_a_while(sessions: Sessions, store: Store) -> None:
+    """Whoever still holds a connect can read why its session ended; nobody else finds it."""
+    client = await begun(sessions)
+    assert await sessions.end(JANE, client, Ended.DISCONNECTED)
+    assert await sessions.read(ACCOUNT, client) is Ended.DISCONNECTED
+    assert 0 < await store.call("TTL", store.keys(ACCOUNT).bayeux(client)) <= 60
+    assert await sessions.connect(JANE, client, hold=0) is None
+    assert not await sessions.touch(JANE, client)
+    assert not await sessions.end(JANE, client, Ended.DISCONNECTED)
+    assert await sessions.read(ACCOUNT, client[:-1] + "x") is Ended.EXPIRED
+
+
 async def test_sessions_of_a_user_are_limited(sessions: Sessions, store: Store) -> None:
     """A user with as many sessions as allowed gets no further one until one ends; others are free."""
     first, _ = await begun(sessions), await begun(sessions)
@@ -174,7 +186,7 @@ async def test_what_was_collected_for_other_subscriptions_is_not_taken(sessions:
     await sessions.subscribe(JANE, client, [CALLS])
     assert await sessions.take(answer(held, "5-0"), changed=held.changed) is Taken.CHANGED
     found = await sessions.read(ACCOUNT, client)
-    assert found is not None
+    assert isinstance(found, Session)
     assert found.cursor == held.cursor
     assert await sessions.take(answer(held, "5-0"), changed=found.changed) is Taken.DONE
 
@@ -218,7 +230,7 @@ async def test_answer_is_put_back_under_a_later_connect(sessions: Sessions, stor
     assert await sessions.put_back(taken)
     assert await records(store) == [b'{"client":"%b","change":"put-back"}' % client.encode()]
     found = await sessions.read(ACCOUNT, client)
-    assert found is not None
+    assert isinstance(found, Session)
     assert (found.cursor, found.generation) == ("0-0", later.generation)
     await sessions.take(answer(later, "9-0"), changed=found.changed)
     assert not await sessions.put_back(taken)
@@ -250,7 +262,7 @@ async def test_owner_ends_sessions_past_their_time(store: Store, brief: Sessions
     finally:
         duty.cancel()
         await asyncio.wait((duty,))
-    assert await brief.read(ACCOUNT, client) is None
+    assert await brief.read(ACCOUNT, client) is Ended.EXPIRED
     assert await store.call("EXISTS", keys.bayeux(client), keys.bayeux_due, keys.bayeux_users) == 0
     assert await records(store) == [b'{"client":"%b","change":"expired"}' % client.encode()]
 
@@ -299,7 +311,7 @@ async def test_session_heard_of_meanwhile_is_not_ended(
     await eventually(lambda: _due(store, client))
     swept, _ = await asyncio.gather(expiry.sweep(lease), sessions.touch(JANE, client))
     assert (swept, stats.expired) == (1, 0)
-    assert await sessions.read(ACCOUNT, client) is not None
+    assert isinstance(await sessions.read(ACCOUNT, client), Session)
 
 
 async def _due(store: Store, client: str) -> bool:
@@ -316,4 +328,4 @@ async def test_only_the_owner_ends_sessions(store: Store, brief: Sessions) -> No
     await leases.release(lease)
     with pytest.raises(LeaseLostError):
         await BayeuxExpiry(store, BayeuxStats(), grace=0).sweep(lease)
-    assert await brief.read(ACCOUNT, client) is not None
+    assert isinstance(await brief.read(ACCOUNT, client), Session)
