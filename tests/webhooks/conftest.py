@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
 from ipaddress import ip_network
@@ -33,6 +34,7 @@ class Process:
 
     def __init__(self, store: Store, **options: Any) -> None:
         self.store = store
+        self.ended = False
         self.journal = Journal(store)
         self.tail = Tail(store)
         self.sender = AiohttpSender(Guard(LOOPBACK))
@@ -61,18 +63,24 @@ class Process:
         return self
 
     async def stop(self) -> None:
-        """Stop as SIGTERM does."""
+        """Stop as SIGTERM does; nothing happens if it has ended."""
+        if self.ended:
+            return
+        self.ended = True
         await self.ownership.stop()
         await self.tail.stop()
         await self.sender.close()
 
     async def kill(self) -> None:
         """End as SIGKILL does, as far as the store can tell: nothing is finished, written or released."""
-        task = self.ownership._task
-        for held in self.ownership._holdings.values():
-            held.lease.lose()
-        if task is not None:
-            task.cancel()
+        self.ended = True
+        held = list(self.ownership._holdings.values())
+        for one in held:
+            one.lease.lose()
+        assert self.ownership._task is not None
+        self.ownership._task.cancel()
+        working = [self.ownership._task, *(task for one in held for task in one._tasks)]
+        await asyncio.gather(*working, return_exceptions=True)
         await self.tail.stop()
         await self.sender.close()
 

@@ -277,7 +277,7 @@ async def test_deletion_stops_and_leaves_nothing(
 async def test_deletion_while_nobody_delivers_is_caught_up_with(
     journal: Journal, store: Store, receiver: Receiver, subscribe: Subscribe, start_process: StartProcess
 ) -> None:
-    """What was queued when the owner stopped is cleared by the next one if the subscription is gone by then."""
+    """What was queued when the owner stopped is cleared by the next one if the subscription is gone."""
     receiver.answers["/hook"] = always(500)
     subscription = await subscribe(retries=(1000.0,))
     process = await start_process()
