@@ -15,6 +15,7 @@ from relay.streaming.bayeux.sessions import Answer, Ended, Session, Sessions
 from relay.streaming.bayeux.stats import BayeuxStats
 from relay.streaming.hub import Hub
 from relay.subscriptions.rendering import Renderers
+from relay.telemetry import log
 
 DRAIN_SPREAD: Final = 1.0
 """Seconds over which held connects are answered when this process stops: not all clients come again at once.
@@ -29,6 +30,8 @@ PUT_BACK_PAUSE: Final = 1.0
 """Seconds between two tries; a session outlives all of them."""
 MAX_PUT_BACKS: Final = 10_000
 """Answers that may wait to be put back; more are not."""
+
+_log: Final = log.get("bayeux")
 
 
 class Collected(NamedTuple):
@@ -168,4 +171,6 @@ class Connects:
                     self._stats.put_back += done
                     self._stats.not_put_back += not done
                 return
-        self._stats.not_put_back += moved
+        if moved:
+            self._stats.not_put_back += 1
+            _log.warning("an answer was not put back: the store stayed away", account=answer.account)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from relay.directory.model import Principal
 from relay.streaming.bayeux import channels, errors, replies
@@ -25,6 +25,9 @@ from relay.streaming.bayeux.requests import (
 )
 from relay.streaming.bayeux.sessions import Answer, Ended, Sessions, Subscribed
 from relay.streaming.bayeux.stats import BayeuxStats
+from relay.telemetry import log
+
+_log: Final = log.get("bayeux")
 
 
 @dataclass(slots=True)
@@ -129,6 +132,7 @@ class Service:
             return replies.connected(request.message, replies.STOP)
         if why is Ended.LOST:
             self._stats.lost += 1
+            _log.info("a session had not been told events that are gone", account=principal.account)
             await self._sessions.end(principal, request.client, why)
         return self._unknown(request.message)
 
