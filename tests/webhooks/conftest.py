@@ -33,6 +33,7 @@ class Process:
     """What one process does for webhooks, on a store it shares with others."""
 
     def __init__(self, store: Store, **options: Any) -> None:
+        ttl = options.pop("lease_ttl", 2)
         self.store = store
         self.ended = False
         self.journal = Journal(store)
@@ -51,7 +52,7 @@ class Process:
             store,
             f"process-{next(_members)}",
             [self.duty],
-            ttl=2,
+            ttl=ttl,
             renew_every=0.3,
             poll=0.1,
             restart_pause=0.1,

@@ -94,7 +94,7 @@ async def test_owners_that_keep_dying_lose_nothing(
     for _ in range(8):
         for line in lines:
             await line.tones(2)
-        process = await start_process()
+        process = await start_process(lease_ttl=1)
         enough = len(receiver.requests) + chance.randrange(60)
         await eventually(lambda enough=enough: len(receiver.requests) > enough)  # type: ignore[misc]
         await process.kill()

@@ -1,0 +1,224 @@
+"""What can be read of deliveries."""
+
+from __future__ import annotations
+
+import pytest
+from aiohttp import web
+
+from relay.errors import InvalidFieldError, NotFoundError
+from relay.journal.journal import Journal
+from relay.journal.store import Store
+from relay.subscriptions.store import Subscriptions
+from relay.webhooks.attempts import CAPTURE, Status
+from relay.webhooks.deliveries import Deliveries, Found
+from relay.webhooks.references import DeliveryId
+from tests.calls.calling import ACCOUNT
+from tests.streaming.publishing import Line
+from tests.waiting import eventually
+from tests.webhooks.conftest import RENDERERS, StartProcess, Subscribe, nothing_left
+from tests.webhooks.receiving import Gate, Received, Receiver, always
+
+
+@pytest.fixture
+def deliveries(store: Store) -> Deliveries:
+    """Give the deliveries of the store."""
+    return Deliveries(store, Subscriptions(store, formats=tuple(RENDERERS), limit=1000), RENDERERS)
+
+
+async def pages(deliveries: Deliveries, **asked: object) -> list[Found]:
+    """Return what all pages of a list hold."""
+    found: list[Found] = []
+    cursor = None
+    while True:
+        page = await deliveries.list(ACCOUNT, cursor=cursor, **asked)  # type: ignore[arg-type]
+        found += page.deliveries
+        cursor = page.next
+        if cursor is None:
+            return found
+
+
+async def test_an_id_says_where_a_delivery_is() -> None:
+    """A delivery's id is its partition, subscription and event, and can be read back; nothing else can."""
+    made = DeliveryId(7, "sub_" + "0a" * 16, "1763717404218-3")
+
+    assert str(made) == "dlv_07_" + "0a" * 16 + "_1763717404218-3"
+    assert DeliveryId.parse(str(made)) == made
+    for text in ("", "dlv_7_x_1-0", str(made) + "x", str(made).replace("dlv", "evt"), "dlv_07__1-0"):
+        with pytest.raises(NotFoundError):
+            DeliveryId.parse(text)
+
+
+async def test_a_success_tells_its_attempt(
+    journal: Journal,
+    store: Store,
+    receiver: Receiver,
+    subscribe: Subscribe,
+    start_process: StartProcess,
+    deliveries: Deliveries,
+) -> None:
+    """A delivery that succeeded has one attempt, with status, duration and the answer's beginning."""
+
+    async def talks(received: Received) -> web.Response:
+        return web.Response(text="x" * (CAPTURE + 1))
+
+    receiver.answers["/hook"] = talks
+    subscription = await subscribe()
+    before = await store.time_ms()
+    await start_process()
+    [event] = await Line(journal).tones(1)
+    await eventually(lambda: len(receiver.requests) == 1)
+    await eventually(lambda: nothing_left(store))
+
+    [found] = (await deliveries.list(ACCOUNT)).deliveries
+
+    assert found == await deliveries.get(ACCOUNT, str(found.id))
+    assert found.id == DeliveryId(store.keys(ACCOUNT).partition, subscription.id, event)
+    assert found.event_id == receiver.requests[0].id
+    assert (found.delivery.status, found.delivery.type) == (Status.SUCCEEDED, "call.leg.dtmf")
+    [attempt] = found.delivery.attempts
+    assert (attempt.status_code, attempt.error, attempt.trigger) == (200, None, "schedule")
+    assert (attempt.response, attempt.truncated) == ("x" * CAPTURE, True)
+    assert before <= attempt.at <= await store.time_ms()
+    assert 0 <= attempt.duration_ms < 5000
+    assert found.attempt_id(0) == str(found.id).replace("dlv", "att") + "_1"
+
+
+async def test_every_state_is_listed(
+    journal: Journal,
+    store: Store,
+    receiver: Receiver,
+    subscribe: Subscribe,
+    start_process: StartProcess,
+    deliveries: Deliveries,
+) -> None:
+    """Succeeded, failed, waiting behind a failed one, dead, not tried yet: each is found and shown as such."""
+    receiver.answers["/failing"] = always(500)
+    receiver.answers["/dead"] = always(500)
+    receiver.answers["/hanging"] = Gate()
+    fine = await subscribe("/fine")
+    failing = await subscribe("/failing", retries=(1000.0,))
+    dead = await subscribe("/dead", retries=())
+    hanging = await subscribe("/hanging")
+    process = await start_process(drain_timeout=0.1)
+    events = await Line(journal).tones(3)
+    await eventually(lambda: process.duty.stats.succeeded == process.duty.stats.dead == 3)
+
+    expected = {
+        fine.id: [Status.SUCCEEDED] * 3,
+        failing.id: [Status.PENDING, Status.PENDING, Status.FAILED],
+        dead.id: [Status.DEAD] * 3,
+        hanging.id: [Status.PENDING] * 3,
+    }
+
+    async def as_expected() -> bool:
+        found = await pages(deliveries)
+        return {
+            subscription: [one.delivery.status for one in found if one.id.subscription == subscription]
+            for subscription in expected
+        } == expected
+
+    await eventually(as_expected)
+    for status in Status:
+        wanted = sum(statuses.count(status) for statuses in expected.values())
+        assert len(await pages(deliveries, status=status)) == wanted
+    [failed] = await pages(deliveries, status=Status.FAILED)
+    assert failed.delivery.next_attempt_at is not None
+    assert 790_000 < failed.delivery.next_attempt_at - await store.time_ms() <= 1_200_000
+    for one in await pages(deliveries, limit=2):
+        assert (await deliveries.get(ACCOUNT, str(one.id))).delivery.status is one.delivery.status
+    for limit in (1, 2, 5, 12):
+        listed = [one.id.event for one in await pages(deliveries, subscription=failing.id, limit=limit)]
+        assert listed == events[::-1]
+    assert len(await pages(deliveries, event_type="call.leg.*")) == 12
+    assert len(await pages(deliveries, event_type="call.leg.dtmf", subscription=hanging.id)) == 3
+    assert await pages(deliveries, event_type="call.leg.hungup") == []
+    assert await pages(deliveries, since=await store.time_ms() + 1000) == []
+
+
+async def test_a_disabled_subscriptions_failures_are_canceled(
+    journal: Journal,
+    store: Store,
+    receiver: Receiver,
+    subscribe: Subscribe,
+    start_process: StartProcess,
+    deliveries: Deliveries,
+) -> None:
+    """What was tried and had another attempt to come is shown as canceled."""
+    receiver.answers["/hook"] = always(500)
+    subscription = await subscribe(retries=(1000.0,))
+    process = await start_process()
+    await Line(journal).tones(3)
+    await eventually(lambda: process.duty.stats.failed == 1)
+    await process.subscriptions.disable(ACCOUNT, subscription.id, "owner")
+
+    await eventually(lambda: nothing_left(store))
+
+    [canceled] = await pages(deliveries)
+    assert canceled.delivery.status is Status.CANCELED
+    assert len(canceled.delivery.attempts) == 1
+    assert canceled.delivery.next_attempt_at is None
+
+
+async def test_accounts_and_users_see_their_own(
+    journal: Journal,
+    store: Store,
+    receiver: Receiver,
+    subscribe: Subscribe,
+    start_process: StartProcess,
+    deliveries: Deliveries,
+) -> None:
+    """Another account's delivery, or another user's, looks like none."""
+    await subscribe()
+    await start_process()
+    await Line(journal).tones(1)
+    await eventually(lambda: nothing_left(store))
+    await eventually(lambda: len(receiver.requests) == 1)
+    [found] = (await deliveries.list(ACCOUNT, user_id="admin")).deliveries
+
+    assert (await deliveries.list(ACCOUNT, user_id="jane")).deliveries == []
+    with pytest.raises(NotFoundError):
+        await deliveries.get(ACCOUNT, str(found.id), user_id="jane")
+    for account in (f"account-{number}" for number in range(8)):
+        assert (await deliveries.list(account)).deliveries == []
+        with pytest.raises(NotFoundError):
+            await deliveries.get(account, str(found.id))
+        with pytest.raises(NotFoundError):
+            await deliveries.list(account, subscription=found.id.subscription)
+
+
+async def test_what_was_never_there_is_not_found(subscribe: Subscribe, deliveries: Deliveries) -> None:
+    """An id of an event the subscription never got, and a foreign cursor, are refused."""
+    subscription = await subscribe()
+    with pytest.raises(NotFoundError):
+        await deliveries.get(ACCOUNT, str(DeliveryId(1, subscription.id, "5-0")))
+    for cursor in ("", "x", ".", "a.b"):
+        with pytest.raises(InvalidFieldError) as refused:
+            await deliveries.list(ACCOUNT, cursor=cursor)
+        assert refused.value.field == "cursor"
+
+
+async def test_records_go_after_their_time(
+    journal: Journal,
+    store: Store,
+    receiver: Receiver,
+    subscribe: Subscribe,
+    start_process: StartProcess,
+) -> None:
+    """Attempts are kept as long as configured: trimmed as new ones come, and gone when none do."""
+    subscription = await subscribe()
+    process = await start_process(delivery_retention=0.5)
+    line = Line(journal)
+    kept = store.keys(ACCOUNT).attempts(subscription.id)
+
+    for _ in range(60):
+        await line.tones(1)
+        await eventually(lambda: process.duty.stats.succeeded == line.sent)
+        if await store.call("ZCARD", kept) < line.sent - 2:
+            break
+    else:
+        raise AssertionError("nothing was trimmed")
+
+    async def gone() -> bool:
+        return not await store.call("EXISTS", kept)
+
+    await eventually(gone)
