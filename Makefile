@@ -70,7 +70,7 @@ bench: $(venv_ready) ## measure commands, SSE fan-out and webhook deliveries
 
 .PHONY: faults
 faults: $(venv_ready) ## run the store and process faults at full length
-	RELAY_FAULTS=full $(bin)/pytest tests/faults
+	FAULTS=full $(bin)/pytest tests/faults tests/journal/test_store_faults.py
 
 .PHONY: lock
 lock: ## re-make the lock files from pyproject.toml (UPGRADE=1: with the newest versions)

@@ -1,4 +1,4 @@
-"""What becomes of commits while the store is killed, frozen or away; RELAY_FAULTS=full takes longer."""
+"""What becomes of commits while the store is killed, frozen or away; FAULTS=full takes longer."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.engines import Server
 from tests.journal.calls import ACCOUNT, at, place, placed
 from tests.waiting import eventually
 
-FULL = os.environ.get("RELAY_FAULTS") == "full"
+FULL = os.environ.get("FAULTS") == "full"
 SHORT_TIMEOUT = 0.3
 
 pytestmark = pytest.mark.timeout(300)

@@ -136,7 +136,8 @@ JSON_VALUES = st.recursive(
 NAMES = st.sampled_from(
     [
         "command", "user", "payload", "tenant_id", "user_extension", "destination", "call_leg_id",
-        "user_data", "url", "types", "extensions", "format", "retries", "headers", "from", "to", "digits", "channels",
+        "user_data", "url", "types", "extensions", "format", "retries", "headers", "from", "to",
+        "digits", "channels",
         "operationName", "phoneNumber", "userData", "channel", "clientId", "subscription", "id",
         "ext", "advice", "connectionType", "version", "supportedConnectionTypes", "data",
     ]
