@@ -63,6 +63,9 @@ class Settings:
     """YAML file of accounts, users, devices and credentials."""
     rate_limits: bool = True
     """Count and limit requests per user (on or off)."""
+    ringcentral_limits: tuple[int, ...] | None = None
+    """Requests a minute for each user of each app at the RingCentral face: light, medium, heavy, auth; unset:
+    50,40,10,5 as published, and a hundred times that with `--demo`."""
 
     # The switch
     switch: str = "simulator"
@@ -199,6 +202,13 @@ def _listed(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
+def _quotas(text: str) -> tuple[int, ...]:
+    quotas = tuple(_whole(1, 10_000)(part) for part in _listed(text))
+    if len(quotas) != 4:
+        raise ValueError("must be four numbers: light,medium,heavy,auth")
+    return quotas
+
+
 def _networks(text: str) -> Networks:
     try:
         return tuple(ipaddress.ip_network(part) for part in _listed(text))
@@ -218,6 +228,7 @@ _PARSERS: dict[str, Callable[[str], Any]] = {
     "event_max_bytes": _whole(1_048_576, 2**50),
     "directory": lambda text: Path(text) if text else None,
     "rate_limits": _switched,
+    "ringcentral_limits": _quotas,
     "switch": _one_of("simulator"),
     "ring_timeout": _seconds,
     "webhook_allow": _networks,

@@ -1,9 +1,10 @@
-"""Read request bodies: bounded, of the right media type, and JSON objects only."""
+"""Read request bodies: bounded, of the right media type, JSON objects or forms."""
 
 from __future__ import annotations
 
 import re
 from typing import Any, Final
+from urllib.parse import parse_qsl
 
 import msgspec
 from aiohttp import web
@@ -15,6 +16,9 @@ COMMAND_LIMIT: Final = 64 * 1024
 """Bytes of a command's body: user data of 16 KiB, however it is escaped, and everything around it."""
 
 JSON: Final = ("application/json",)
+FORM: Final = ("application/x-www-form-urlencoded",)
+MOST_FIELDS: Final = 100
+"""Fields a form may have."""
 
 _LONE_SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 _BYTE: Final = re.compile(r"\(byte (\d+)\)")
@@ -85,6 +89,23 @@ async def json_object(
     if isinstance(value, str) and _holds_object(value):
         raise DoubleEncodedJsonError
     raise InvalidFieldError("", "the body must be a JSON object")
+
+
+async def form_fields(request: web.Request, max_bytes: int = COMMAND_LIMIT) -> dict[str, str]:
+    """Read the body, which must be an HTML form's. Of a field given twice the last value stands.
+
+    Raises:
+        UnsupportedMediaTypeError: it is of another type, or in another character set than UTF-8.
+        BodyTooLargeError: it has more than ``max_bytes`` bytes.
+        InvalidFieldError: it is no form in UTF-8; the field is empty: the body as a whole.
+
+    """
+    _check_media_type(request, FORM)
+    try:
+        text = (await _read(request, max_bytes)).decode()
+        return dict(parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS))
+    except ValueError as error:
+        raise InvalidFieldError("", "the body must be a form in UTF-8") from error
 
 
 def _check_media_type(request: web.Request, accepted: tuple[str, ...]) -> None:

@@ -1,0 +1,71 @@
+"""The paths of RingCentral and who answers at each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from aiohttp import web
+
+from relay.control import Control
+from relay.dialects.ringcentral.access import Access
+from relay.dialects.ringcentral.identities import Identities
+from relay.dialects.ringcentral.limits import PUBLISHED, Group, Limits
+from relay.dialects.ringcentral.oauth import OAuth
+from relay.dialects.ringcentral.render import API
+from relay.dialects.ringcentral.sessions import Sessions
+from relay.dialects.ringcentral.tokens import Tokens
+from relay.directory.directory import Directory
+from relay.http.detached import Detached
+from relay.http.routing import with_either_slash
+from relay.journal.journal import Journal
+from relay.settings import Settings
+
+PREFIX: Final = "/restapi"
+"""Under which every path is, and under which errors are rendered."""
+
+SOCKET: Final = f"{PREFIX}/ws"
+"""Where WebSockets are opened."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """What the face is made of."""
+
+    control: Control
+    journal: Journal
+    directory: Directory
+    identities: Identities
+    detached: Detached
+    settings: Settings
+
+
+def add_routes(app: web.Application, parts: Parts) -> None:
+    """Add every route of RingCentral.
+
+    Errors are raised, for `errors_middleware` with `render_error` under `PREFIX` to answer.
+    """
+    store, settings = parts.journal.store, parts.settings
+    tokens = Tokens(store, parts.directory)
+    limits = Limits(store, settings.ringcentral_limits or PUBLISHED, enabled=settings.rate_limits)
+    access = Access(tokens, parts.identities, limits)
+    oauth = OAuth(tokens, parts.directory, limits, _socket_uri(settings.base_url))
+    sessions = Sessions(parts.control, parts.identities, parts.detached)
+    protected = access.protected
+    telephony = f"{API}/account/{{accountId}}/telephony"
+    session = f"{telephony}/sessions/{{telephonySessionId}}"
+    party = f"{session}/parties/{{partyId}}"
+    routes = [
+        web.post(f"{PREFIX}/oauth/token", oauth.token),
+        web.post(f"{PREFIX}/oauth/revoke", oauth.revoke),
+        web.post(f"{PREFIX}/oauth/wstoken", protected(Group.AUTH, oauth.socket_token)),
+        web.post(f"{telephony}/call-out", protected(Group.HEAVY, sessions.call_out)),
+        web.get(session, protected(Group.LIGHT, sessions.read)),
+        web.get(party, protected(Group.LIGHT, sessions.read_party)),
+    ]
+    app.add_routes(with_either_slash(routes))
+
+
+def _socket_uri(base_url: str) -> str:
+    scheme, _, rest = base_url.partition("://")
+    return f"{'wss' if scheme == 'https' else 'ws'}://{rest}{SOCKET}"

@@ -1,0 +1,110 @@
+"""Telephony sessions over HTTP: placing calls, and reading them and their parties."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from aiohttp import web
+
+from relay.calls.model import Party, Session
+from relay.control import Control
+from relay.dialects.ringcentral import identifiers, schemas
+from relay.dialects.ringcentral.failures import forbidden, invalid, json_response, not_found
+from relay.dialects.ringcentral.identities import Identities
+from relay.dialects.ringcentral.render import party_object, session_object
+from relay.dialects.ringcentral.tokens import Caller
+from relay.directory.model import Device, User
+from relay.errors import InvalidFieldError, NotAllowedError, NotFoundError
+from relay.http.body import json_object
+from relay.http.detached import Detached
+
+_CALL_OUT: Final = schemas.CallOut()
+
+
+class Calls:
+    """Finds the sessions and parties that paths name."""
+
+    def __init__(self, control: Control) -> None:
+        self._control = control
+
+    async def session(self, request: web.Request, caller: Caller) -> Session:
+        """Return the path's session.
+
+        Raises:
+            ApiError: the account has none of this id, or the user is not in it.
+
+        """
+        found = identifiers.session_id(request.match_info["telephonySessionId"])
+        if found is None:
+            raise not_found("telephonySessionId")
+        try:
+            return await self._control.session(caller.principal, found)
+        except NotFoundError:
+            raise not_found("telephonySessionId") from None
+        except NotAllowedError:
+            raise forbidden() from None
+
+    async def party(self, request: web.Request, caller: Caller) -> tuple[Session, Party]:
+        """Return the path's session and party; raises as `session` does, and where it has no such party."""
+        session = await self.session(request, caller)
+        found = identifiers.leg(session, request.match_info["partyId"])
+        if found is None:
+            raise not_found("partyId")
+        return session, found
+
+
+class Sessions:
+    """Handlers of sessions."""
+
+    def __init__(self, control: Control, identities: Identities, detached: Detached) -> None:
+        self._control = control
+        self._identities = identities
+        self._detached = detached
+        self._calls = Calls(control)
+
+    async def read(self, request: web.Request, caller: Caller) -> web.Response:
+        """Answer one session, live or ended within the hour."""
+        return json_response(session_object(self._identities, await self._calls.session(request, caller)))
+
+    async def read_party(self, request: web.Request, caller: Caller) -> web.Response:
+        """Answer one party of a session."""
+        session, party = await self._calls.party(request, caller)
+        return json_response(party_object(self._identities, session, party))
+
+    async def call_out(self, request: web.Request, caller: Caller) -> web.Response:
+        """Place a call from one of the user's devices, and answer its session."""
+        read = schemas.load(_CALL_OUT, await json_object(request))
+        device = _own_device(caller.principal.user, read["from"])
+        command = self._control.dial(
+            caller.principal, device_id=device.id, destination=_number(read["to"]), two_step=False
+        )
+        try:
+            accepted = await self._detached.finish(command)
+        except InvalidFieldError as error:
+            raise invalid("to", str(error)) from None
+        return json_response({"session": session_object(self._identities, accepted.session)}, 201)
+
+
+def _own_device(user: User, given: dict[str, str | None]) -> Device:
+    """Return the device that a call is to come from, named by its id or by its user's extension."""
+    device_id, extension_id = given["deviceId"], given["extensionId"]
+    if (device_id is None) == (extension_id is None):
+        raise invalid("from", "either deviceId or extensionId is needed")
+    if extension_id is not None:
+        if extension_id != user.ringcentral_id:
+            raise forbidden()
+        if not user.devices:
+            raise invalid("from.extensionId", "the extension has no device")
+        return user.devices[0]
+    for device in user.devices:
+        if device.id == device_id:
+            return device
+    raise not_found("from.deviceId")
+
+
+def _number(given: dict[str, str | None]) -> str:
+    """Return the destination; exactly one of its two forms must be given."""
+    numbers = [number for number in given.values() if number is not None]
+    if len(numbers) != 1:
+        raise invalid("to", "either phoneNumber or extensionNumber is needed")
+    return numbers[0]

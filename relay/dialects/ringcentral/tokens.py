@@ -1,0 +1,181 @@
+"""Issued tokens: opaque, kept as hashes in the store, so that any process honours them.
+
+A token begins with the number of its account's partition, so that it is found in one read. Access and refresh
+tokens are made in pairs, and each knows its partner: refreshing spends the pair, revoking one revokes both.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+import msgspec
+
+from relay.directory.directory import Directory
+from relay.directory.model import Principal
+from relay.journal.scripts import Script
+from relay.journal.store import Store
+
+SOCKET_TOKEN_LIFE: Final = 600
+"""Seconds in which a WebSocket token must be used; it is good for one connection."""
+
+_SECRET_BYTES: Final = 32
+_TOKEN: Final = re.compile(rf"([0-9]{{2,4}})-[0-9a-f]{{{2 * _SECRET_BYTES}}}", re.ASCII)
+_ISSUE: Final = Script("token_issue")
+
+
+class Use(StrEnum):
+    """What a token is good for."""
+
+    ACCESS = "access"
+    REFRESH = "refresh"
+    SOCKET = "socket"
+
+
+class _Stored(msgspec.Struct, frozen=True, omit_defaults=True, tag="ringcentral"):
+    """What is kept of a token; the tag tells it from other faces' tokens."""
+
+    use: Use
+    account: str
+    user: str
+    client: str
+    partner: str = ""
+    """Hash of the other token of the pair."""
+
+
+_encode: Final = msgspec.json.Encoder().encode
+_decode: Final = msgspec.json.Decoder(_Stored).decode
+
+
+class Caller(NamedTuple):
+    """Whom a request speaks for, and through which application."""
+
+    principal: Principal
+    client_id: str
+
+
+class Lives(NamedTuple):
+    """How long the tokens of a pair live, in seconds."""
+
+    access: int
+    refresh: int
+
+
+class Pair(NamedTuple):
+    """The tokens of one login."""
+
+    access: str
+    refresh: str
+
+
+class Tokens:
+    """Makes tokens and finds them again; its calls raise StoreUnavailableError."""
+
+    def __init__(self, store: Store, directory: Directory) -> None:
+        self._store = store
+        self._directory = directory
+
+    def __repr__(self) -> str:
+        return f"<Tokens store={self._store!r}>"
+
+    def well_formed(self, token: str) -> bool:
+        """Tell whether a text can be a token at all."""
+        return self._key(token) is not None
+
+    async def issue(self, caller: Caller, lives: Lives) -> Pair:
+        """Make a pair of tokens for a user who proved who they are."""
+        pair, keys, arguments = self._new_pair(caller, lives)
+        await self._store.run(_ISSUE, keys, arguments)
+        return pair
+
+    async def refresh(self, token: str, client_id: str, lives: Lives) -> tuple[Caller, Pair] | None:
+        """Exchange a refresh token for a new pair; None if it is unknown, spent or another application's."""
+        found = await self._find(token, Use.REFRESH)
+        if found is None or found[1].client_id != client_id:
+            return None
+        stored, caller = found
+        keys_of = self._store.keys(stored.account)
+        pair, keys, arguments = self._new_pair(caller, lives)
+        spent = [keys_of.token(stored.partner), keys_of.token(_digest(token))]
+        done = await self._store.run(_ISSUE, [*keys, *spent], arguments)
+        return (caller, pair) if done else None
+
+    async def caller(self, token: str) -> Caller | None:
+        """Return whom an access token speaks for, or None where it is unknown or has expired."""
+        found = await self._find(token, Use.ACCESS)
+        return found[1] if found else None
+
+    async def revoke(self, token: str, client_id: str) -> None:
+        """Make an application's access or refresh token useless, and its partner too; an unknown one is."""
+        found = await self._find(token, Use.ACCESS, Use.REFRESH)
+        if found is not None and found[1].client_id == client_id:
+            keys = self._store.keys(found[0].account)
+            await self._store.call("DEL", keys.token(_digest(token)), keys.token(found[0].partner))
+
+    async def issue_socket(self, caller: Caller) -> str:
+        """Make a token for one WebSocket connection."""
+        token = self._new(caller.principal.account)
+        stored = _encode(_stored(Use.SOCKET, caller))
+        key = self._store.keys(caller.principal.account).token(_digest(token))
+        await self._store.call("SET", key, stored, "EX", SOCKET_TOKEN_LIFE)
+        return token
+
+    async def take_socket(self, token: str) -> Caller | None:
+        """Return whom a WebSocket token speaks for, once."""
+        found = await self._find(token, Use.SOCKET)
+        key = self._key(token)
+        if found is None or key is None or not await self._store.call("DEL", key):
+            return None
+        return found[1]
+
+    async def _find(self, token: str, *uses: Use) -> tuple[_Stored, Caller] | None:
+        key = self._key(token)
+        kept = await self._store.call("GET", key) if key else None
+        if kept is None:
+            return None
+        try:
+            stored = _decode(kept)
+        except msgspec.DecodeError:
+            return None
+        user = self._directory.user(stored.account, stored.user)
+        if user is None or stored.use not in uses:
+            return None
+        return stored, Caller(Principal(stored.account, user), stored.client)
+
+    def _new(self, account: str) -> str:
+        return f"{self._store.keys(account).partition:02d}-{secrets.token_hex(_SECRET_BYTES)}"
+
+    def _new_pair(self, caller: Caller, lives: Lives) -> tuple[Pair, list[str], list[bytes | int]]:
+        account = caller.principal.account
+        keys = self._store.keys(account)
+        pair = Pair(self._new(account), self._new(account))
+        access, refresh = (_digest(token) for token in pair)
+        return (
+            pair,
+            [keys.token(access), keys.token(refresh)],
+            [
+                *(_encode(_stored(Use.ACCESS, caller, refresh)), lives.access * 1000),
+                *(_encode(_stored(Use.REFRESH, caller, access)), lives.refresh * 1000),
+            ],
+        )
+
+    def _key(self, token: str) -> str | None:
+        parts = _TOKEN.fullmatch(token)
+        if parts is None or (partition := int(parts[1])) >= self._store.partitions:
+            return None
+        return self._store.keys_at(partition).token(_digest(token))
+
+
+def _stored(use: Use, caller: Caller, partner: str = "") -> _Stored:
+    principal = caller.principal
+    return _Stored(
+        use=use, account=principal.account, user=principal.user.id, client=caller.client_id, partner=partner
+    )
+
+
+def _digest(token: str) -> str:
+    # Tokens are random, so one hash is enough; whoever reads the store cannot use what is kept there.
+    return hashlib.sha256(token.encode()).hexdigest()

@@ -1,0 +1,65 @@
+"""RingCentral over HTTP on a real store, with the demo's people."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
+
+import pytest
+from aiohttp import web
+from pytest_aiohttp.plugin import AiohttpClient
+
+from relay.control import Control
+from relay.dialects.ringcentral.failures import render_error
+from relay.dialects.ringcentral.routes import PREFIX, Parts, add_routes
+from relay.http.detached import Detached
+from relay.http.errors import errors_middleware
+from relay.journal.journal import Journal
+from relay.journal.store import Store
+from relay.settings import Settings
+from relay.switch.simulator import Simulator
+from tests.dialects.ringcentral.calls import DIRECTORY, IDENTITIES
+from tests.dialects.ringcentral.face import Clock, Face
+
+Serve = Callable[..., Awaitable[Face]]
+
+
+@pytest.fixture
+async def serve_on(aiohttp_client: AiohttpClient) -> AsyncIterator[Serve]:
+    """Give a function that serves RingCentral on a store."""
+    started: list[Detached] = []
+
+    async def serving(store: Store, **settings: object) -> Face:
+        journal = Journal(store)
+        chosen = Settings(**{"rate_limits": False, **settings})  # type: ignore[arg-type]
+        clock, detached = Clock(), Detached()
+        started.append(detached)
+        control = Control(journal, DIRECTORY, Simulator(DIRECTORY.device, ring_timeout=60), now=clock)
+        app = web.Application(middlewares=[errors_middleware({PREFIX: render_error}, render_error)])
+        parts = Parts(
+            control=control,
+            journal=journal,
+            directory=DIRECTORY,
+            identities=IDENTITIES,
+            detached=detached,
+            settings=chosen,
+        )
+        add_routes(app, parts)
+        client = await aiohttp_client(app, server_kwargs={"handler_cancellation": True})
+        return Face(client, control, journal, clock)
+
+    yield serving
+    for detached in started:
+        await detached.stop(5)
+
+
+@pytest.fixture
+def serve(serve_on: Serve, store: Store) -> Serve:
+    """Give a function that serves RingCentral in one more process, as it were, on the test's empty store."""
+    return partial(serve_on, store)
+
+
+@pytest.fixture
+async def face(serve: Serve) -> Face:
+    """Give RingCentral, served by one process on the empty store, without rate limits."""
+    return await serve()

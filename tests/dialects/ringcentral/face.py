@@ -1,0 +1,136 @@
+"""What the demo's users do over RingCentral, and what is left of it in the journal."""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+import msgspec
+from aiohttp import encode_basic_auth, web
+from aiohttp.test_utils import TestClient
+from multidict import CIMultiDictProxy
+
+from relay.control import Control
+from relay.dialects.ringcentral.oauth import JWT
+from relay.journal.commit import Timer
+from relay.journal.journal import Journal
+from tests.dialects.ringcentral.calls import ACCOUNT
+
+Client = TestClient[web.Request, web.Application]
+
+APP: Final = {"Authorization": encode_basic_auth("demo-client", "demo-secret")}
+"""Headers by which the demo's app proves itself."""
+
+
+class Clock:
+    """A clock that is set by hand."""
+
+    def __init__(self) -> None:
+        self.now = 1_763_717_404_218
+
+    def __call__(self) -> int:
+        """Return milliseconds since the epoch."""
+        return self.now
+
+
+class Answer(NamedTuple):
+    """One response."""
+
+    status: int
+    body: Any
+    headers: CIMultiDictProxy[str]
+
+    @property
+    def code(self) -> str:
+        """The innermost error code."""
+        return str(self.body["errors"][0]["errorCode"])
+
+
+class Face:
+    """RingCentral of one process."""
+
+    def __init__(self, client: Client, control: Control, journal: Journal, clock: Clock) -> None:
+        self.client = client
+        self.control = control
+        self.journal = journal
+        self.clock = clock
+        self._tokens: dict[str, str] = {}
+
+    async def request(self, method: str, path: str, user: str | None = "jane", **options: Any) -> Answer:
+        """Send a request as a user, or as nobody; a path without the API's beginning is below the account."""
+        headers = {"Authorization": f"bearer {await self.token(user)}"} if user else {}
+        headers |= options.pop("headers", {})
+        if not path.startswith("/restapi"):
+            path = f"/restapi/v1.0/account/~{path}"
+        async with self.client.request(method, path, headers=headers, **options) as response:
+            text = await response.text()
+            answer = Answer(response.status, msgspec.json.decode(text or "null"), response.headers)
+        assert answer.headers["RCRequestId"]
+        if text:
+            assert answer.headers["Content-Type"] == "application/json;charset=utf-8"
+        if answer.status >= 400:
+            _check_error(answer)
+        return answer
+
+    async def get(self, path: str, user: str | None = "jane") -> Answer:
+        """Read something as a user."""
+        return await self.request("GET", path, user)
+
+    async def post(self, path: str, body: Any = None, user: str | None = "jane") -> Answer:
+        """Post JSON as a user, or nothing but its content type, as the published SDKs do."""
+        if body is None:
+            return await self.request("POST", path, user, headers={"Content-Type": "application/json"})
+        return await self.request("POST", path, user, json=body)
+
+    async def oauth(self, path: str = "token", **form: Any) -> Answer:
+        """Ask the token endpoints something as the demo's app."""
+        return await self.request("POST", f"/restapi/oauth/{path}", None, data=form, headers=APP)
+
+    async def login(self, user: str = "jane") -> dict[str, Any]:
+        """Log in by JWT, and return the tokens."""
+        answer = await self.oauth(grant_type=JWT, assertion=f"demo-{user}")
+        assert answer.status == 200, answer.body
+        return dict(answer.body)
+
+    async def token(self, user: str) -> str:
+        """Return a user's access token, by which it stays logged in."""
+        if user not in self._tokens:
+            self._tokens[user] = (await self.login(user))["access_token"]
+        return self._tokens[user]
+
+    async def call_out(self, user: str = "jane", device: str = "", **to: str) -> dict[str, Any]:
+        """Place a call from the user's device, and return the session."""
+        from_ = {"deviceId": device} if device else {"extensionId": _EXTENSIONS[user]}
+        answer = await self.post("/telephony/call-out", {"from": from_, "to": to}, user)
+        assert answer.status == 201, answer.body
+        return dict(answer.body["session"])
+
+    async def elapse(self) -> None:
+        """Let the timers fall due that there are now."""
+        keys = self.journal.store.keys(ACCOUNT)
+        for member in await self.journal.store.call("ZRANGE", keys.timers, 0, -1):
+            timer = msgspec.json.decode(member, type=Timer)
+            self.clock.now = max(self.clock.now, timer.due)
+            await self.control.elapse(keys.partition, timer)
+
+    async def written(self) -> list[str]:
+        """Return the last id of every partition, and every key but tokens and those that count requests."""
+        store = self.journal.store
+        ids = [await self.journal.last_id(partition) for partition in range(store.partitions)]
+        keys = [key.decode() for key in await store.call("KEYS", "relay:*")]
+        return ids + sorted(key for key in keys if ":rate:" not in key and ":token:" not in key)
+
+
+_EXTENSIONS: Final = {"jane": "400100000210", "john": "400100000200", "alex": "400100000220"}
+
+
+def _check_error(answer: Answer) -> None:
+    """Check that an error has the published form: code and message at the top, and again inside."""
+    body = answer.body
+    [inner] = body["errors"]
+    assert inner["message"]
+    if "error" in body:
+        assert body["error_description"] == inner["message"]
+    else:
+        assert body["message"] == inner["message"]
+        assert body["errorCode"]
+        assert all(body[name] == value for name, value in inner.items() if name != "errorCode")
