@@ -5,20 +5,19 @@ from __future__ import annotations
 import secrets
 import socket
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Final
 
-from aiohttp import web
-
 from relay.app.faces import public_app
+from relay.app.listening import listen
 from relay.app.metering import register
 from relay.app.parts import assemble
 from relay.directory.directory import Directory
-from relay.errors import ConfigurationError
 from relay.http.operations import operations_app
 from relay.journal.embedded import EmbeddedValkey
 from relay.journal.ownership import Ownership
 from relay.journal.store import Store
-from relay.settings import Address, Settings
+from relay.settings import Settings
 from relay.telemetry import log
 from relay.telemetry.metrics import Metrics
 
@@ -26,11 +25,18 @@ _log: Final = log.get("app")
 
 
 class Relay:
-    """One process of the service. Parts stop in the reverse of the order in which they start."""
+    """One process of the service. Parts stop in the reverse of the order in which they start.
 
-    def __init__(self, settings: Settings, directory: Directory) -> None:
+    With ``parent_socket`` it is one of several workers: its operations face is on that unix socket, for the
+    parent to ask, and it shares its public port with the others.
+    """
+
+    def __init__(
+        self, settings: Settings, directory: Directory, *, parent_socket: Path | None = None
+    ) -> None:
         self._settings = settings
         self._directory = directory
+        self._parent_socket = parent_socket
         self._running = AsyncExitStack()
         self._serving = False
         self._draining = False
@@ -74,51 +80,47 @@ class Relay:
 
     async def _start(self, starting: AsyncExitStack) -> None:
         settings = self._settings
-        operations = operations_app(self._unready, self._metrics)
-        await _listen(starting, operations, settings.admin_bind, "RELAY_ADMIN_BIND")
-        self._store = await self._open_store(starting)
+        operations = operations_app(self._unready, self._counted)
+        await listen(starting, operations, self._parent_socket or settings.admin_bind, "RELAY_ADMIN_BIND")
+        url, self.store_description = await open_store(starting, settings)
+        self._store = await Store.open(url, partitions=settings.partitions)
+        starting.push_async_callback(self._store.close)
         parts = assemble(starting, settings, self._directory, self._store)
         app = public_app(parts, self._directory, settings)
         ownership = Ownership(self._store, f"{socket.gethostname()}-{secrets.token_hex(4)}", parts.duties)
         await ownership.start()
         starting.push_async_callback(ownership.stop)
         register(self._metrics, parts, ownership)
-        await _listen(starting, app, settings.bind, "RELAY_BIND", drain_timeout=settings.drain_timeout)
+        await listen(
+            starting,
+            app,
+            settings.bind,
+            "RELAY_BIND",
+            drain_timeout=settings.drain_timeout,
+            shared=self._parent_socket is not None,
+        )
 
-    async def _open_store(self, starting: AsyncExitStack) -> Store:
-        settings = self._settings
-        url, self.store_description = settings.redis_url, "RELAY_REDIS_URL"
-        if not url:
-            embedded = await EmbeddedValkey.start(settings.data_dir)
-            starting.push_async_callback(embedded.stop)
-            url = embedded.url
-            found = "found running" if embedded.adopted else "started"
-            self.store_description = f"embedded Valkey ({found}), data in {settings.data_dir}"
-        store = await Store.open(url, partitions=settings.partitions)
-        starting.push_async_callback(store.close)
-        return store
-
-    def _unready(self) -> str:
+    async def _unready(self) -> str:
         if self._draining:
             return "draining"
         if not self._serving:
             return "starting"
         return "" if self._store.available else "the store is away"
 
+    async def _counted(self) -> bytes:
+        return self._metrics.text()
 
-async def _listen(
-    starting: AsyncExitStack,
-    app: web.Application,
-    address: Address,
-    setting: str,
-    *,
-    drain_timeout: float = 5.0,
-) -> None:
-    """Serve the application; stopping waits ``drain_timeout`` seconds for its handlers."""
-    runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=drain_timeout)
-    await runner.setup()
-    starting.push_async_callback(runner.cleanup)
-    try:
-        await web.TCPSite(runner, address.host, address.port).start()
-    except OSError as error:
-        raise ConfigurationError(f"{setting}: cannot listen on {address}: {error.strerror}") from error
+
+async def open_store(starting: AsyncExitStack, settings: Settings) -> tuple[str, str]:
+    """Return the URL of the store and, in words, what it is; an embedded one is started, and stopped last.
+
+    Raises:
+        ConfigurationError: the embedded one cannot start.
+
+    """
+    if settings.redis_url:
+        return settings.redis_url, "RELAY_REDIS_URL"
+    embedded = await EmbeddedValkey.start(settings.data_dir)
+    starting.push_async_callback(embedded.stop)
+    found = "found running" if embedded.adopted else "started"
+    return embedded.url, f"embedded Valkey ({found}), data in {settings.data_dir}"

@@ -7,6 +7,7 @@ import click
 from relay import __version__
 from relay.cli.credentials import hash_password, hash_token
 from relay.cli.serve import serve
+from relay.cli.worker import worker
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -16,5 +17,6 @@ def main() -> None:
 
 
 main.add_command(serve)
+main.add_command(worker)
 main.add_command(hash_password)
 main.add_command(hash_token)

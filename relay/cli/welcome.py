@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 from rich.table import Table
 
-from relay.app import Relay
+from relay.app import Relay, Supervisor
 
 _DEMO_USERS = (
     ("jane", "210", "15000", "agent", "demo-jane"),
@@ -20,7 +20,7 @@ _DIAL = (
 )
 
 
-def greet(console: Console, relay: Relay, *, demo: bool) -> None:
+def greet(console: Console, relay: Relay | Supervisor, *, demo: bool) -> None:
     """Say where the service listens and, with the demo directory, as whom it can be used."""
     console.print(
         f"[bold]relay[/] listens on [bold]{relay.url}[/]; operations on {relay.admin_url}", highlight=False
@@ -33,7 +33,7 @@ def greet(console: Console, relay: Relay, *, demo: bool) -> None:
         console.print(table)
 
 
-def go_on(console: Console, relay: Relay) -> None:
+def go_on(console: Console, relay: Relay | Supervisor) -> None:
     """Offer three lines to go on with. Printed unwrapped, so that they can be copied."""
     console.print("\nStill serving. To go on:", style="cyan", highlight=False)
     dial = (
