@@ -91,7 +91,7 @@ async def test_every_state_is_listed(
     start_process: StartProcess,
     deliveries: Deliveries,
 ) -> None:
-    """Succeeded, failed, waiting behind a failed one, dead, not tried yet: each is found and shown as such."""
+    """Succeeded, failed, waiting behind a failed one, dead, not tried yet: each is found and shown so."""
     receiver.answers["/failing"] = always(500)
     receiver.answers["/dead"] = always(500)
     receiver.answers["/hanging"] = Gate()

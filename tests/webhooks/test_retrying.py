@@ -206,11 +206,14 @@ async def test_an_endpoint_that_is_away_fails_alone(
     away = await process.subscriptions.create(ACCOUNT, "admin", nowhere)
     [event] = await Line(journal).tones(1)
 
-    await eventually(lambda: process.duty.stats.dead == 1)
-    found = await deliveries(process).get(
-        ACCOUNT, str(DeliveryId(store.keys(ACCOUNT).partition, away.id, event))
-    )
-    assert [one.error for one in found.delivery.attempts] == [ErrorCode.CONNECTION_REFUSED] * 3
+    async def refused() -> bool:
+        found = await deliveries(process).get(
+            ACCOUNT, str(DeliveryId(store.keys(ACCOUNT).partition, away.id, event))
+        )
+        errors = [one.error for one in found.delivery.attempts]
+        return found.delivery.status is Status.DEAD and errors == [ErrorCode.CONNECTION_REFUSED] * 3
+
+    await eventually(refused)
     assert len(receiver.requests) == 1
 
 

@@ -19,8 +19,9 @@
 --   erase    queue lanes attempts dead              sub
 --            What is kept of a deleted subscription goes.
 --
--- Returns nil (the lease is not the caller's) or 1. Repeating a batch changes nothing more. Operations on a
--- deleted subscription, but for the last three, do nothing.
+-- Returns nil (the lease is not the caller's) or 1. Repeating a batch changes nothing more, so whoever gets no
+-- answer, or an error over a key of a wrong type, may apply it again, whole or one by one. Operations on a deleted
+-- subscription, but for the last three, do nothing.
 --
 -- key             type    reads                writes
 -- lease           string  token
