@@ -15,6 +15,7 @@ from relay.dialects.v3.events import Events
 from relay.dialects.v3.idempotency import Idempotency
 from relay.dialects.v3.simulator import SimulatorFace
 from relay.dialects.v3.subscriptions import SubscriptionsFace
+from relay.dialects.v3.tickets import Tickets
 from relay.directory.directory import Directory
 from relay.http.detached import Detached
 from relay.http.rate_limits import RateLimits
@@ -63,13 +64,15 @@ def add_routes(app: web.Application, parts: Parts) -> None:
     commands = CallControl(parts.control, parts.limits, idempotency, parts.detached)
     calls = Calls(parts.control)
     events = Events(parts.journal, parts.streams, parts.renderers)
+    tickets = Tickets(parts.journal.store, parts.directory)
     routes = [
         web.post(f"{PREFIX}/call_control", known(commands.handle)),
         web.get(f"{PREFIX}/calls", known(calls.list)),
         web.get(f"{PREFIX}/calls/{{id}}", known(calls.get)),
         web.get(f"{PREFIX}/events", known(events.history)),
         # No HEAD: it would hold a stream open that nobody can read.
-        web.get(f"{PREFIX}/events/stream", known(events.stream), allow_head=False),
+        web.get(f"{PREFIX}/events/stream", tickets.or_token(events.stream), allow_head=False),
+        web.post(f"{PREFIX}/events/tickets", known(tickets.issue)),
     ]
     subscriptions = SubscriptionsFace(
         parts.subscriptions, parts.guard, parts.directory, parts.detached, parts.base_url
