@@ -90,6 +90,6 @@ class Tickets:
 
 
 def _digest(ticket: str) -> str:
-    # Random, so one hash is enough. Hashed with its kind, so that no other kind of token is taken for a ticket
-    # and used up.
+    # Random, so one hash is enough. Hashed with its kind, so that no other token is taken for a ticket and
+    # used up.
     return hashlib.sha256(f"ticket {ticket}".encode()).hexdigest()
