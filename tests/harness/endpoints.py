@@ -76,6 +76,7 @@ ENDPOINTS: Final = (
     Endpoint("GET", "/v3/calls/{id}"),
     Endpoint("GET", "/v3/events", query=("after", "type", "extension", "limit")),
     Endpoint("GET", "/v3/events/stream", query=("format", "type", "extension", "last_event_id")),
+    Endpoint("POST", "/v3/events/tickets"),
     Endpoint("GET", "/v3/subscriptions", query=("cursor", "limit")),
     Endpoint("POST", "/v3/subscriptions", (_SUBSCRIPTION,)),
     Endpoint("GET", "/v3/subscriptions/{id}"),
