@@ -123,7 +123,7 @@ async def test_a_repeated_batch_changes_nothing(store: Store, keys: Keys, lease:
 
 
 async def test_a_lane_waits_and_comes_back(store: Store, keys: Keys, lease: Lease) -> None:
-    """What is behind a failing head leaves the queue with it, and is queued again when the head is settled."""
+    """What is behind a failing head leaves the queue with it, and is queued again once it is settled."""
     first, second, third, fourth = await queued(store, 4)
     operations = Operations(keys)
 
