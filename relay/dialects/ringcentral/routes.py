@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 from aiohttp import web
 
 from relay.control import Control
+from relay.control.control import wall_clock
 from relay.dialects.ringcentral.access import Access
+from relay.dialects.ringcentral.accounts import Accounts
 from relay.dialects.ringcentral.identities import Identities
 from relay.dialects.ringcentral.limits import PUBLISHED, Group, Limits
 from relay.dialects.ringcentral.oauth import OAuth
@@ -38,6 +41,8 @@ class Parts:
     identities: Identities
     detached: Detached
     settings: Settings
+    now: Callable[[], int] = wall_clock
+    """Milliseconds since the epoch."""
 
 
 def add_routes(app: web.Application, parts: Parts) -> None:
@@ -51,8 +56,13 @@ def add_routes(app: web.Application, parts: Parts) -> None:
     access = Access(tokens, parts.identities, limits)
     oauth = OAuth(tokens, parts.directory, limits, _socket_uri(settings.base_url))
     sessions = Sessions(parts.control, parts.identities, parts.detached)
+    accounts = Accounts(
+        parts.control, parts.directory, parts.identities, access, settings.base_url, parts.now
+    )
     protected = access.protected
-    telephony = f"{API}/account/{{accountId}}/telephony"
+    account = f"{API}/account/{{accountId}}"
+    extension = f"{account}/extension/{{extensionId}}"
+    telephony = f"{account}/telephony"
     session = f"{telephony}/sessions/{{telephonySessionId}}"
     party = f"{session}/parties/{{partyId}}"
     routes = [
@@ -62,6 +72,12 @@ def add_routes(app: web.Application, parts: Parts) -> None:
         web.post(f"{telephony}/call-out", protected(Group.HEAVY, sessions.call_out)),
         web.get(session, protected(Group.LIGHT, sessions.read)),
         web.get(party, protected(Group.LIGHT, sessions.read_party)),
+        web.get(extension, protected(Group.LIGHT, accounts.extension)),
+        web.get(f"{extension}/device", protected(Group.MEDIUM, accounts.devices)),
+        web.get(f"{extension}/presence", protected(Group.LIGHT, accounts.presence)),
+        web.get(f"{account}/presence", protected(Group.HEAVY, accounts.all_presence)),
+        web.get(f"{extension}/active-calls", protected(Group.HEAVY, accounts.active_calls)),
+        web.get(f"{account}/active-calls", protected(Group.HEAVY, accounts.all_active_calls)),
     ]
     app.add_routes(with_either_slash(routes))
 

@@ -43,6 +43,7 @@ async def serve_on(aiohttp_client: AiohttpClient) -> AsyncIterator[Serve]:
             identities=IDENTITIES,
             detached=detached,
             settings=chosen,
+            now=clock,
         )
         add_routes(app, parts)
         client = await aiohttp_client(app, server_kwargs={"handler_cancellation": True})
