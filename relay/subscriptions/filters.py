@@ -40,20 +40,29 @@ class TypeFilter:
 
 
 class Filter:
-    """Which rendered events are wanted, by type and by the extension whose leg they are about."""
+    """Which rendered events are wanted, by type, by the extension whose leg they are about, and by labels."""
 
-    __slots__ = ("extensions", "types")
+    __slots__ = ("extensions", "labels", "types")
 
-    def __init__(self, types: TypeFilter, extensions: frozenset[str]) -> None:
+    def __init__(
+        self, types: TypeFilter, extensions: frozenset[str], labels: tuple[frozenset[str], ...] = ()
+    ) -> None:
         self.types = types
         self.extensions = extensions
+        self.labels = labels
+        """Sets of which an event must have one in full; none: every event."""
 
     def __repr__(self) -> str:
-        return f"Filter({self.types!r}, extensions={sorted(self.extensions) or 'all'})"
+        named = f", labels={len(self.labels)} sets" if self.labels else ""
+        return f"Filter({self.types!r}, extensions={sorted(self.extensions) or 'all'}{named})"
 
     def matches(self, event: Rendered) -> bool:
         """Tell whether the event is wanted."""
-        return (not self.extensions or event.extension in self.extensions) and self.types.matches(event.type)
+        if self.extensions and event.extension not in self.extensions:
+            return False
+        if self.labels and not any(wanted <= event.labels for wanted in self.labels):
+            return False
+        return self.types.matches(event.type)
 
 
 @lru_cache(maxsize=1024)
@@ -61,8 +70,12 @@ def _type_filter(patterns: tuple[str, ...]) -> TypeFilter:
     return TypeFilter(patterns)
 
 
-def compile_filter(types: Iterable[str] = (), extensions: Iterable[str] = ()) -> Filter:
+def compile_filter(
+    types: Iterable[str] = (), extensions: Iterable[str] = (), labels: Iterable[Iterable[str]] = ()
+) -> Filter:
     """Make a filter; an empty part matches everything. Equal types share what is known of them.
+
+    ``labels`` are sets of which an event must have one in full.
 
     Raises:
         InvalidFieldError: ``types`` or ``extensions`` cannot be used.
@@ -77,4 +90,4 @@ def compile_filter(types: Iterable[str] = (), extensions: Iterable[str] = ()) ->
             raise InvalidFieldError("types", "must be event types, with * only at the end: call.leg.*")
     if not all(extension.isascii() and extension.isdigit() for extension in wanted):
         raise InvalidFieldError("extensions", "must be extensions: strings of digits")
-    return Filter(_type_filter(patterns), wanted)
+    return Filter(_type_filter(patterns), wanted, tuple(frozenset(one) for one in labels))

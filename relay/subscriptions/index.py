@@ -158,7 +158,9 @@ def _indexed(subscription_id: str, stored: bytes) -> Indexed | None:
         subscription = decode(stored)
         if subscription.status is not Status.ACTIVE:
             return None
-        wanted = compile_filter(subscription.types, subscription.extensions)
+        wanted = compile_filter(
+            subscription.types, subscription.extensions, [one.labels for one in subscription.filters]
+        )
         return Indexed(subscription, wanted, parse(subscription.from_id))
     except (ValueError, InvalidFieldError) as error:
         _log.error("subscription cannot be read", id=subscription_id, error=str(error))

@@ -39,11 +39,23 @@ _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}", re.ASCII)
 _HEADER_VALUE: Final = re.compile(r"[\x21-\x7e](?:[\x20-\x7e\t]{0,2000}[\x21-\x7e])?", re.ASCII)
 
 
+STANDARD: Final = "standard"
+"""The manner of Standard Webhooks."""
+
+
 class Status(StrEnum):
     """Whether a subscription is delivered to."""
 
     ACTIVE = "active"
     DISABLED = "disabled"
+
+
+class EventFilter(msgspec.Struct, frozen=True):
+    """One of several wishes of a subscription: events that have all its labels."""
+
+    source: str
+    """As it is shown to whoever asked for it."""
+    labels: tuple[str, ...]
 
 
 class NewSubscription(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,6 +77,14 @@ class NewSubscription(msgspec.Struct, frozen=True, kw_only=True):
     timeout: float | None = None
     """Seconds for one attempt, in place of the configured ones."""
     description: str | None = None
+    id: str | None = None
+    """None: a new one is made."""
+    filters: tuple[EventFilter, ...] = ()
+    """Wishes of which an event must meet one; empty: types and extensions alone decide."""
+    manner: str = STANDARD
+    client_id: str | None = None
+    verification_token: str | None = None
+    expires_at: int | None = None
 
 
 class Subscription(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -90,6 +110,17 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     retries: tuple[float, ...] | None = None
     timeout: float | None = None
     description: str | None = None
+    filters: tuple[EventFilter, ...] = ()
+    manner: str = STANDARD
+    """By whose rules requests are made and answers judged; see `relay.webhooks.manners`."""
+    client_id: str | None = None
+    """The application through which it was made."""
+    verification_token: str | None = None
+    """Sent with every delivery where the manner says so."""
+    expires_at: int | None = None
+    """When it ends by itself, in milliseconds since the epoch; None: never."""
+    disabled_at: int | None = None
+    """When deliveries were stopped, in milliseconds since the epoch."""
     from_id: str = ""
     """Stream id of the record of its creation: only later events are delivered."""
     rev: str = ""

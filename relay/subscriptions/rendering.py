@@ -26,6 +26,8 @@ class Rendered(NamedTuple):
     """Whose leg it is about; None for a leg that is not at one of our devices."""
     user_id: str | None
     """The user whose leg it is about."""
+    labels: frozenset[str] = frozenset()
+    """What finer filters go by, such as ``direction=inbound``; empty where the format has none."""
 
 
 Renderer = Callable[[EventId, CallEvent], Rendered | None]

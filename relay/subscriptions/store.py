@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
@@ -32,6 +32,11 @@ _DELETE: Final = Script("subscription_delete")
 _encoder: Final = msgspec.json.Encoder()
 _decoder: Final = msgspec.json.Decoder(Subscription)
 _CHANGE_TRIES: Final = 5
+
+
+def new_id() -> str:
+    """Make the id of a subscription: ``sub_`` and the hex digits of a UUID."""
+    return PREFIX + uuid.uuid4().hex
 
 
 class SubscriptionPage(NamedTuple):
@@ -76,7 +81,7 @@ class Subscriptions:
         check(new, self._formats)
         compile_filter(new.types, new.extensions)
         subscription = Subscription(
-            id=PREFIX + uuid.uuid4().hex,
+            id=new.id or new_id(),
             account=account,
             user_id=user_id,
             url=new.url,
@@ -90,6 +95,11 @@ class Subscriptions:
             retries=new.retries,
             timeout=new.timeout,
             description=new.description,
+            filters=new.filters,
+            manner=new.manner,
+            client_id=new.client_id,
+            verification_token=new.verification_token,
+            expires_at=new.expires_at,
         )
         written = await self._put(subscription)
         if written is None:
@@ -161,13 +171,33 @@ class Subscriptions:
             ContendedError: others kept changing it.
 
         """
+        now = time.time_ns() // 1_000_000
+
+        def disabled(found: Subscription) -> Subscription:
+            if found.status is Status.DISABLED:
+                return found
+            return msgspec.structs.replace(found, status=Status.DISABLED, reason=reason, disabled_at=now)
+
+        await self.change(account, subscription_id, disabled)
+
+    async def change(
+        self, account: str, subscription_id: str, changed: Callable[[Subscription], Subscription]
+    ) -> Subscription:
+        """Write what ``changed`` makes of a subscription, and return it; asked again if others were first.
+
+        Raises:
+            NotFoundError: the account has none of this id.
+            ContendedError: others kept changing it.
+
+        """
         for _ in range(_CHANGE_TRIES):
             found = await self.get(account, subscription_id)
-            if found.status is Status.DISABLED:
-                return
-            disabled = msgspec.structs.replace(found, status=Status.DISABLED, reason=reason)
-            if await self._put(disabled) is not None:
-                return
+            wanted = changed(found)
+            if wanted is found:
+                return found
+            written = await self._put(wanted)
+            if written is not None:
+                return written
         raise ContendedError("the subscription is being changed by others")
 
     async def _put(self, subscription: Subscription) -> Subscription | None:

@@ -72,3 +72,29 @@ def test_what_cannot_be_used_is_refused(types: list[str], extensions: list[str],
     with pytest.raises(InvalidFieldError) as refused:
         compile_filter(types, extensions)
     assert refused.value.field == field
+
+
+LABELS = ("telephony", "direction=inbound", "missed")
+
+
+@given(
+    st.lists(st.sets(st.sampled_from(LABELS)), max_size=3),
+    st.sets(st.sampled_from(LABELS)),
+)
+def test_labels_are_alternatives(alternatives: list[set[str]], labels: set[str]) -> None:
+    """With sets of labels, an event must have one of them in full; without, its labels do not matter."""
+    labelled = event(TYPES[0])._replace(labels=frozenset(labels))
+    expected = not alternatives or any(wanted <= labels for wanted in alternatives)
+
+    assert compile_filter((), (), alternatives).matches(labelled) == expected
+
+
+def test_labels_restrict_beside_types_and_extensions() -> None:
+    """All three parts are asked."""
+    wanted = compile_filter(["call.leg.*"], ["210"], [["missed"]])
+    missed = event("call.leg.hungup", "210")._replace(labels=frozenset(LABELS))
+
+    assert wanted.matches(missed)
+    assert not wanted.matches(missed._replace(labels=frozenset()))
+    assert not wanted.matches(missed._replace(extension="200"))
+    assert not wanted.matches(missed._replace(type="other"))

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
+from msgspec.structs import replace
 
 from relay.errors import InvalidFieldError, LimitReachedError, NotFoundError
 from relay.journal.ids import parse
 from relay.journal.record import Entry, RecordKind
 from relay.journal.store import Store
 from relay.subscriptions.index import Index
-from relay.subscriptions.model import NewSubscription, Status, Subscription
+from relay.subscriptions.model import EventFilter, NewSubscription, Status, Subscription
 from relay.subscriptions.rendering import Rendered
-from relay.subscriptions.store import Subscriptions
+from relay.subscriptions.store import Subscriptions, new_id
 
 ACCOUNT = "account-of-the-tests"
 URL = "https://example.com/hook"
@@ -241,3 +244,53 @@ async def test_many_subscriptions_are_loaded(store: Store) -> None:
 
     later = parse(last.from_id)._replace(seq=10**6)
     assert len(index.matching(ACCOUNT, "v3", RINGING, later)) == 1200
+
+
+async def test_a_change_is_made_of_what_is_stored(subscriptions: Subscriptions) -> None:
+    """A change is written with its record; one that changes nothing writes nothing."""
+    made = await make(subscriptions)
+
+    changed = await subscriptions.change(ACCOUNT, made.id, lambda one: replace(one, description="changed"))
+    same = await subscriptions.change(ACCOUNT, made.id, lambda one: one)
+
+    assert (changed.description, changed.from_id) == ("changed", made.from_id)
+    assert parse(changed.rev) > parse(made.rev)
+    assert same == changed == await subscriptions.get(ACCOUNT, made.id)
+
+
+async def test_a_change_that_lost_a_race_is_made_again(subscriptions: Subscriptions) -> None:
+    """Two changes at once are both made, one after the other."""
+    made = await make(subscriptions)
+
+    await asyncio.gather(
+        subscriptions.change(ACCOUNT, made.id, lambda one: replace(one, description="a")),
+        subscriptions.change(ACCOUNT, made.id, lambda one: replace(one, expires_at=7)),
+    )
+
+    found = await subscriptions.get(ACCOUNT, made.id)
+    assert (found.description, found.expires_at) == ("a", 7)
+
+
+async def test_labels_reach_the_index(store: Store, subscriptions: Subscriptions) -> None:
+    """A subscription with filters of labels is given the events that have one of them."""
+    filters = (EventFilter("/missed", ("missed",)), EventFilter("/inbound", ("telephony", "inbound")))
+    made = await subscriptions.create(ACCOUNT, "jane", NewSubscription(url=URL, filters=filters))
+    index = Index(store, store.keys(ACCOUNT))
+    await index.load()
+    later = parse(made.from_id)._replace(seq=9)
+
+    def matching(*labels: str) -> list[Subscription]:
+        return index.matching(ACCOUNT, "v3", RINGING._replace(labels=frozenset(labels)), later)
+
+    assert [one.id for one in matching("telephony", "inbound")] == [made.id]
+    assert [one.id for one in matching("missed")] == [made.id]
+    assert matching("inbound") == matching() == []
+
+
+async def test_an_id_can_be_chosen(subscriptions: Subscriptions) -> None:
+    """Whoever names the subscription before it is made finds it under that name."""
+    chosen = new_id()
+    made = await subscriptions.create(ACCOUNT, "jane", NewSubscription(url=URL, id=chosen))
+
+    assert made.id == chosen
+    assert (await subscriptions.get(ACCOUNT, chosen)).id == chosen
