@@ -1,0 +1,77 @@
+"""A page in a browser: its own EventSource, and CometD's browser client."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pytest
+from aiohttp import ClientSession, encode_basic_auth
+
+from tests.edge.chromium import OPENS_WITHIN, Chromium, Site
+from tests.edge.conftest import Pair
+from tests.edge.nginx import Nginx
+from tests.harness.bayeux import CALLS
+from tests.harness.demo import ADMIN, ANSWERS_AND_LEAVES, JANE, JOHN
+from tests.harness.node import node
+from tests.harness.v3 import V3
+from tests.waiting import eventually
+
+
+async def talk(http: ClientSession, base: str) -> None:
+    """Have Jane call John, John answer, and Jane hang up."""
+    jane, john = V3(http, base, JANE), V3(http, base, JOHN)
+    placed = await jane.dial("200")
+    leg = await eventually(lambda: john.leg(placed["call_id"], "200", "ringing"))
+    await john.on_leg("answer", leg)
+    await jane.on_leg("hangup", placed["call_leg_id"])
+
+
+async def test_eventsource_goes_on_at_another_process(
+    pair: Pair, site: Site, http: ClientSession, tmp_path: Path
+) -> None:
+    """Its process is killed in a call; it resumes at the other, and has each event once, in order."""
+    query = urlencode({"relay": f"{pair.a.url},{pair.b.url}", "token": ADMIN.token})
+    async with Chromium(tmp_path / "chromium", f"{site.origin}/eventsource.html?{query}"):
+        assert await site.tells("open", within=OPENS_WITHIN) == [pair.a.url]
+        jane, john = V3(http, pair.b.url, JANE), V3(http, pair.b.url, JOHN)
+        placed = await jane.dial("200")
+        await site.tells("event", 3)
+        pair.a.kill()
+        leg = await eventually(lambda: john.leg(placed["call_id"], "200", "ringing"))
+        await john.on_leg("answer", leg)
+        await jane.on_leg("hangup", placed["call_leg_id"])
+        assert (await site.tells("open", 2))[-1] == pair.b.url
+        await pair.a.start()
+        assert await pair.b.stop() == 0
+        await V3(http, pair.a.url, JANE).dial(ANSWERS_AND_LEAVES)
+        told = await site.tells("event", 9)
+        history = await V3(http, pair.a.url, ADMIN).history()
+        assert [event["data"] for event in told] == history
+        assert [event["type"] for event in told] == [event["type"] for event in history]
+        assert "relay.gap" not in {event["type"] for event in told}
+
+
+@pytest.mark.parametrize("transport", ["long-polling"])
+async def test_cometd_goes_on_at_another_process(
+    nginx: Nginx, pair: Pair, site: Site, http: ClientSession, tmp_path: Path, transport: str
+) -> None:
+    """Behind nginx both processes die, one after the other: its session goes on, each state is told once."""
+    node()  # it brings the packages of tests/js
+    query = urlencode(
+        {
+            "relay": nginx.url,
+            "authorization": encode_basic_auth(JANE.login, JANE.password),
+            "transport": transport,
+            "channel": CALLS,
+        }
+    )
+    async with Chromium(tmp_path / "chromium", f"{site.origin}/cometd.html?{query}"):
+        assert await site.tells("subscribed", within=OPENS_WITHIN) == [True]
+        await talk(http, pair.b.url)
+        await site.tells("event", 3)
+        await pair.replace_both()
+        await talk(http, pair.a.url)
+        told = await site.tells("event", 6)
+    assert [data["call"]["state"] for data in told] == ["Dialing", "Established", "Released"] * 2
+    assert site.of("handshake") == [True]
