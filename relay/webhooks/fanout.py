@@ -108,7 +108,8 @@ class FanOut:
 
     async def start(self, listening: Listening) -> int:
         """Find where to go on; return the place up to which all is queued. Raises StoreUnavailableError."""
-        self._seen = max(self._seen, parse(await listening.ready()))
+        begins = parse(await listening.ready())  # entries may have come before this is known
+        self._seen, self._pending_after = max(self._seen, begins), max(self._pending_after, begins)
         await self._read_cursor()
         if self._at > self._seen:
             _log.warning("cursor beyond the journal", partition=self._lease.partition, cursor=self._stored)
