@@ -1,0 +1,83 @@
+"""A rolling restart: each process is stopped and started in turn, and no client misses anything."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+
+from aiohttp import ClientSession
+
+from tests.edge.conftest import Pair
+from tests.harness.bayeux import BayeuxClient
+from tests.harness.demo import ADMIN, JANE
+from tests.harness.sse import SseFollower
+from tests.harness.traffic import Traffic
+from tests.harness.v3 import V3
+from tests.harness.webhooks import WebhookReceiver
+from tests.waiting import eventually
+
+CALLS = 60
+STREAMS = 12
+SESSIONS = 6
+GWS_STATES = {
+    "call.leg.ringing": "Dialing",
+    "call.leg.answered": "Established",
+    "call.leg.hungup": "Released",
+}
+
+
+async def test_clients_go_on_at_the_other_process_and_miss_nothing(
+    pair: Pair, http: ClientSession, receiver: WebhookReceiver
+) -> None:
+    """60 calls while A, then B is restarted: streams, held connects and the webhook tell all of each.
+
+    Every stream ends in good order with a hint when to come back, and every connect is answered.
+    """
+    admin = V3(http, pair.a.url, ADMIN)
+    hook = await receiver.subscribe(admin)
+    traffic = Traffic(http, [pair.a.url, pair.b.url], at_once=8)
+    async with AsyncExitStack() as stack:
+        streams = [
+            await stack.enter_async_context(SseFollower(http, pair[number % 2].url))
+            for number in range(STREAMS)
+        ]
+        sessions = [BayeuxClient(http, pair[number % 2].url, JANE) for number in range(SESSIONS)]
+        for session in sessions:
+            await session.begin()
+        polling = [asyncio.create_task(poll(session)) for session in sessions]
+        running = asyncio.create_task(traffic.run(CALLS))
+        await eventually(lambda: traffic.accepted >= CALLS // 2, within=60)
+        for leaving, staying in ((pair.a, pair.b), (pair.b, pair.a)):
+            for client in (*streams, *sessions):
+                client.base = staying.url
+            assert await leaving.stop() == 0
+            await leaving.start()
+        assert not running.done(), "both were restarted while calls went on"
+        await running
+        await traffic.check(admin, streams[0], receiver, hook)
+
+        history = await admin.history()
+        await eventually(lambda: all(len(stream.events) >= len(history) for stream in streams))
+        assert all(stream.told == history for stream in streams)
+        # The first half was on A, then on B; the second half stayed on B, then went to A.
+        assert [stream.ended for stream in streams] == [2, 1] * (STREAMS // 2)
+        for stream in streams:
+            assert len(stream.retries) == stream.opened + stream.ended, "one when it opens, one when it ends"
+            assert all(1000 <= hint <= 10_000 for hint in stream.retries)
+
+        expected = [
+            GWS_STATES[event["type"]] for event in history if event["user_extension"] == JANE.extension
+        ]
+        await eventually(lambda: all(len(session.told) >= len(expected) for session in sessions))
+        for task in polling:
+            task.cancel()
+        results = await asyncio.gather(*polling, return_exceptions=True)
+        assert all(isinstance(result, asyncio.CancelledError) for result in results), results
+    assert all([data["call"]["state"] for data in session.told] == expected for session in sessions)
+
+
+async def poll(session: BayeuxClient) -> None:
+    """Connect again and again, at whichever process the session is meant to be."""
+    while True:
+        reply = await session.connect()
+        assert reply["successful"], reply
