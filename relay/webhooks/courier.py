@@ -26,7 +26,7 @@ from relay.webhooks.parts import Parts
 from relay.webhooks.policy import GiveUp, Reason, Retry, Verdict, decide, judge, retry_after
 from relay.webhooks.records import Records
 from relay.webhooks.references import Reference, time_of
-from relay.webhooks.sender import Answer, Failure
+from relay.webhooks.sender import Answer, Failure, Withheld
 
 KEPT: Final = 1000
 """Outboxes with nothing to deliver that are kept for the next event of their subscription."""
@@ -174,18 +174,18 @@ class Courier:
         try:
             following: Reference | None = reference
             while following is not None:
-                if not self._lease.valid():
+                if not self._lease.valid() or not await self._attempt(outbox, following):
                     self._parts.stats.unsent += 1
                     outbox.lanes.put_back(following)
                     self.agenda.add(STALL, outbox)
                     return
-                await self._attempt(outbox, following)
                 done = outbox.closed or self._stopping or slots.contended
                 following = None if done else outbox.lanes.take()
         finally:
             slots.give_back()
 
-    async def _attempt(self, outbox: Outbox, reference: Reference) -> None:
+    async def _attempt(self, outbox: Outbox, reference: Reference) -> bool:
+        """Make a request and see to its outcome; False if it was not made, as the lease may be over."""
         stats, lanes = self._parts.stats, outbox.lanes
         event = rendered(reference.entry, outbox.subscription.format, self._parts.renderers)
         if event is None:
@@ -194,19 +194,24 @@ class Courier:
                 status=Status.DEAD, type="", attempts=reference.history, reason=Reason.UNREADABLE
             )
             self._settle(outbox, reference, unreadable)
-            return
+            return True
         began, started = time.time(), time.perf_counter()
         stats.in_flight += 1
+        answer: Answer | Failure | Withheld
         try:
-            answer = await self._parts.sender.send(outbox.request(reference, event, began))
+            request = outbox.request(reference, event, began)
+            answer = await self._parts.sender.send(request, self._lease.valid)
         except Exception:  # noqa: BLE001 - a fault of our own must not hold up the partition
             _log.exception("attempt broke", subscription=outbox.id, event_id=str(reference.entry.id))
             answer = Failure(ErrorCode.CONNECTION_RESET)
         finally:
             stats.in_flight -= 1
+        if isinstance(answer, Withheld):
+            return False
         stats.attempts += 1
         lanes.answered()
         self._conclude(outbox, reference, event, answer, began, time.perf_counter() - started)
+        return True
 
     def _conclude(
         self,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from functools import lru_cache
 from typing import Any, Final, NamedTuple, Protocol, final
 
 import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.abc import AbstractResolver, AbstractStreamWriter, ResolveResult
+from aiohttp.payload import BytesPayload
 from aiohttp.resolver import DefaultResolver
 from yarl import URL
 
@@ -60,11 +61,25 @@ class Failure(NamedTuple):
     error: ErrorCode
 
 
+class Withheld(NamedTuple):
+    """Nothing was sent: it was no longer permitted when there was a connection to write to."""
+
+
+Permitted = Callable[[], bool]
+"""Tells whether a request may still be made. Asked right before its bytes are written, however long the
+connection took or the process was stopped: what comes late must not follow what another owner sent since."""
+
+
+def always() -> bool:
+    """Permit every request."""
+    return True
+
+
 class Sender(Protocol):
     """Whoever moves the bytes of a request. Slots and limits are the caller's."""
 
-    async def send(self, request: Request) -> Answer | Failure:
-        """Send once; never raises for what an endpoint or a network does."""
+    async def send(self, request: Request, permitted: Permitted = always) -> Answer | Failure | Withheld:
+        """Send once if it is permitted; never raises for what an endpoint or a network does."""
         ...
 
     async def close(self) -> None:
@@ -84,6 +99,26 @@ class _Dial:
 
 _dial: Final[ContextVar[_Dial]] = ContextVar("dial")
 """The request on whose behalf a connection is made: aiohttp does not tell whether it reused one."""
+
+
+@final
+class _Body(BytesPayload):
+    """A request's body, which is what lets the request go: aiohttp writes the head together with it."""
+
+    def __init__(self, body: bytes, permitted: Permitted) -> None:
+        super().__init__(body)
+        self._permitted = permitted
+        self.withheld = False
+
+    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
+        if not self._permitted():
+            self.withheld = True
+            raise _WithheldError
+        await super().write_with_length(writer, content_length)
+
+
+class _WithheldError(Exception):
+    """The request is not made after all."""
 
 
 @final
@@ -134,21 +169,24 @@ class AiohttpSender:
     def __repr__(self) -> str:
         return f"AiohttpSender({self._guard!r}, {self.redials} redials)"
 
-    async def send(self, request: Request) -> Answer | Failure:
-        """Send once; never raises for what an endpoint or a network does."""
+    async def send(self, request: Request, permitted: Permitted = always) -> Answer | Failure | Withheld:
+        """Send once if it is permitted; never raises for what an endpoint or a network does."""
         dial = _Dial()
         _dial.set(dial)
+        body = _Body(request.body, permitted)
         connect = min(CONNECT_TIMEOUT, CONNECT_SHARE * request.timeout)
         timeout = aiohttp.ClientTimeout(total=request.timeout, connect=connect)
         try:
             try:
-                return await self._post(self._session, request, timeout)
+                return await self._post(self._session, request, body, timeout)
             except _CLOSED as error:
-                if dial.count or isinstance(error, aiohttp.ClientConnectorError):
+                if body.withheld or dial.count or isinstance(error, aiohttp.ClientConnectorError):
                     raise  # the connection was new, so this is no leftover of the last answer
             self.redials += 1
-            return await self._post(self._fresh, request, timeout)
+            return await self._post(self._fresh, request, body, timeout)
         except (aiohttp.ClientError, OSError, ValueError) as error:  # TimeoutError is an OSError
+            if body.withheld:
+                return Withheld()
             code = _classify(error, blocked=dial.blocked)
             _log.debug("attempt failed", error=str(code), cause=repr(error))
             return Failure(code)
@@ -159,19 +197,19 @@ class AiohttpSender:
         await self._fresh.close()
 
     async def _post(
-        self, session: aiohttp.ClientSession, request: Request, timeout: aiohttp.ClientTimeout
+        self, session: aiohttp.ClientSession, request: Request, body: _Body, timeout: aiohttp.ClientTimeout
     ) -> Answer:
         response = await session.post(
             _url(request.url),
-            data=request.body,
+            data=body,
             headers=request.headers,
             timeout=timeout,
             allow_redirects=False,
         )
         try:
-            body, truncated = await _capture(response.content)
+            captured, truncated = await _capture(response.content)
             retry_after = response.headers.get("Retry-After")
-            return Answer(response.status, body, truncated, retry_after)
+            return Answer(response.status, captured, truncated, retry_after)
         finally:
             response.release()  # closes the connection unless the answer was read to its end
 

@@ -1,13 +1,15 @@
-"""Nothing that was accepted is lost while the serving process is killed again and again."""
+"""Nothing that was accepted is lost while serving processes are killed or frozen amid their work."""
 
 from __future__ import annotations
 
 import asyncio
 import os
+import signal
 
 import pytest
 from aiohttp import ClientSession
 
+from tests.engines import Server
 from tests.harness.demo import ADMIN
 from tests.harness.fixtures import NewRelay
 from tests.harness.sse import SseFollower
@@ -54,6 +56,33 @@ async def test_ten_kills_lose_no_event_of_any_accepted_command(
     assert stream.gaps == []
     repeated = sum(told.values()) - len(told)
     assert repeated <= KILLS * 50, "only what was on its way may be sent again"
+
+
+async def test_an_owner_that_was_frozen_and_thaws_disturbs_nothing(
+    new_relay: NewRelay, http: ClientSession, receiver: WebhookReceiver, server: Server
+) -> None:
+    """The process that delivers is stopped amid deliveries until another has taken over, then goes on."""
+    a, b = (new_relay(store_url=server.url, rate_limits="off", partitions="1") for _ in range(2))
+    await a.start()  # and has the only partition before the other comes
+    await b.start()
+    traffic = Traffic(http, [b.url])
+    admin = V3(http, b.url, ADMIN)
+    hook = await receiver.subscribe(admin)
+
+    async def frozen() -> None:
+        await amid(traffic, receiver)
+        a.signal(signal.SIGSTOP)
+        try:
+            await amid(traffic, receiver)
+        finally:
+            a.signal(signal.SIGCONT)
+        await amid(traffic, receiver)
+
+    async with SseFollower(http, b.url) as stream:
+        await traffic.run_while(frozen)
+        told = await traffic.check(admin, stream, receiver, hook)
+    assert sum(told.values()) - len(told) <= 50
+    assert [await process.stop() for process in (a, b)] == [0, 0]
 
 
 async def amid(traffic: Traffic, receiver: WebhookReceiver) -> None:

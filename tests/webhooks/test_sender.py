@@ -15,7 +15,7 @@ import pytest
 
 from relay.webhooks.attempts import CAPTURE, ErrorCode
 from relay.webhooks.guard import Guard
-from relay.webhooks.sender import AiohttpSender, Answer, Failure, Request
+from relay.webhooks.sender import AiohttpSender, Answer, Failure, Request, Withheld
 from tests.waiting import eventually
 from tests.webhooks.endpoints import Exchange, serving
 
@@ -343,3 +343,21 @@ async def test_a_cancelled_request_leaves_nothing_behind(sender: AiohttpSender) 
         with pytest.raises(asyncio.CancelledError):
             await task
         await eventually(closed.is_set)
+
+
+async def test_a_request_that_is_permitted_no_more_is_withheld(sender: AiohttpSender) -> None:
+    """It is asked when there is a connection to write to, new or kept; then not a byte of it goes out."""
+    asked: list[int] = []
+
+    def no_more() -> bool:
+        asked.append(len(endpoint.requests))
+        return False
+
+    async with serving(well) as endpoint:
+        assert await sender.send(request(endpoint.url), no_more) == Withheld()
+        assert await sender.send(request(endpoint.url)) == Answer(200, b"thanks")
+        assert await sender.send(request(endpoint.url), no_more) == Withheld()
+
+    assert asked == [0, 1]
+    assert len(endpoint.requests) == 1
+    assert sender.redials == 0
