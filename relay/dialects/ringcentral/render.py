@@ -8,7 +8,7 @@ import msgspec
 
 from relay.calls.events import NUMBERING, CallEvent, EventId
 from relay.calls.model import Address, Party, PartyState, Role, Session
-from relay.dialects.ringcentral import identifiers
+from relay.dialects.ringcentral import identifiers, labels
 from relay.dialects.ringcentral.identities import Identities
 from relay.dialects.ringcentral.statuses import missed, status
 from relay.dialects.times import timestamp, whole_seconds
@@ -51,7 +51,9 @@ def renderer(identities: Identities) -> Renderer:
                 "origin": {"type": "Call"},
             },
         }
-        return Rendered(resource, _encode(shown), party.address.extension, party.address.user_id)
+        address = party.address
+        named = labels.of_event(party, identities.extension_id(address.user_id))
+        return Rendered(resource, _encode(shown), address.extension, address.user_id, named)
 
     return render
 
