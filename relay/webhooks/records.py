@@ -62,7 +62,7 @@ class Records:
 
     def _add(self, event: str, fields: dict[bytes, bytes], found: dict[str, Entry]) -> None:
         entry = readable(self._partition, event, fields)
-        if entry is not None:
+        if entry is not None and entry.kind is RecordKind.CALL:
             self.keep(entry)
             found[event] = entry
 

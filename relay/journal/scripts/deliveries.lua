@@ -104,17 +104,15 @@ end
 
 local function park(parked, sub, event)
   if redis.call('EXISTS', parked) == 0 then
-    local fields = (redis.call('XRANGE', events, event, event)[1] or {})[2]
-    if not fields then
+    local fields = (redis.call('XRANGE', events, event, event)[1] or {{}, {}})[2]
+    local record = {}
+    for i = 1, #fields, 2 do
+      record[fields[i]] = fields[i + 1]
+    end
+    if record.k ~= 'call' or not record.a or not record.d then
       return
     end
-    for i = 1, #fields, 2 do
-      if fields[i] == 'a' then
-        redis.call('HSET', parked, 'account', fields[i + 1])
-      elseif fields[i] == 'd' then
-        redis.call('HSET', parked, 'body', fields[i + 1])
-      end
-    end
+    redis.call('HSET', parked, 'account', record.a, 'body', record.d)
   end
   redis.call('HSET', parked, sub, 'live')
   redis.call('PERSIST', parked)
