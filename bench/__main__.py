@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import resource
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Final
@@ -11,8 +12,12 @@ import uvloop
 
 from bench import commands, sse, webhooks
 from bench.box import describe
-from bench.figures import HEAD, Figures, line, medians
-from bench.service import Service, service
+from bench.figures import Figures, heading, line, medians
+from bench.service import Service, StartError, service
+
+LONGEST: Final = 20.0
+"""Seconds of a case at most: the streams' flood keeps every latency, some 15 MB a second."""
+MOST_RUNS: Final = 20
 
 Program = Callable[[Service, float], AsyncIterator[Figures]]
 
@@ -29,10 +34,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--runs", type=int, default=3, help="of each program; medians are shown (default 3)")
     asked = parser.parse_args(arguments)
     unknown = set(asked.programs) - set(PROGRAMS)
-    if unknown or asked.seconds <= 0 or asked.runs < 1:
-        parser.error(f"no such program: {', '.join(unknown)}" if unknown else "seconds and runs are positive")
+    if unknown:
+        parser.error(f"no such program: {', '.join(unknown)}")
+    if not (0 < asked.seconds <= LONGEST and 1 <= asked.runs <= MOST_RUNS):
+        parser.error(f"--seconds may be up to {LONGEST:g}, --runs 1 to {MOST_RUNS}")
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # for a thousand streams, here and in relay
     names = asked.programs or list(PROGRAMS)
-    return uvloop.run(_run(names, asked.seconds, asked.runs))
+    try:
+        return uvloop.run(_run(names, asked.seconds, asked.runs))
+    except StartError as error:
+        print(error, file=sys.stderr)
+        return 1
 
 
 async def _run(names: Sequence[str], seconds: float, runs: int) -> int:
@@ -42,14 +55,13 @@ async def _run(names: Sequence[str], seconds: float, runs: int) -> int:
         for run in range(runs):
             async with service() as relay:  # a new one: no run finds what another left behind
                 if not run:
-                    _say("" if number else f"{describe(relay.store_pid)}\n", f"{name:<34}{HEAD[34:]}")
+                    _say("" if number else f"{describe(relay.store_pid)}\n", heading(name))
                 async for figures in PROGRAMS[name](relay, seconds):
                     cases.setdefault(figures.case, []).append(figures)
                     _say(line(figures))
-        for case, found in cases.items():
-            if runs > 1:
-                _say(line(medians(found), f"{case}, median of {runs}"))
-            faulty |= any(figures.faults for figures in found)
+        if runs > 1:
+            _say(heading(f"{name}, medians of {runs}"), *(line(medians(found)) for found in cases.values()))
+        faulty |= any(figures.faults for found in cases.values() for figures in found)
     return int(faulty)
 
 

@@ -8,19 +8,18 @@ import os
 import time
 from array import array
 from collections.abc import AsyncIterator, Sequence
-from typing import Final
+from typing import Any, Final
 
 from bench.box import Meter
 from bench.client import Connection, head_of
 from bench.figures import Figures
-from bench.service import ADMIN, AGENTS, TENANT, Service
+from bench.service import Service
+from bench.tenant import ADMIN, EXTENSIONS, PHONES, TENANT, token
 
 CONCURRENCY: Final = (1, 32)
 """Connections, each with one command in flight; one case for each number."""
 WARM_UP: Final = 0.5
 """Seconds of commands before what is counted, for caches and connections."""
-
-_DIALS: Final = (("210", "200"), ("200", "220"), ("220", "210"))
 
 
 async def run(service: Service, seconds: float) -> AsyncIterator[Figures]:
@@ -34,15 +33,15 @@ async def _case(service: Service, seconds: float, concurrency: int) -> Figures:
     await _together(callers, WARM_UP)
     before = await _newest(service)
     for caller in callers:
-        caller.latencies_ms = array("d")
+        caller.begin()
     meter = Meter(relay=service.pid, store=service.store_pid, bench=os.getpid())
     await _together(callers, seconds)
     used = meter.read()
     latencies = [latency for caller in callers for latency in caller.latencies_ms]
     for caller in callers:
         caller.connection.close()
-    told = await _events_after(service, before)
-    faults = [] if told == len(latencies) else [f"{len(latencies)} commands, but {told} events"]
+    answers = [answer for caller in callers for answer in caller.answers]
+    faults = _faults(answers, await _told_after(service, before))
     return Figures.of(f"{concurrency} at once", len(latencies), used, latencies, faults)
 
 
@@ -51,15 +50,19 @@ class _Caller:
 
     def __init__(self, connection: Connection, extension: str, destination: str) -> None:
         self.connection = connection
-        self.latencies_ms = array("d")
-        self._head = head_of("POST", "/v3/call_control/", AGENTS[extension])
+        self.begin()
+        self._head = head_of("POST", "/v3/call_control/", token(extension))
         self._user = {"tenant_id": TENANT, "user_extension": extension}
         self._dial = self._body("click-to-dial", destination=destination)
 
     @classmethod
     async def open(cls, port: int, number: int) -> _Caller:
-        extension, destination = _DIALS[number % len(_DIALS)]
-        return cls(await Connection.open(port), extension, destination)
+        return cls(await Connection.open(port), EXTENSIONS[number], EXTENSIONS[number + PHONES // 2])
+
+    def begin(self) -> None:
+        """Count from here."""
+        self.latencies_ms = array("d")
+        self.answers: list[bytes] = []
 
     async def work(self, until: float) -> None:
         """Place calls and end them until then; a call that is begun is ended."""
@@ -73,6 +76,7 @@ class _Caller:
         self.latencies_ms.append((time.perf_counter() - began) * 1000)
         if status != 202:
             raise RuntimeError(f"a command was refused: {status} {answer!r}")
+        self.answers.append(answer)
         return answer
 
     def _body(self, command: str, **payload: str) -> bytes:
@@ -84,23 +88,43 @@ async def _together(callers: Sequence[_Caller], seconds: float) -> None:
     await asyncio.gather(*(caller.work(until) for caller in callers))
 
 
+def _faults(answers: Sequence[bytes], told: set[str]) -> list[str]:
+    """Compare the ids of the commands accepted with those that events tell of."""
+    accepted = {json.loads(answer)["command_id"] for answer in answers}
+    faults = []
+    if len(accepted) < len(answers):
+        faults.append(f"{len(answers)} answers, but {len(accepted)} different command ids")
+    if accepted != told:
+        faults.append(
+            f"{len(accepted - told)} commands without an event, {len(told - accepted)} not answered"
+        )
+    return faults
+
+
 async def _newest(service: Service) -> str:
-    return (await _history(service, ""))[1]
-
-
-async def _events_after(service: Service, after: str) -> int:
-    """Count the events in the history: a dial that is hung up while it rings makes one each."""
-    return (await _history(service, after))[0]
-
-
-async def _history(service: Service, after: str) -> tuple[int, str]:
     connection = await Connection.open(service.port)
-    count, more = 0, True
+    after = ""
+    async for events in _pages(connection, after):
+        after = events[-1]["event_id"]
+    connection.close()
+    return after
+
+
+async def _told_after(service: Service, after: str) -> set[str]:
+    """Return the ids of the commands that later events tell of."""
+    connection = await Connection.open(service.port)
+    told = {event["command_id"] async for events in _pages(connection, after) for event in events}
+    connection.close()
+    return told
+
+
+async def _pages(connection: Connection, after: str) -> AsyncIterator[list[dict[str, Any]]]:
+    """Give the history after an event, in pages that are not empty."""
+    more = True
     while more:
         head = head_of("GET", f"/v3/events/?limit=1000&after={after}", ADMIN)
         page = await connection.ask(head, expect=200)
-        count += len(page["events"])
-        after = page["events"][-1]["event_id"] if page["events"] else after
+        if page["events"]:
+            yield page["events"]
+            after = page["events"][-1]["event_id"]
         more = page["next"] is not None
-    connection.close()
-    return count, after

@@ -70,17 +70,18 @@ def medians(runs: Sequence[Figures]) -> Figures:
     )
 
 
-HEAD = (
-    f"{'':<34}{'operations':>11}{'rate/s':>10}{'relay µs':>10}{'store µs':>10}{'p50 ms':>9}{'p99 ms':>9}"
-    f"{'other':>7}"
-)
-"""Heading of the lines; ``other`` is in cores."""
+def heading(name: str) -> str:
+    """Return what stands above lines; ``other`` is in cores."""
+    return (
+        f"{name:<34}{'operations':>11}{'rate/s':>10}{'relay µs':>10}{'store µs':>10}"
+        f"{'p50 ms':>9}{'p99 ms':>9}{'other':>7}"
+    )
 
 
-def line(figures: Figures, case: str = "") -> str:
-    """Return the figures as a line under `HEAD`, with faults below it."""
+def line(figures: Figures) -> str:
+    """Return the figures as a line under `heading`, with faults below it."""
     shown = (
-        f"{case or figures.case:<34}{figures.operations:>11,}{figures.rate:>10,.0f}{figures.relay_us:>10.1f}"
+        f"{figures.case:<34}{figures.operations:>11,}{figures.rate:>10,.0f}{figures.relay_us:>10.1f}"
         f"{figures.store_us:>10.1f}{_ms(figures.p50_ms)}{_ms(figures.p99_ms)}{figures.other:>7.2f}"
     )
     return "\n".join([shown, *(f"    DOES NOT ADD UP: {fault}" for fault in figures.faults)])

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import math
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Final
 
 from bench.client import Connection, head_of
-from bench.service import ADMIN, AGENTS
+from bench.tenant import ADMIN, EXTENSIONS
 
-PHONES: Final = 32
-"""Calls, each with a connection to publish by: as many commands are in flight at most."""
+LINES: Final = 32
+"""Phones in a call, each with a connection to publish by: as many commands are in flight at most."""
 EVENT_BYTES: Final = 1024
 """Bytes of an event's JSON; user data of the call fills it up."""
 STAMP_DIGITS: Final = 28
@@ -66,8 +65,7 @@ class Publisher:
     async def open(cls, port: int) -> Publisher:
         """Put phones into calls, padded so that each event has `EVENT_BYTES`."""
         pad = EVENT_BYTES - await _unpadded(port)
-        extensions = itertools.islice(itertools.cycle(AGENTS), PHONES)
-        return cls([await Phone.open(port, extension, pad) for extension in extensions])
+        return cls([await Phone.open(port, extension, pad) for extension in EXTENSIONS[:LINES]])
 
     async def one(self) -> bytes:
         """Publish an event now, and return its stamp."""
@@ -119,7 +117,7 @@ Worker = Callable[[Phone], Coroutine[None, None, None]]
 
 async def _unpadded(port: int) -> int:
     """Return the bytes of an event whose call carries no padding."""
-    phone = await Phone.open(port, next(iter(AGENTS)), 0)
+    phone = await Phone.open(port, EXTENSIONS[-1], 0)
     await phone.tone(stamp(0, time.monotonic_ns()))
     head = head_of("GET", "/v3/events/?type=call.leg.dtmf&limit=1", ADMIN)
     _, page = await phone.connection.request(head)

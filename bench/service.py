@@ -1,9 +1,12 @@
-"""A relay to load: the installed ``relay serve`` in a process of its own, with the demo directory."""
+"""A relay to load: the installed ``relay serve`` in a process of its own, with an embedded store."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -12,21 +15,19 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from bench.client import Connection, head_of
+from bench.tenant import directory
 
 READY_WITHIN: Final = 30.0
 """Seconds it may take to serve, its store included."""
 STOP_WITHIN: Final = 30.0
 """Seconds it may take to drain and stop before it is killed."""
 
-TENANT: Final = "b11d749b-8eb7-4236-a068-3d94ba3860d6"
-AGENTS: Final = {"210": "demo-jane", "200": "demo-john", "220": "demo-alex"}
-"""Extensions of the demo directory with their bearer tokens."""
-ADMIN: Final = "demo-admin"
+PORTS: Final = range(20_000, 30_000)
+"""Below what Linux gives to outgoing connections."""
 
 
 class StartError(Exception):
@@ -41,7 +42,7 @@ class Service(NamedTuple):
     store_pid: int
 
 
-@asynccontextmanager
+@contextlib.asynccontextmanager
 async def service() -> AsyncIterator[Service]:
     """Run relay on free ports and an embedded store of its own; both are gone afterwards.
 
@@ -56,10 +57,13 @@ async def service() -> AsyncIterator[Service]:
         "RELAY_BIND": f"127.0.0.1:{port}",
         "RELAY_ADMIN_BIND": f"127.0.0.1:{admin_port}",
         "RELAY_DATA_DIR": str(folder / "data"),
+        "RELAY_DIRECTORY": str(folder / "directory.yaml"),
+        "RELAY_WEBHOOK_ALLOW": "127.0.0.0/8",
         "RELAY_RATE_LIMITS": "off",
         "RELAY_LOG_LEVEL": "warning",
     }
     log = folder / "log"
+    (folder / "directory.yaml").write_text(json.dumps(directory()))
     process = _start(environment, log)
     try:
         await _ready(process, admin_port, log)
@@ -75,7 +79,7 @@ async def service() -> AsyncIterator[Service]:
 
 
 def _start(environment: dict[str, str], log: Path) -> subprocess.Popen[bytes]:
-    command = [str(Path(sys.executable).with_name("relay")), "serve", "--demo"]
+    command = [str(Path(sys.executable).with_name("relay")), "serve"]
     with log.open("wb") as output:
         return subprocess.Popen(
             command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
@@ -102,11 +106,14 @@ def _tail(log: Path) -> str:
 
 
 def _free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
+    """Return ports that nothing listens on, of those that no outgoing connection gets meanwhile."""
+    found: list[int] = []
+    for port in random.sample(PORTS, len(PORTS)):
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            found.append(port)
+        if len(found) == count:
+            break
+    return found
 
 
 def _child_of(pid: int) -> int:

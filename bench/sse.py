@@ -14,7 +14,8 @@ from bench.box import Meter
 from bench.client import head_of
 from bench.figures import Figures
 from bench.publishing import MARK, STAMP_DIGITS, Publisher, age_ms
-from bench.service import ADMIN, Service
+from bench.service import Service
+from bench.tenant import ADMIN
 
 SUBSCRIBERS: Final = 1000
 PACE: Final = 25

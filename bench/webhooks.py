@@ -15,8 +15,9 @@ from bench.box import Meter, Used
 from bench.client import Connection, head_of
 from bench.figures import Figures
 from bench.publishing import Publisher
-from bench.service import ADMIN, Service
+from bench.service import Service
 from bench.sink import Report, Sink, sink
+from bench.tenant import ADMIN
 
 PACE: Final = 100
 """Events a second."""
