@@ -1,10 +1,14 @@
-"""Which operations a leg allows now. Dialects list these; control refuses everything else."""
+"""Which operations a leg allows now: the whole law. Dialects list these; control refuses everything else."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
+from functools import lru_cache, partial
+from typing import Final, NamedTuple
 
-from relay.calls.model import Party, PartyState, Role
+from relay.calls.lines import Line, line_of
+from relay.calls.model import Party, PartyState, RecordingState, Role, Session
 
 
 class Operation(StrEnum):
@@ -13,20 +17,160 @@ class Operation(StrEnum):
     ANSWER = "answer"
     REJECT = "reject"
     HANGUP = "hangup"
+    HOLD = "hold"
+    RETRIEVE = "retrieve"
+    MUTE = "mute"
+    UNMUTE = "unmute"
     SEND_DTMF = "send-dtmf"
     SET_USER_DATA = "set-user-data"
+    TRANSFER = "transfer"
+    CONFERENCE = "conference"
+    CONSULT = "consult"
+    COMPLETE_TRANSFER = "complete-transfer"
+    COMPLETE_CONFERENCE = "complete-conference"
+    SWAP = "swap"
+    MERGE = "merge"
+    REMOVE_PARTICIPANT = "remove-participant"
+    CLEAR = "clear"
+    START_RECORDING = "start-recording"
+    STOP_RECORDING = "stop-recording"
+    PAUSE_RECORDING = "pause-recording"
+    RESUME_RECORDING = "resume-recording"
+    SET_DISPOSITION = "set-disposition"
+    """The one that is never listed: accepted of an own leg whatever its state, also once it has ended."""
 
 
-_CALLER_SETUP = frozenset({Operation.HANGUP, Operation.SEND_DTMF, Operation.SET_USER_DATA})
-_CALLEE_ALERTED = frozenset({Operation.ANSWER, Operation.REJECT, Operation.HANGUP, Operation.SET_USER_DATA})
-_ANSWERED = frozenset({Operation.HANGUP, Operation.SEND_DTMF, Operation.SET_USER_DATA})
-_NONE: frozenset[Operation] = frozenset()
+class Standing(NamedTuple):
+    """All that the law looks at, of one leg at one moment."""
+
+    state: PartyState
+    calls: bool
+    """It is the caller's leg."""
+    muted: bool
+    recording: RecordingState | None
+    crowd: bool
+    """It shares the call with two others or more."""
+    owner: bool
+    """It made the call a conference."""
+    talking: bool
+    """Somebody else in the call was picked up."""
+    elsewhere: bool
+    """Another call at its device is answered and not held."""
+    pairs: frozenset[Operation]
+    """Operations on two calls for which its device has a second one."""
+
+    @property
+    def alerted(self) -> bool:
+        """Whether it can be answered."""
+        return not self.calls and self.state in (PartyState.SETUP, PartyState.PROCEEDING)
+
+    @property
+    def answered(self) -> bool:
+        """Whether it was picked up and is not held."""
+        return self.state is PartyState.ANSWERED
+
+    @property
+    def present(self) -> bool:
+        """Whether it was picked up, held or not."""
+        return self.state in (PartyState.ANSWERED, PartyState.HELD)
+
+    @property
+    def sounds(self) -> bool:
+        """Whether tones sent from it can be heard."""
+        return self.answered or (self.calls and not self.present)
+
+    def can_pair(self, operation: Operation) -> bool:
+        """Whether its device has a second call for the operation."""
+        return operation in self.pairs
 
 
-def capabilities(party: Party) -> frozenset[Operation]:
-    """Return the operations that party's leg allows in its present state; empty once it has ended."""
-    if party.state.final:
-        return _NONE
-    if party.state is PartyState.ANSWERED:
-        return _ANSWERED
-    return _CALLER_SETUP if party.role is Role.CALLER else _CALLEE_ALERTED
+_RUNNING: Final = (RecordingState.RECORDING, RecordingState.PAUSED)
+
+
+def _related(one: Line, other: Line) -> bool:
+    return one.consults == other.leg or other.consults == one.leg
+
+
+def _both_present(one: Line, other: Line) -> bool:
+    return one.present and other.present
+
+
+def _transfers(one: Line, other: Line) -> bool:
+    """Tell whether a consult completes, also while it is dialled: somebody must be there to transfer."""
+    parent = other if one.consults == other.leg else one
+    return _related(one, other) and parent.present and (one.talking or other.talking)
+
+
+PAIRS: Final[Mapping[Operation, Callable[[Line, Line], bool]]] = {
+    Operation.COMPLETE_TRANSFER: _transfers,
+    Operation.COMPLETE_CONFERENCE: lambda one, other: _related(one, other) and _both_present(one, other),
+    Operation.SWAP: lambda one, other: _both_present(one, other) and one.state is not other.state,
+    Operation.MERGE: _both_present,
+}
+"""For each operation on two calls of a device, whether it can be done with these two; either may be named."""
+
+LAW: Final[Mapping[Operation, Callable[[Standing], bool]]] = {
+    Operation.ANSWER: lambda leg: leg.alerted,
+    Operation.REJECT: lambda leg: leg.alerted,
+    Operation.HANGUP: lambda _: True,
+    Operation.HOLD: lambda leg: leg.answered,
+    Operation.RETRIEVE: lambda leg: leg.state is PartyState.HELD and not leg.elsewhere,
+    Operation.MUTE: lambda leg: leg.answered and not leg.muted,
+    Operation.UNMUTE: lambda leg: leg.answered and leg.muted,
+    Operation.SEND_DTMF: lambda leg: leg.sounds,
+    Operation.SET_USER_DATA: lambda _: True,
+    Operation.TRANSFER: lambda leg: leg.present and leg.talking,
+    Operation.CONFERENCE: lambda leg: leg.present and leg.talking,
+    Operation.CONSULT: lambda leg: leg.present and leg.talking,
+    Operation.REMOVE_PARTICIPANT: lambda leg: leg.present and leg.crowd and leg.owner,
+    Operation.CLEAR: lambda leg: leg.present and leg.crowd,
+    Operation.START_RECORDING: lambda leg: leg.answered and leg.recording not in _RUNNING,
+    Operation.STOP_RECORDING: lambda leg: leg.answered and leg.recording in _RUNNING,
+    Operation.PAUSE_RECORDING: lambda leg: leg.answered and leg.recording is RecordingState.RECORDING,
+    Operation.RESUME_RECORDING: lambda leg: leg.answered and leg.recording is RecordingState.PAUSED,
+    **{operation: partial(Standing.can_pair, operation=operation) for operation in PAIRS},
+}
+"""For each operation that is ever listed, when a live leg lists it."""
+
+UNLISTED: Final = frozenset(Operation) - frozenset(LAW)
+
+_NONE: Final[frozenset[Operation]] = frozenset()
+
+
+def capabilities(session: Session, party: Party, beside: Sequence[Line] = ()) -> frozenset[Operation]:
+    """Return the operations a leg of the session allows now; empty once it has ended.
+
+    ``beside`` are the other live legs at its device, in whatever calls.
+    """
+    return _allowed(standing(session, party, beside)) if party.live else _NONE
+
+
+def pairs(operation: Operation, session: Session, party: Party, other: Line) -> bool:
+    """Tell whether an operation on two calls can be done with a leg and that other one at its device."""
+    return PAIRS[operation](line_of(session, party), other)
+
+
+def standing(session: Session, party: Party, beside: Sequence[Line]) -> Standing:
+    """Return what the law looks at."""
+    own = line_of(session, party)
+    found = (
+        frozenset(operation for operation, fits in PAIRS.items() if any(fits(own, other) for other in beside))
+        if beside
+        else _NONE
+    )
+    return Standing(
+        state=party.state,
+        calls=party.role is Role.CALLER,
+        muted=party.muted,
+        recording=party.recording,
+        crowd=len(session.participants(party)) > 1,
+        owner=party.owner,
+        talking=own.talking,
+        elsewhere=any(other.state is PartyState.ANSWERED for other in beside),
+        pairs=found,
+    )
+
+
+@lru_cache(maxsize=4096)  # every event lists them, and there are few different standings
+def _allowed(leg: Standing) -> frozenset[Operation]:
+    return frozenset(operation for operation, allows in LAW.items() if allows(leg))

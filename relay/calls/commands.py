@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
 import msgspec
@@ -12,12 +11,6 @@ from relay.calls.capabilities import Operation
 
 DTMF: Final = re.compile(r"[0-9*#A-D]{1,64}")
 """Tones of a telephone keypad with A to D (RFC 4733, section 3.2); 64 bounds how long one command plays."""
-
-MAX_USER_DATA: Final = 16 * 1024
-"""Bytes of a call's user data as JSON: every event of the call carries it."""
-
-MAX_NESTING: Final = 32
-"""Levels of user data: whoever reads an event later must be able to, however deep their own stack is."""
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -43,6 +36,127 @@ class SendDtmf(msgspec.Struct, frozen=True):
 
     digits: str
     operation: ClassVar[Operation] = Operation.SEND_DTMF
+
+
+class Hold(msgspec.Struct, frozen=True):
+    """Put the call on hold, as far as this leg goes; the other legs' states stay."""
+
+    operation: ClassVar[Operation] = Operation.HOLD
+
+
+class Retrieve(msgspec.Struct, frozen=True):
+    """Take the call back from hold."""
+
+    operation: ClassVar[Operation] = Operation.RETRIEVE
+
+
+class Mute(msgspec.Struct, frozen=True):
+    """Let the others no longer hear the leg."""
+
+    operation: ClassVar[Operation] = Operation.MUTE
+
+
+class Unmute(msgspec.Struct, frozen=True):
+    """Let the others hear the leg again."""
+
+    operation: ClassVar[Operation] = Operation.UNMUTE
+
+
+class Transfer(msgspec.Struct, frozen=True):
+    """Put somebody else in the leg's place at once, whether or not they answer; the leg leaves."""
+
+    destination: str
+    user_data: dict[str, Any] = {}
+    """Joins the call's own."""
+    operation: ClassVar[Operation] = Operation.TRANSFER
+
+
+class Conference(msgspec.Struct, frozen=True):
+    """Add somebody to the call at once; it goes on if they do not come."""
+
+    destination: str
+    user_data: dict[str, Any] = {}
+    """Joins the call's own."""
+    operation: ClassVar[Operation] = Operation.CONFERENCE
+
+
+class Consult(msgspec.Struct, frozen=True):
+    """Hold the leg and call somebody from its device, to complete a transfer or a conference later."""
+
+    destination: str
+    user_data: dict[str, Any] = {}
+    """The consult call's."""
+    operation: ClassVar[Operation] = Operation.CONSULT
+
+
+class CompleteTransfer(msgspec.Struct, frozen=True):
+    """Join the others of a call and of its consult call, and leave both. Asked of either."""
+
+    other: str | None = None
+    """The leg in the other of the two calls; None: the only one there is."""
+    operation: ClassVar[Operation] = Operation.COMPLETE_TRANSFER
+
+
+class CompleteConference(msgspec.Struct, frozen=True):
+    """Bring the others of a consult call into its parent. Asked of either."""
+
+    other: str | None = None
+    """The leg in the other of the two calls; None: the only one there is."""
+    operation: ClassVar[Operation] = Operation.COMPLETE_CONFERENCE
+
+
+class Swap(msgspec.Struct, frozen=True):
+    """Hold the one of two calls that is talked on and retrieve the one that is held."""
+
+    other: str
+    """The leg in the other call."""
+    operation: ClassVar[Operation] = Operation.SWAP
+
+
+class Merge(msgspec.Struct, frozen=True):
+    """Make one conference of two calls: the held one goes on; of two alike the one named as the other."""
+
+    other: str
+    """The leg in the other call."""
+    operation: ClassVar[Operation] = Operation.MERGE
+
+
+class RemoveParticipant(msgspec.Struct, frozen=True):
+    """Release another leg of the conference."""
+
+    participant: str
+    """Its leg id, extension or number."""
+    operation: ClassVar[Operation] = Operation.REMOVE_PARTICIPANT
+
+
+class Clear(msgspec.Struct, frozen=True):
+    """Release every leg of the conference."""
+
+    operation: ClassVar[Operation] = Operation.CLEAR
+
+
+class StartRecording(msgspec.Struct, frozen=True):
+    """Record the leg."""
+
+    operation: ClassVar[Operation] = Operation.START_RECORDING
+
+
+class StopRecording(msgspec.Struct, frozen=True):
+    """End the leg's recording for good."""
+
+    operation: ClassVar[Operation] = Operation.STOP_RECORDING
+
+
+class PauseRecording(msgspec.Struct, frozen=True):
+    """Interrupt the leg's recording."""
+
+    operation: ClassVar[Operation] = Operation.PAUSE_RECORDING
+
+
+class ResumeRecording(msgspec.Struct, frozen=True):
+    """Go on with the leg's recording."""
+
+    operation: ClassVar[Operation] = Operation.RESUME_RECORDING
 
 
 class AttachUserData(msgspec.Struct, frozen=True):
@@ -72,40 +186,40 @@ class DeleteUserData(msgspec.Struct, frozen=True):
     operation: ClassVar[Operation] = Operation.SET_USER_DATA
 
 
-UserDataAction = AttachUserData | UpdateUserData | DeleteUserDataPair | DeleteUserData
-LegAction = Answer | Reject | Hangup | SendDtmf
+class SetDisposition(msgspec.Struct, frozen=True):
+    """Note in the user data what came of the call, during it or after."""
+
+    disposition: str
+    key: str = "DispositionCode"
+    operation: ClassVar[Operation] = Operation.SET_DISPOSITION
+
+
+UserDataAction = AttachUserData | UpdateUserData | DeleteUserDataPair | DeleteUserData | SetDisposition
+"""What control carries out itself: user data is relay's, not the switch's."""
+
+Adding = Transfer | Conference | Consult
+"""Actions that lead to a destination."""
+
+Pairing = CompleteTransfer | CompleteConference | Swap | Merge
+"""Actions on two calls of one device."""
+
+RecordingAction = StartRecording | StopRecording | PauseRecording | ResumeRecording
+
+LegAction = (
+    Answer
+    | Reject
+    | Hangup
+    | Hold
+    | Retrieve
+    | Mute
+    | Unmute
+    | SendDtmf
+    | Adding
+    | Pairing
+    | RemoveParticipant
+    | Clear
+    | RecordingAction
+)
+"""What the switch carries out."""
+
 Action = LegAction | UserDataAction
-
-
-def merged(user_data: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return user data with the given keys set; a null is the absence of a value and removes its key."""
-    return {key: value for key, value in {**user_data, **given}.items() if value is not None}
-
-
-def user_data_after(user_data: Mapping[str, Any], action: UserDataAction) -> dict[str, Any]:
-    """Return a call's user data as it is once the action is carried out."""
-    match action:
-        case AttachUserData() | UpdateUserData():
-            return merged(user_data, action.user_data)
-        case DeleteUserDataPair():
-            return {key: value for key, value in user_data.items() if key != action.key}
-        case DeleteUserData():
-            return {}
-
-
-def user_data_fits(user_data: Mapping[str, Any]) -> bool:
-    """Tell whether a call can carry it: JSON of at most `MAX_USER_DATA` bytes and `MAX_NESTING` levels."""
-    if not user_data:
-        return True
-    try:
-        return _nests_within(user_data, MAX_NESTING) and len(msgspec.json.encode(user_data)) <= MAX_USER_DATA
-    except (TypeError, ValueError):  # no JSON: an object of Python's own, half a surrogate pair
-        return False
-
-
-def _nests_within(value: Any, levels: int) -> bool:
-    if isinstance(value, Mapping):
-        return levels > 0 and all(_nests_within(inner, levels - 1) for inner in value.values())
-    if isinstance(value, list | tuple):
-        return levels > 0 and all(_nests_within(inner, levels - 1) for inner in value)
-    return True

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from relay.calls.lines import Line
 from relay.calls.model import Party, Session
 
 
@@ -27,6 +28,24 @@ class EventKind(StrEnum):
     """The far end answered a caller whose leg was already connected."""
     DTMF = "dtmf"
     USER_DATA = "user_data"
+    HELD = "held"
+    RETRIEVED = "retrieved"
+    MUTED = "muted"
+    UNMUTED = "unmuted"
+    RECORDING = "recording"
+    """The leg's recording was started, stopped, paused or resumed."""
+    PARTICIPANTS = "participants"
+    """Someone was added to the leg's call, or left it."""
+    FAILED = "failed"
+    """Whom the leg wanted to add did not come; ``details`` name the ``participant`` and the ``cause``."""
+    TRANSFERRED = "transferred"
+    """The leg stays in its call and now has somebody else at the other end."""
+    JOINED = "joined"
+    """The leg came into this session from the one it was in, in the state it had there."""
+    MOVED = "moved"
+    """The leg left this session for the one that it joins next."""
+    GONE = "gone"
+    """Told right before the end or move of a leg whose call was joined with its peer's."""
     ENDED = "ended"
 
 
@@ -37,6 +56,10 @@ class Numbering(NamedTuple):
     """The leg's own sequence, for legs at our devices (v3 shows these kinds)."""
     session: bool
     """The session-wide sequence (RingCentral shows these kinds)."""
+
+    def tells_of(self, party: Party) -> bool:
+        """Whether anyone can see it: of a leg that is not ours, only who watches the session."""
+        return self.session or (self.leg and party.ours)
 
 
 NUMBERING: dict[EventKind, Numbering] = {
@@ -49,6 +72,17 @@ NUMBERING: dict[EventKind, Numbering] = {
     EventKind.ESTABLISHED: Numbering(leg=True, session=False),
     EventKind.DTMF: Numbering(leg=True, session=False),
     EventKind.USER_DATA: Numbering(leg=True, session=False),
+    EventKind.HELD: Numbering(leg=True, session=True),
+    EventKind.RETRIEVED: Numbering(leg=True, session=True),
+    EventKind.MUTED: Numbering(leg=True, session=True),
+    EventKind.UNMUTED: Numbering(leg=True, session=True),
+    EventKind.RECORDING: Numbering(leg=True, session=True),
+    EventKind.PARTICIPANTS: Numbering(leg=True, session=False),
+    EventKind.FAILED: Numbering(leg=True, session=False),
+    EventKind.TRANSFERRED: Numbering(leg=True, session=False),
+    EventKind.JOINED: Numbering(leg=True, session=True),
+    EventKind.MOVED: Numbering(leg=False, session=True),
+    EventKind.GONE: Numbering(leg=False, session=True),
     EventKind.ENDED: Numbering(leg=True, session=True),
 }
 """The one table both counts come from: a dialect renders a kind exactly when its count is raised."""
@@ -68,6 +102,8 @@ class CallEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     traceparent: str | None = None
     details: dict[str, Any] = {}
     """What only this kind has: ``digits`` of a dtmf event."""
+    beside: tuple[Line, ...] = ()
+    """The device's other legs, as they stood right after the change: capabilities go by them too."""
 
     @property
     def account(self) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
-from relay.calls.model import Address, CallType, Cause
+from relay.calls.model import Address, CallType, Cause, Peer, RecordingState
 
 
 class CallPlaced(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,14 +20,22 @@ class CallPlaced(msgspec.Struct, frozen=True, kw_only=True):
     destination: Address
     two_step: bool = False
     user_data: dict[str, Any] = {}
+    parent: str | None = None
+    """The session it asks advice for."""
+    consults: str | None = None
+    """The caller's leg in the parent."""
 
 
 class LegMade(msgspec.Struct, frozen=True, kw_only=True):
-    """The callee's leg is made; it does not ring yet."""
+    """The callee's leg is made, or one that is added to the call; it does not ring yet."""
 
     leg: str
     address: Address
     far: Address
+    added_by: str | None = None
+    """The leg that makes the call a conference by it."""
+    user_data: dict[str, Any] = {}
+    """Joins the session's, where the leg is added."""
 
 
 class LegRinging(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,6 +55,59 @@ class LegEnded(msgspec.Struct, frozen=True, kw_only=True):
 
     leg: str
     cause: Cause | None = None
+    by: str | None = None
+    """Extension of the user who had it released; None: its own, unless the cause says otherwise."""
+
+
+class LegHeld(msgspec.Struct, frozen=True, kw_only=True):
+    """The leg's user put the call on hold."""
+
+    leg: str
+
+
+class LegRetrieved(msgspec.Struct, frozen=True, kw_only=True):
+    """The leg's user took the call back from hold."""
+
+    leg: str
+
+
+class LegMuted(msgspec.Struct, frozen=True, kw_only=True):
+    """The leg is no longer heard, or is heard again."""
+
+    leg: str
+    muted: bool
+
+
+class RecordingChanged(msgspec.Struct, frozen=True, kw_only=True):
+    """A recording of the leg is now in that state; an unknown one begins by it."""
+
+    leg: str
+    recording: str
+    state: RecordingState
+
+
+class LegTransferred(msgspec.Struct, frozen=True, kw_only=True):
+    """The leg left, and another that is made now takes its place."""
+
+    leg: str
+    target: LegMade
+
+
+class CallsJoined(msgspec.Struct, frozen=True, kw_only=True):
+    """The legs of another session came into this one, where it ended; the device's leg there left it."""
+
+    leg: str
+    """The device's leg in this session."""
+    other: Peer
+    """Its leg in the other."""
+    leaves: bool
+    """It left this session too: a transfer. If not, it holds a conference now."""
+
+
+class CallCleared(msgspec.Struct, frozen=True, kw_only=True):
+    """The leg's user had every leg released."""
+
+    leg: str
 
 
 class DtmfSent(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,4 +123,26 @@ class UserDataReplaced(msgspec.Struct, frozen=True, kw_only=True):
     user_data: dict[str, Any]
 
 
-Happening = CallPlaced | LegMade | LegRinging | LegAnswered | LegEnded | DtmfSent | UserDataReplaced
+Happening = (
+    CallPlaced
+    | LegMade
+    | LegRinging
+    | LegAnswered
+    | LegEnded
+    | LegHeld
+    | LegRetrieved
+    | LegMuted
+    | RecordingChanged
+    | LegTransferred
+    | CallsJoined
+    | CallCleared
+    | DtmfSent
+    | UserDataReplaced
+)
+
+
+class Step(NamedTuple):
+    """A happening and the session it happens to."""
+
+    session: str
+    happening: Happening

@@ -28,3 +28,8 @@ def session_id(account: str, asked_by: str, command_id: str) -> str:
 def leg_id(session: str, ordinal: int) -> str:
     """Return the id of a session's leg; the caller's is number 1, further legs count on."""
     return str(uuid.uuid5(_NAMESPACE, f"{session}\n{ordinal}"))
+
+
+def recording_id(leg: str, ordinal: int) -> str:
+    """Return the id of a leg's recording, counted from 1: decimal digits, as every dialect can show it."""
+    return str(uuid.uuid5(_NAMESPACE, f"{leg}\nrecording {ordinal}").int % 10**15)

@@ -17,8 +17,11 @@ class PartyState(StrEnum):
     SETUP = "setup"
     PROCEEDING = "proceeding"
     ANSWERED = "answered"
+    HELD = "held"
+    """Answered, and put on hold by its own user."""
     DISCONNECTED = "disconnected"
     GONE = "gone"
+    """It goes on in another session: see the party's peer."""
 
     @property
     def final(self) -> bool:
@@ -37,6 +40,16 @@ class Cause(StrEnum):
     CANCELED = "canceled"
     """Ended by the caller before the far end answered."""
     FAILED = "failed"
+    TRANSFERRED = "transferred"
+    """The leg left and the call goes on without it, here or in another session."""
+
+
+class RecordingState(StrEnum):
+    """What a recording of a leg does; a stopped one is not started again."""
+
+    RECORDING = "recording"
+    PAUSED = "paused"
+    STOPPED = "stopped"
 
 
 class Role(StrEnum):
@@ -79,14 +92,31 @@ def call_type(caller: Address, callee: Address) -> CallType:
     return CallType.INTERNAL if callee.ours else CallType.OUTBOUND
 
 
+class Recording(msgspec.Struct, frozen=True):
+    """One recording of a leg, from its start to its stop."""
+
+    id: str
+    state: RecordingState
+
+
+class Peer(msgspec.Struct, frozen=True):
+    """The leg of another session that a leg was joined with, or goes on as."""
+
+    session: str
+    leg: str
+
+
 class Party(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One leg of a session; its id is v3's ``call_leg_id``."""
+    """One leg of a session; its id is v3's ``call_leg_id``.
+
+    A leg keeps its id when it moves to another session: there it lives on, here it stays behind as gone.
+    """
 
     id: str
     role: Role
     address: Address
     far: Address
-    """The other end as it was when the leg was made: who is called, or who calls."""
+    """The other end: who is called, or who calls; after a transfer, who took that one's place."""
     created_at: int
     state: PartyState = PartyState.SETUP
     connected: bool = False
@@ -99,11 +129,33 @@ class Party(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Extension of the user who ended the call; None for an external end or the system."""
     sequence: int = 0
     """Events of this leg so far, counted by the kinds that number a leg."""
+    consults: str | None = None
+    """The same device's leg that this one asks advice for, in the session's parent."""
+    added_by: str | None = None
+    """The leg that brought this one into a call in progress, by conference or transfer."""
+    command_id: str | None = None
+    """The command that added it; None for the legs the call was placed with."""
+    owner: bool = False
+    """It made the call a conference, and may remove others from it."""
+    recordings: tuple[Recording, ...] = ()
+    """Every recording of the leg, the last one last."""
+    peer: Peer | None = None
+    """Where a leg that left by being joined with another call has its counterpart."""
 
     @property
     def live(self) -> bool:
         """Whether the leg has not ended."""
         return not self.state.final
+
+    @property
+    def present(self) -> bool:
+        """Whether the leg was picked up and has not ended: it is in the conversation, held or not."""
+        return self.state in (PartyState.ANSWERED, PartyState.HELD)
+
+    @property
+    def recording(self) -> RecordingState | None:
+        """What the leg's last recording does; None before the first."""
+        return self.recordings[-1].state if self.recordings else None
 
     @property
     def ours(self) -> bool:
@@ -134,6 +186,10 @@ class Session(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     user_data: dict[str, Any] = {}
     command_id: str | None = None
     """The command that placed the call; None for one that came in."""
+    parent: str | None = None
+    """The session that a consult call asks advice for."""
+    changed_at: int = 0
+    """When it was last told of: no later change can be told with an earlier time."""
     version: int = 0
     """Raised by every committed change; 0 is a session that is not in the journal yet."""
     sequence: int = 1
@@ -154,14 +210,6 @@ class Session(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """When the last leg ended, or None while one is live."""
         return None if self.live else max((party.ended_at or 0 for party in self.parties), default=None)
 
-    @property
-    def changed_at(self) -> int:
-        """When a leg was last made, answered or ended: no later change can be told with an earlier time."""
-        return max(
-            (party.ended_at or party.answered_at or party.created_at for party in self.parties),
-            default=self.created_at,
-        )
-
     def party(self, party_id: str) -> Party | None:
         """Return the leg with that id, or None."""
         for party in self.parties:
@@ -177,6 +225,10 @@ class Session(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def others(self, party: Party) -> tuple[Party, ...]:
         """Return every leg but that one."""
         return tuple(other for other in self.parties if other.id != party.id)
+
+    def participants(self, party: Party) -> tuple[Party, ...]:
+        """Return the live legs that a leg shares the call with: what one lists, the other lists too."""
+        return tuple(other for other in self.parties if other.live and other.id != party.id)
 
     def with_party(self, changed: Party) -> Session:
         """Return the session with one leg replaced, or added where it is new."""

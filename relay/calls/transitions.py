@@ -1,99 +1,63 @@
-"""The law of the call: (session, happening, now) -> (session', events). Pure."""
+"""The law of the call: (sessions, what happens, now) -> (sessions', events). Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Final
 
-from msgspec.structs import replace
+from relay.calls.events import CallEvent, EventKind
+from relay.calls.happenings import CallPlaced, CallsJoined, Happening, LegMade, Step, UserDataReplaced
+from relay.calls.joining import join
+from relay.calls.legs import LEG_CHANGES, leg_made
+from relay.calls.lines import Lines
+from relay.calls.model import Party, Role, Session
+from relay.calls.telling import Story, Telling
 
-from relay.calls.events import NUMBERING, CallEvent, EventKind
-from relay.calls.happenings import (
-    CallPlaced,
-    DtmfSent,
-    Happening,
-    LegAnswered,
-    LegEnded,
-    LegMade,
-    LegRinging,
-    UserDataReplaced,
-)
-from relay.calls.model import Cause, Party, PartyState, Role, Session
+_NO_LINES: Final[Lines] = {}
 
 
 class ImpossibleHappeningError(ValueError):
     """The switch told of something that cannot happen to this session: an unknown leg, say."""
 
 
-class _Telling:
-    """A session on its way through one happening, with the events told so far."""
-
-    def __init__(self, session: Session, now: int, command_id: str | None, traceparent: str | None) -> None:
-        self.session = session
-        self.events: list[CallEvent] = []
-        self._now = now
-        self._command_id = command_id
-        self._traceparent = traceparent
-
-    def tell(self, kind: EventKind, party: Party, details: dict[str, Any] | None = None) -> None:
-        """Put the changed party into the session, number the event, and tell of it if anyone can see it."""
-        numbering = NUMBERING[kind]
-        raises_leg = numbering.leg and party.ours
-        if raises_leg:
-            party = replace(party, sequence=party.sequence + 1)
-        self.session = self.session.with_party(party)
-        if numbering.session:
-            self.session = replace(self.session, sequence=self.session.sequence + 1)
-        if raises_leg or numbering.session:
-            self.events.append(
-                CallEvent(
-                    kind=kind,
-                    session=self.session,
-                    party_id=party.id,
-                    time=self._now,
-                    leg_sequence=party.sequence,
-                    session_sequence=self.session.sequence,
-                    command_id=self._command_id,
-                    traceparent=self._traceparent,
-                    details=details or {},
-                )
-            )
-
-
-def apply(
-    session: Session | None,
-    happening: Happening,
+def apply_steps(
+    sessions: Iterable[Session],
+    steps: Sequence[Step],
     now: int,
     *,
+    lines: Lines = _NO_LINES,
     command_id: str | None = None,
     traceparent: str | None = None,
-) -> tuple[Session, tuple[CallEvent, ...]]:
-    """Return the session after the happening, and the events that tell of it.
+) -> tuple[dict[str, Session], tuple[CallEvent, ...]]:
+    """Return the sessions after what happened to them step by step, and the events that tell of it.
 
-    A leg's change of state that it is already past returns the session as it is and no events, so that a
-    switch may repeat itself; tones and user data are told each time. ``session`` is None exactly for
-    `CallPlaced`. The version is raised by the journal's commit, not here.
+    A leg's change of state that it is already past returns its session as it is and no events, so that a
+    switch may repeat itself; tones and user data are told each time. A session is among those given unless
+    its step is a `CallPlaced`. ``lines`` are the live legs at devices of the sessions, in whatever calls.
+    The versions are raised by the journal's commit, not here.
 
-    What happens before the callee answers and has no command of its own is the outcome of the command that
-    placed the call, and told with its id.
+    What happens before a leg answers and has no command of its own is the outcome of the command that placed
+    the call, or added the leg, and told with its id.
 
     Raises:
-        ImpossibleHappeningError: the happening names a leg the session lacks, or a session that is not there.
+        ImpossibleHappeningError: a step names a leg or session that is not there, or one placed already.
 
     """
-    if isinstance(happening, CallPlaced):
-        if session is not None:
-            raise ImpossibleHappeningError(f"call {session.id} is placed already")
-        telling = _Telling(_placed(happening, now, command_id), now, command_id, traceparent)
-        telling.tell(EventKind.DIALING, telling.session.parties[0])
-    else:
+    story = Story(sessions, lines, now, traceparent)
+    for session_id, happening in steps:
+        session = story.sessions.get(session_id)
+        if isinstance(happening, CallPlaced):
+            if session is not None:
+                raise ImpossibleHappeningError(f"call {session_id} is placed already")
+            session = story.sessions[session_id] = _placed(happening, now, command_id)
+            story.command_id = command_id
+            story.call(session_id).tell(EventKind.DIALING, session.parties[0])
+            continue
         if session is None:
             raise ImpossibleHappeningError(f"{type(happening).__name__} without a session")
-        if command_id is None and not session.answered:
-            command_id = session.command_id
-        telling = _Telling(session, now, command_id, traceparent)
-        _advance(telling, happening, now)
-    return telling.session, tuple(telling.events)
+        story.command_id = command_id or _command_behind(session, happening)
+        _advance(story.call(session_id), happening)
+    return story.sessions, tuple(story.events)
 
 
 def apply_all(
@@ -104,12 +68,29 @@ def apply_all(
     command_id: str | None = None,
     traceparent: str | None = None,
 ) -> tuple[Session | None, tuple[CallEvent, ...]]:
-    """Apply happenings that a switch tells of at once, one after another; see `apply`."""
+    """Apply happenings to one session, one after another; see `apply_steps`."""
     events: list[CallEvent] = []
     for happening in happenings:
         session, told = apply(session, happening, now, command_id=command_id, traceparent=traceparent)
         events += told
     return session, tuple(events)
+
+
+def apply(
+    session: Session | None,
+    happening: Happening,
+    now: int,
+    *,
+    command_id: str | None = None,
+    traceparent: str | None = None,
+) -> tuple[Session, tuple[CallEvent, ...]]:
+    """Apply one happening to one session, None exactly for `CallPlaced`; see `apply_steps`."""
+    known = [session] if session is not None else []
+    at = session.id if session is not None else getattr(happening, "session_id", "")
+    sessions, events = apply_steps(
+        known, [Step(at, happening)], now, command_id=command_id, traceparent=traceparent
+    )
+    return sessions[at], events
 
 
 def _placed(happening: CallPlaced, now: int, command_id: str | None) -> Session:
@@ -119,6 +100,7 @@ def _placed(happening: CallPlaced, now: int, command_id: str | None) -> Session:
         address=happening.caller,
         far=happening.destination,
         created_at=now,
+        consults=happening.consults,
     )
     return Session(
         id=happening.session_id,
@@ -129,25 +111,36 @@ def _placed(happening: CallPlaced, now: int, command_id: str | None) -> Session:
         two_step=happening.two_step,
         user_data=happening.user_data,
         command_id=command_id,
+        parent=happening.parent,
+        changed_at=now,
     )
 
 
-def _advance(telling: _Telling, happening: Happening, now: int) -> None:
+def _command_behind(session: Session, happening: Happening) -> str | None:
+    party = session.party(getattr(happening, "leg", ""))
+    if party is not None and party.live and not party.present and party.command_id is not None:
+        return party.command_id
+    return None if session.answered else session.command_id
+
+
+def _advance(call: Telling, happening: Happening) -> None:
     match happening:
-        case LegMade():
-            _leg_made(telling, happening, now)
-        case LegRinging():
-            _leg_ringing(telling, _leg(telling.session, happening.leg))
-        case LegAnswered():
-            _leg_answered(telling, _leg(telling.session, happening.leg), now)
-        case LegEnded():
-            _leg_ended(telling, _leg(telling.session, happening.leg), happening.cause, now)
-        case DtmfSent():
-            party = _leg(telling.session, happening.leg)
-            if party.live:
-                telling.tell(EventKind.DTMF, party, {"digits": happening.digits})
         case UserDataReplaced():
-            _user_data_replaced(telling, happening.user_data)
+            call.put_user_data(happening.user_data)
+            live = [party for party in call.session.parties if party.live]
+            call.tell_each(EventKind.USER_DATA, live)
+        case LegMade():
+            leg_made(call, happening)
+        case CallsJoined(other=other):
+            donor = call.story.sessions.get(other.session)
+            if donor is None:
+                raise ImpossibleHappeningError("CallsJoined without its other session")
+            own, away = _leg(call.session, happening.leg), _leg(donor, other.leg)
+            join(call, own, call.story.call(donor.id), away, leaves=happening.leaves)
+        case _:
+            party = _leg(call.session, getattr(happening, "leg", ""))
+            if party.live:
+                LEG_CHANGES[type(happening)](call, party, happening)
 
 
 def _leg(session: Session, leg: str) -> Party:
@@ -155,66 +148,3 @@ def _leg(session: Session, leg: str) -> Party:
     if party is None:
         raise ImpossibleHappeningError(f"call {session.id} has no leg {leg}")
     return party
-
-
-def _leg_made(telling: _Telling, made: LegMade, now: int) -> None:
-    session = telling.session
-    if session.party(made.leg) is not None or not session.live:
-        return
-    party = Party(id=made.leg, role=Role.CALLEE, address=made.address, far=made.far, created_at=now)
-    if not party.ours:
-        telling.session = session.with_party(party)
-        return
-    telling.tell(EventKind.SETUP, party)
-    caller = telling.session.parties[0]
-    if caller.state is PartyState.SETUP and not caller.connected:
-        telling.tell(EventKind.CONNECTED, replace(caller, connected=True))
-
-
-def _leg_ringing(telling: _Telling, party: Party) -> None:
-    if party.role is not Role.CALLEE or party.state is not PartyState.SETUP:
-        return
-    telling.tell(EventKind.RINGING, replace(party, state=PartyState.PROCEEDING))
-    for other in telling.session.others(party):
-        if other.role is Role.CALLER and other.state is PartyState.SETUP and not other.connected:
-            telling.tell(EventKind.PROCEEDING, replace(other, state=PartyState.PROCEEDING))
-
-
-def _leg_answered(telling: _Telling, party: Party, now: int) -> None:
-    if party.state not in (PartyState.SETUP, PartyState.PROCEEDING):
-        return
-    _pick_up(telling, party, now)
-    if party.role is Role.CALLEE:
-        for other in telling.session.others(party):
-            if other.role is Role.CALLER and other.state in (PartyState.SETUP, PartyState.PROCEEDING):
-                _pick_up(telling, other, now)
-
-
-def _pick_up(telling: _Telling, party: Party, now: int) -> None:
-    kind = EventKind.ESTABLISHED if party.connected else EventKind.ANSWERED
-    telling.tell(kind, replace(party, state=PartyState.ANSWERED, connected=True, answered_at=now))
-
-
-def _leg_ended(telling: _Telling, party: Party, cause: Cause | None, now: int) -> None:
-    if not party.live:
-        return
-    session = telling.session
-    found = cause or _cause(session, party)
-    by = party.address.extension if cause in (None, Cause.REJECTED) else None
-    for ending in (party, *(other for other in session.others(party) if other.live)):
-        ended = replace(ending, state=PartyState.DISCONNECTED, cause=found, ended_by=by, ended_at=now)
-        telling.tell(EventKind.ENDED, ended)
-
-
-def _cause(session: Session, party: Party) -> Cause:
-    """Tell why a leg that was simply released ended: it depends on who did it, and on the far end's state."""
-    if session.answered:
-        return Cause.NORMAL
-    return Cause.CANCELED if party.role is Role.CALLER else Cause.REJECTED
-
-
-def _user_data_replaced(telling: _Telling, user_data: dict[str, Any]) -> None:
-    telling.session = replace(telling.session, user_data=user_data)
-    for party in telling.session.parties:
-        if party.live and party.ours:
-            telling.tell(EventKind.USER_DATA, party)

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
 from relay.calls.events import CallEvent
-from relay.calls.happenings import Happening
+from relay.calls.happenings import Step
 from relay.calls.model import Session
-from relay.calls.transitions import apply_all
+from relay.calls.transitions import apply_steps
+from relay.control.situation import Situation
 from relay.control.turns import Turns
 from relay.errors import ContendedError, NotParticipantError, SwitchUnavailableError
 from relay.journal.commit import Change
 from relay.journal.journal import Journal
-from relay.switch.protocol import Dial, Switch
+from relay.switch.protocol import Switch
 from relay.telemetry import log
 
 MAX_TRIES: Final = 20
@@ -29,10 +30,10 @@ LONGEST_PAUSE: Final = 0.1
 
 _log: Final = log.get("control")
 
-Decide = Callable[[Session], Awaitable[Sequence[Happening]]]
-"""Authorise and check against the session as it stands, and return what then happens to it.
+Decide = Callable[[Situation], Awaitable[Sequence[Step]]]
+"""Authorise and check against the situation as it stands, and return what then happens.
 
-Asked again, with the new state, when another process changed the session meanwhile.
+Asked again, with the new situation, when another process changed one of its sessions meanwhile.
 """
 
 
@@ -57,78 +58,93 @@ class Changing:
     def __repr__(self) -> str:
         return f"<Changing {self._turns!r}>"
 
-    async def place(self, dial: Dial, origin: Origin) -> Session:
-        """Place a call; placing the same one again returns what became of it.
+    async def place(self, account: str, session_id: str, decide: Decide, origin: Origin) -> Session:
+        """Place a call by what ``decide`` returns; placing the same one again returns what became of it.
 
         Raises:
             SwitchUnavailableError: the switch placed no call.
             StoreUnavailableError: whether it was placed is not known; the same call may be placed again.
 
         """
-        happenings = await self._switch.place(dial)
-        after, events = self._applied(None, happenings, self._now(), origin)
-        if after is None:
+        changed = await self._try(account, [], decide, origin)
+        if changed is not None and session_id not in changed:
             raise SwitchUnavailableError(f"{self._switch.name} placed no call")
-        placed = await self._commit(None, after, events, origin)
-        if placed is None:
-            # Its id follows from the command, so a session that is there already is this command's own.
-            placed = await self._journal.session(dial.account, dial.session_id)
+        # Its id follows from the command, so a session that is there already is this command's own.
+        placed = changed[session_id] if changed else await self._journal.session(account, session_id)
         if placed is None:
             raise ContendedError("the call was lost while it was placed")
         return placed
 
-    async def change(self, session: Session, decide: Decide, origin: Origin) -> Session:
-        """Change a session as just read by what ``decide`` returns, and return it as it is then.
+    async def change(
+        self, account: str, sessions: Sequence[Session], decide: Decide, origin: Origin
+    ) -> dict[str, Session]:
+        """Change sessions as just read by what ``decide`` returns; return them, and new ones, as they are.
 
         Raises:
-            ContendedError: others changed it at every try.
-            NotParticipantError: it is no longer there.
+            ContendedError: others changed them at every try.
+            NotParticipantError: one is no longer there.
             StoreUnavailableError: whether the change was committed is not known.
 
         """
-        async with self._turns.turn(session.id) as waited:
+        async with self._turns.turns(session.id for session in sessions) as waited:
             if waited:
-                session = await self._again(session)
+                sessions = await self._again(sessions)
             for tries in range(MAX_TRIES):
-                changed = await self._try(session, decide, origin)
+                changed = await self._try(account, sessions, decide, origin)
                 if changed is not None:
                     return changed
                 await asyncio.sleep(pause(tries, random.random()))  # noqa: S311 - spreads tries
-                session = await self._again(session)
-        _log.warning("a call is contended", session=session.id, tries=MAX_TRIES)
+                sessions = await self._again(sessions)
+        _log.warning("a call is contended", session=sessions[0].id, tries=MAX_TRIES)
         raise ContendedError("others change this call all the time")
 
-    async def _again(self, session: Session) -> Session:
-        found = await self._journal.session(session.account, session.id)
-        if found is None:
-            raise NotParticipantError("the call is gone")
-        return found
-
-    async def _try(self, session: Session, decide: Decide, origin: Origin) -> Session | None:
-        happenings = await decide(session)
-        # Clocks of processes differ, and step: what comes later is never told with an earlier time.
-        now = max(self._now(), session.changed_at)
-        after, events = self._applied(session, happenings, now, origin)
-        if after is None or after is session:
-            return session
-        return await self._commit(session, after, events, origin)
-
-    def _applied(
-        self, session: Session | None, happenings: Sequence[Happening], now: int, origin: Origin
-    ) -> tuple[Session | None, tuple[CallEvent, ...]]:
-        return apply_all(
-            session, happenings, now, command_id=origin.command_id, traceparent=origin.traceparent
+    async def _again(self, sessions: Sequence[Session]) -> list[Session]:
+        found = await asyncio.gather(
+            *(self._journal.session(session.account, session.id) for session in sessions)
         )
+        there = [session for session in found if session is not None]
+        if len(there) < len(sessions):
+            raise NotParticipantError("the call is gone")
+        return there
+
+    async def _try(
+        self, account: str, sessions: Sequence[Session], decide: Decide, origin: Origin
+    ) -> dict[str, Session] | None:
+        """Return the sessions as they are in the journal, or None where another version of one is."""
+        situation = Situation(self._journal, account, sessions)
+        await situation.read()
+        steps = await decide(situation)
+        before = situation.sessions
+        # Clocks of processes differ, and step: what comes later is never told with an earlier time.
+        now = max((session.changed_at for session in sessions), default=0)
+        after, events = apply_steps(
+            sessions,
+            steps,
+            max(now, self._now()),
+            lines=situation.lines,
+            command_id=origin.command_id,
+            traceparent=origin.traceparent,
+        )
+        changed = [session for session in after.values() if session is not before.get(session.id)]
+        if not changed:
+            return after
+        committed = await self._commit(account, before, changed, events, origin)
+        return committed and {**after, **committed}
 
     async def _commit(
-        self, before: Session | None, after: Session, events: Sequence[CallEvent], origin: Origin
-    ) -> Session | None:
-        """Return the session as it is in the journal, or None where another version of it is."""
-        old = self._switch.timers(before) if before is not None else ()
-        new = self._switch.timers(after)
+        self,
+        account: str,
+        before: Mapping[str, Session],
+        changed: Sequence[Session],
+        events: Sequence[CallEvent],
+        origin: Origin,
+    ) -> dict[str, Session] | None:
+        was = [before[session.id] for session in changed if session.id in before]
+        old = [timer for session in was for timer in self._switch.timers(session)]
+        new = [timer for session in changed for timer in self._switch.timers(session)]
         committed = await self._journal.commit(
-            after.account,
-            [Change(session=after)],
+            account,
+            [Change(session=session) for session in changed],
             events,
             nonce=origin.nonce,
             timers=[timer for timer in new if timer not in old],
@@ -137,8 +153,8 @@ class Changing:
         if committed is None:
             return None
         if committed.already:
-            return await self._journal.session(after.account, after.id)
-        return replace(after, version=after.version + 1)
+            return {session.id: session for session in await self._again(changed)}
+        return {session.id: replace(session, version=session.version + 1) for session in changed}
 
 
 def pause(tries: int, spread: float) -> float:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from relay.calls.capabilities import Operation, capabilities
-from relay.calls.commands import DTMF, MAX_NESTING, MAX_USER_DATA, Action, SendDtmf, user_data_fits
-from relay.calls.model import Party
+from relay.calls.commands import DTMF, Action, SendDtmf
+from relay.calls.lines import Line
+from relay.calls.model import Address, Party, Session
+from relay.calls.numbers import canonical
+from relay.calls.user_data import MAX_NESTING, MAX_USER_DATA, user_data_fits
 from relay.errors import InvalidFieldError, NotAllowedNowError
 
 
@@ -31,8 +35,24 @@ def check_user_data(user_data: dict[str, Any]) -> None:
         )
 
 
-def check_allowed(party: Party, operation: Operation) -> None:
-    """Check that the leg allows the operation in its present state; NotAllowedNowError if not."""
-    allowed = capabilities(party)
+def check_allowed(session: Session, party: Party, beside: Sequence[Line], operation: Operation) -> None:
+    """Check that the leg allows the operation as its calls now are; NotAllowedNowError if not."""
+    allowed = capabilities(session, party, beside)
     if operation not in allowed:
         raise NotAllowedNowError(operation, allowed)
+
+
+def check_destination(session: Session, destination: Address) -> None:
+    """Check that a call in progress can be led there; InvalidFieldError if that phone is in it already."""
+    live = (party.address.device_id for party in session.parties if party.live)
+    if destination.ours and destination.device_id in live:
+        raise InvalidFieldError("destination", "must be someone who is not in the call")
+
+
+def participant(session: Session, party: Party, wanted: str) -> Party:
+    """Return another live leg by its id, extension or number; InvalidFieldError if the call has none."""
+    names = {wanted, canonical(wanted)}
+    for other in session.participants(party):
+        if not names.isdisjoint({other.id, other.address.extension, other.address.number}):
+            return other
+    raise InvalidFieldError("participant", "must be the leg, extension or number of someone in the call")

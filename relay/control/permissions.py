@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from relay.calls.model import Party, Session
+from relay.calls.model import Party, PartyState, Session
 from relay.directory.model import Principal
 from relay.errors import NotParticipantError
+
+
+class LegMovedError(NotParticipantError):
+    """The leg has just gone on in another session, where it may be operated."""
 
 
 def owns(principal: Principal, party: Party) -> bool:
@@ -34,10 +38,31 @@ def active_leg(principal: Principal, session: Session, leg: str) -> Party:
     """Return a leg that the user may operate.
 
     Raises:
+        LegMovedError: it is the user's and goes on in another session.
         NotParticipantError: it is unknown, another user's, or has ended; which of them is not told.
 
     """
-    party = session.party(leg)
-    if party is None or not party.live or not owns(principal, party):
-        raise NotParticipantError(f"{leg[:64]} is no active call leg of yours")
+    party = leg_of_ones_own(principal, session, leg)
+    if party.state is PartyState.GONE:
+        raise LegMovedError(f"{leg[:64]} is in another call now")
+    if not party.live:
+        raise no_active_leg(leg)
     return party
+
+
+def leg_of_ones_own(principal: Principal, session: Session, leg: str) -> Party:
+    """Return a leg of the user's, live or ended.
+
+    Raises:
+        NotParticipantError: it is unknown or another user's.
+
+    """
+    party = session.party(leg)
+    if party is None or not owns(principal, party):
+        raise no_active_leg(leg)
+    return party
+
+
+def no_active_leg(leg: str) -> NotParticipantError:
+    """Return the error for a leg the user cannot operate."""
+    return NotParticipantError(f"{leg[:64]} is no active call leg of yours")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
 
 from relay.errors import ContendedError
@@ -37,6 +37,16 @@ class Turns:
     def __repr__(self) -> str:
         users = sum(queue.users for queue in self._queues.values())
         return f"<Turns sessions={len(self._queues)} commands={users}>"
+
+    @asynccontextmanager
+    async def turns(self, sessions: Iterable[str]) -> AsyncIterator[bool]:
+        """Hold the turns of several sessions, taken in one order by all, so that nobody waits for ever.
+
+        The value and the error are those of `turn`.
+        """
+        async with AsyncExitStack() as held:
+            waited = [await held.enter_async_context(self.turn(session)) for session in sorted(sessions)]
+            yield any(waited)
 
     @asynccontextmanager
     async def turn(self, session: str) -> AsyncIterator[bool]:

@@ -8,7 +8,9 @@ from typing import Final, NamedTuple
 import msgspec
 
 from relay.calls.events import CallEvent
-from relay.calls.model import Session
+from relay.calls.lines import line_of
+from relay.calls.model import Party, Session
+from relay.journal.keys import LINE
 from relay.journal.link import Argument
 from relay.journal.record import Record
 from relay.journal.scripts import Script
@@ -85,6 +87,7 @@ class Committing:
             raise ValueError("a commit changes sessions of one account")
         keys = self._store.keys(account)
         legs = _legs(changes)
+        lines = _lines(changes)
         reply = await self._store.run(
             _COMMIT,
             [
@@ -94,8 +97,9 @@ class Committing:
                 keys.timers,
                 *(keys.call(change.session.id) for change in changes),
                 *(keys.leg(leg) for leg in legs),
+                *(keys.device(account, device) for device, _ in lines),
             ],
-            list(_arguments(account, changes, events, nonce, legs, timers, done)),
+            list(_arguments(account, changes, events, nonce, legs, lines, timers, done)),
         )
         if reply is None:
             return None
@@ -123,12 +127,27 @@ def timer_member(timer: Timer) -> bytes:
 
 
 def _legs(changes: Sequence[Change]) -> dict[str, Session]:
-    """Return each leg with the session it is found by; of two that list it, a live one."""
+    """Return each leg with the session it is found by; of two that list it, the one where it lives."""
     found: dict[str, Session] = {}
-    for change in sorted(changes, key=lambda change: change.session.live):
-        for party in change.session.parties:
-            found[party.id] = change.session
+    for session, party in _parties(changes):
+        found[party.id] = session
     return found
+
+
+def _lines(changes: Sequence[Change]) -> dict[tuple[str, str], bytes]:
+    """Return device and field of each leg of ours, with the line that it is there while it lives."""
+    found: dict[tuple[str, str], bytes] = {}
+    for session, party in _parties(changes):
+        if party.address.device_id is not None:
+            line = _encoder.encode(line_of(session, party)) if party.live else b""
+            found[party.address.device_id, LINE + party.id] = line
+    return found
+
+
+def _parties(changes: Sequence[Change]) -> list[tuple[Session, Party]]:
+    """Return every leg with its session, those that live last."""
+    listed = [(change.session, party) for change in changes for party in change.session.parties]
+    return sorted(listed, key=lambda one: one[1].live)
 
 
 def _arguments(
@@ -137,6 +156,7 @@ def _arguments(
     events: Sequence[CallEvent],
     nonce: str,
     legs: dict[str, Session],
+    lines: dict[tuple[str, str], bytes],
     timers: Sequence[Timer],
     done: Sequence[Timer],
 ) -> Iterator[Argument]:
@@ -150,6 +170,9 @@ def _arguments(
     yield len(legs)
     for session in legs.values():
         yield from (session.id, 0 if session.live else ended_ttl)
+    yield len(lines)
+    for (_, field), line in lines.items():
+        yield from (field, line)
     yield len(events)
     for event in events:
         yield _encoder.encode(event)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from relay.journal.commit import Committing
+from relay.journal.devices import Devices
 from relay.journal.reading import Reading
 from relay.journal.store import Store
 
 
-class Journal(Committing, Reading):
+class Journal(Committing, Reading, Devices):
     """Commits and reads of one store."""
 
     def __init__(self, store: Store) -> None:

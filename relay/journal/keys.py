@@ -20,6 +20,10 @@ def partition_of(account: str, partitions: int) -> int:
     return crc32(account.encode()) % partitions
 
 
+LINE: Final = "line:"
+"""Begins the fields of a device's hash that hold its live legs; the leg's id follows."""
+
+
 class Keys:
     """The keys of one partition."""
 
@@ -76,6 +80,13 @@ class Keys:
     def leg(self, leg: str) -> str:
         """Return the string that is the id of the session a leg belongs to; expires with the session."""
         return f"{self._prefix}leg:{leg}"
+
+    def device(self, account: str, device: str) -> str:
+        """Return the hash of one of the account's devices.
+
+        ``settings`` and ``rev`` of them, and ``line:<leg>`` -> JSON for each live leg at it.
+        """
+        return f"{self._prefix}device:{account}:{device}"
 
     def live(self, account: str) -> str:
         """Return the set of the account's sessions that have not ended."""

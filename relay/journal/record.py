@@ -18,6 +18,8 @@ class RecordKind(StrEnum):
     CALL = "call"
     SUBSCRIPTION = "subscription"
     BAYEUX = "bayeux"
+    DEVICE = "device"
+    """A device's settings changed; the data is a DeviceEvent."""
 
 
 class Record(NamedTuple):

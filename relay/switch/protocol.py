@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
 from relay.calls.commands import LegAction
-from relay.calls.happenings import Happening
+from relay.calls.happenings import Step
 from relay.calls.model import Address, Party, Session
 from relay.journal.commit import Timer
+
+
+class Route(NamedTuple):
+    """Where a destination leads, its forwarding followed."""
+
+    address: Address
+    refuses: bool = False
+    """Its device takes no calls now: whoever is led there finds it busy."""
 
 
 class Dial(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,8 +28,29 @@ class Dial(msgspec.Struct, frozen=True, kw_only=True):
     account: str
     caller: Address
     destination: Address
+    """What was dialled."""
+    to: Route
+    """Where that leads; of a two-step call, it is asked for again when the caller has picked up."""
+    shown_as: Address | None = None
+    """The caller as the called one sees it, where that is not the caller's own address."""
     two_step: bool = False
     user_data: dict[str, Any] = {}
+
+
+class Request(NamedTuple):
+    """What a leg's user asks for, and all it concerns."""
+
+    session: Session
+    party: Party
+    action: LegAction
+    other: tuple[Session, Party] | None = None
+    """The device's other call and its leg there, for actions on two calls."""
+    to: Route | None = None
+    """Where the action's destination leads."""
+    consult: str = ""
+    """Id of the session that a consult call gets."""
+    target: Party | None = None
+    """The participant to remove."""
 
 
 class Switch(Protocol):
@@ -39,10 +68,10 @@ class Switch(Protocol):
     def name(self) -> str:
         """What ``RELAY_SWITCH`` calls it."""
 
-    async def place(self, dial: Dial) -> Sequence[Happening]:
-        """Place a call; the first happening is its `CallPlaced`."""
+    async def place(self, dial: Dial) -> Sequence[Step]:
+        """Place a call; the first step is its `CallPlaced`."""
 
-    async def act(self, session: Session, party: Party, action: LegAction) -> Sequence[Happening]:
+    async def act(self, request: Request) -> Sequence[Step]:
         """Carry out what a leg's user asks; control has checked that the leg allows it."""
 
     def timers(self, session: Session) -> Sequence[Timer]:

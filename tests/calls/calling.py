@@ -11,6 +11,7 @@ ACCOUNT = "b11d749b-8eb7-4236-a068-3d94ba3860d6"
 
 JANE = Address(number="15000", name="Jane Doe", extension="210", user_id="jane", device_id="phone-of-jane")
 JOHN = Address(number="15002", name="John Doe", extension="200", user_id="john", device_id="phone-of-john")
+ALEX = Address(number="15003", name="Alex Roe", extension="220", user_id="alex", device_id="phone-of-alex")
 OUTSIDE = Address(number="+12025550123")
 
 _V3_WORDS = {
@@ -20,6 +21,15 @@ _V3_WORDS = {
     EventKind.ESTABLISHED: "answered",
     EventKind.DTMF: "dtmf",
     EventKind.USER_DATA: "user_data",
+    EventKind.HELD: "held",
+    EventKind.RETRIEVED: "retrieved",
+    EventKind.MUTED: "muted",
+    EventKind.UNMUTED: "unmuted",
+    EventKind.RECORDING: "recording",
+    EventKind.PARTICIPANTS: "participants",
+    EventKind.FAILED: "participants",
+    EventKind.TRANSFERRED: "transferred",
+    EventKind.JOINED: "transferred",
     EventKind.ENDED: "hungup",
 }
 
@@ -30,6 +40,14 @@ _RINGCENTRAL_WORDS = {
     EventKind.RINGING: "Proceeding",
     EventKind.PROCEEDING: "Proceeding",
     EventKind.ANSWERED: "Answered",
+    EventKind.HELD: "Hold",
+    EventKind.RETRIEVED: "Answered",
+    EventKind.MUTED: "muted",
+    EventKind.UNMUTED: "unmuted",
+    EventKind.RECORDING: "recording",
+    EventKind.JOINED: "joined",
+    EventKind.MOVED: "Disconnected",
+    EventKind.GONE: "Gone",
     EventKind.ENDED: "Disconnected",
 }
 

@@ -1,29 +1,174 @@
-"""Capabilities: what a leg allows in each state."""
+"""Capabilities: what a leg allows in each state, alone and beside other calls of its device."""
 
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
-from relay.calls.capabilities import capabilities
-from relay.calls.model import Party, PartyState, Role
-from tests.calls.calling import JANE, JOHN
+from relay.calls.capabilities import LAW, PAIRS, UNLISTED, Operation, capabilities, pairs
+from relay.calls.lines import Line
+from relay.calls.model import CallType, Party, PartyState, Recording, RecordingState, Role, Session
+from tests.calls.calling import ACCOUNT, ALEX, JANE, JOHN
 
-USER_DATA = "set-user-data"
+ALWAYS = {"hangup", "set-user-data"}
+ALERTED = ALWAYS | {"answer", "reject"}
+DIALLING = ALWAYS | {"send-dtmf"}
+PICKED_UP = DIALLING | {"hold", "mute", "start-recording"}
+ONWARDS = {"transfer", "conference", "consult"}
+TALKING = PICKED_UP | ONWARDS
+ON_HOLD = ALWAYS | ONWARDS | {"retrieve"}
+
+OWN = Party(id="own", role=Role.CALLER, address=JANE, far=JOHN, created_at=0, state=PartyState.ANSWERED)
+FAR = Party(id="far", role=Role.CALLEE, address=JOHN, far=JANE, created_at=0, state=PartyState.ANSWERED)
+THIRD = Party(id="third", role=Role.CALLEE, address=ALEX, far=JANE, created_at=0, state=PartyState.ANSWERED)
+
+
+def allowed(own: Party, *others: Party, beside: tuple[Line, ...] = ()) -> set[str]:
+    """Return what a leg allows in a call with others."""
+    session = Session(
+        id="call", account=ACCOUNT, type=CallType.INTERNAL, created_at=0, parties=(own, *others)
+    )
+    return set(capabilities(session, own, beside))
+
+
+def line(state: PartyState, *, talking: bool = True, consults: str | None = None) -> Line:
+    """Return another leg at the same device."""
+    return Line(session="other", leg="second", state=state, talking=talking, consults=consults)
 
 
 @pytest.mark.parametrize(
-    ("role", "state", "allowed"),
+    ("role", "state", "expected"),
     [
-        (Role.CALLER, PartyState.SETUP, {"hangup", "send-dtmf", USER_DATA}),
-        (Role.CALLER, PartyState.ANSWERED, {"hangup", "send-dtmf", USER_DATA}),
-        (Role.CALLEE, PartyState.SETUP, {"answer", "reject", "hangup", USER_DATA}),
-        (Role.CALLEE, PartyState.PROCEEDING, {"answer", "reject", "hangup", USER_DATA}),
-        (Role.CALLEE, PartyState.ANSWERED, {"hangup", "send-dtmf", USER_DATA}),
+        (Role.CALLER, PartyState.SETUP, DIALLING),
+        (Role.CALLER, PartyState.PROCEEDING, DIALLING),
+        (Role.CALLER, PartyState.ANSWERED, TALKING),
+        (Role.CALLER, PartyState.HELD, ON_HOLD),
         (Role.CALLER, PartyState.DISCONNECTED, set()),
+        (Role.CALLEE, PartyState.SETUP, ALERTED),
+        (Role.CALLEE, PartyState.PROCEEDING, ALERTED),
+        (Role.CALLEE, PartyState.ANSWERED, TALKING),
+        (Role.CALLEE, PartyState.HELD, ON_HOLD),
         (Role.CALLEE, PartyState.GONE, set()),
     ],
 )
-def test_a_legs_role_and_state_tell_what_it_allows(role: Role, state: PartyState, allowed: set[str]) -> None:
-    """Only an alerted leg can be answered or rejected, only a live one anything at all."""
-    party = Party(id="leg", role=role, address=JANE, far=JOHN, created_at=0, state=state)
-    assert capabilities(party) == allowed
+def test_a_legs_role_and_state_tell_what_it_allows(role: Role, state: PartyState, expected: set[str]) -> None:
+    """Only an alerted leg can be answered or rejected, only a held one retrieved, an ended one nothing."""
+    assert allowed(replace(OWN, role=role, state=state), FAR) == expected
+
+
+def test_only_who_talks_with_somebody_can_lead_a_call_onwards() -> None:
+    """A caller whose own phone was picked up first cannot transfer while the far end rings."""
+    assert allowed(OWN, replace(FAR, state=PartyState.PROCEEDING)) == PICKED_UP
+    assert allowed(OWN, replace(FAR, state=PartyState.HELD)) == TALKING
+    assert allowed(replace(OWN, state=PartyState.HELD), replace(FAR, state=PartyState.SETUP)) == {
+        *ALWAYS,
+        "retrieve",
+    }
+
+
+def test_mute_is_a_switch() -> None:
+    """A muted leg can be unmuted, any other muted; a held one neither."""
+    assert allowed(replace(OWN, muted=True), FAR) == TALKING - {"mute"} | {"unmute"}
+    assert allowed(replace(OWN, muted=True, state=PartyState.HELD), FAR) == ON_HOLD
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [
+        (RecordingState.RECORDING, {"stop-recording", "pause-recording"}),
+        (RecordingState.PAUSED, {"stop-recording", "resume-recording"}),
+        (RecordingState.STOPPED, {"start-recording"}),
+    ],
+)
+def test_a_recording_allows_its_next_states(state: RecordingState, expected: set[str]) -> None:
+    """One that runs is paused or stopped, a paused one resumed or stopped; then another may start."""
+    recorded = replace(OWN, recordings=(Recording("1", RecordingState.STOPPED), Recording("2", state)))
+    assert allowed(recorded, FAR) == TALKING - {"start-recording"} | expected
+    assert allowed(replace(recorded, state=PartyState.HELD), FAR) == ON_HOLD
+
+
+def test_a_conference_is_cleared_by_anyone_and_thinned_by_its_owner() -> None:
+    """With three in the call everybody may clear it, and who made it may remove others."""
+    assert allowed(OWN, FAR, THIRD) == TALKING | {"clear"}
+    assert allowed(replace(OWN, owner=True), FAR, THIRD) == TALKING | {"clear", "remove-participant"}
+    assert allowed(replace(OWN, owner=True, state=PartyState.HELD), FAR, THIRD) == ON_HOLD | {
+        "clear",
+        "remove-participant",
+    }
+    ringing = replace(THIRD, state=PartyState.PROCEEDING)
+    assert "clear" not in allowed(ringing, OWN, FAR)
+    ended = replace(THIRD, state=PartyState.DISCONNECTED)
+    assert allowed(replace(OWN, owner=True), FAR, ended) == TALKING
+
+
+@pytest.mark.parametrize(
+    ("own", "other", "expected"),
+    [
+        (PartyState.ANSWERED, PartyState.SETUP, set()),
+        (PartyState.ANSWERED, PartyState.PROCEEDING, set()),
+        (PartyState.ANSWERED, PartyState.ANSWERED, {"merge"}),
+        (PartyState.ANSWERED, PartyState.HELD, {"merge", "swap"}),
+        (PartyState.HELD, PartyState.SETUP, set()),
+        (PartyState.HELD, PartyState.ANSWERED, {"merge", "swap"}),
+        (PartyState.HELD, PartyState.HELD, {"merge"}),
+    ],
+)
+def test_a_second_call_at_the_device_can_be_swapped_and_merged(
+    own: PartyState, other: PartyState, expected: set[str]
+) -> None:
+    """Two picked up calls merge; one held and one not swap, and then the held one is not just retrieved."""
+    alone = TALKING if own is PartyState.ANSWERED else ON_HOLD
+    if own is PartyState.HELD and other is PartyState.ANSWERED:
+        alone = alone - {"retrieve"}
+    leg = replace(OWN, state=own)
+    assert allowed(leg, FAR, beside=(line(other),)) == alone | expected
+
+
+@pytest.mark.parametrize(
+    ("parent", "consult", "expected"),
+    [
+        (PartyState.HELD, PartyState.SETUP, {"complete-transfer"}),
+        (PartyState.HELD, PartyState.ANSWERED, {"complete-transfer", "complete-conference", "merge", "swap"}),
+        (PartyState.ANSWERED, PartyState.HELD, {"complete-transfer", "complete-conference", "merge", "swap"}),
+        (PartyState.HELD, PartyState.PROCEEDING, {"complete-transfer"}),
+        (PartyState.ANSWERED, PartyState.SETUP, {"complete-transfer"}),
+    ],
+)
+def test_a_consult_call_completes_from_either_side(
+    parent: PartyState, consult: PartyState, expected: set[str]
+) -> None:
+    """While it is dialled it can only be a transfer; both calls list the same."""
+    two_calls = set(PAIRS)
+    of_parent = allowed(replace(OWN, state=parent), FAR, beside=(line(consult, consults="own"),))
+    asking = replace(OWN, state=consult, consults="second")
+    of_consult = allowed(asking, THIRD, beside=(line(parent),))
+    assert of_parent & two_calls == of_consult & two_calls == expected
+
+
+def test_a_transfer_leaves_somebody_who_talks() -> None:
+    """Where nobody of the two calls has been picked up yet, there is nobody to transfer."""
+    ringing = replace(FAR, state=PartyState.PROCEEDING)
+    held = replace(OWN, state=PartyState.HELD)
+    dialled = line(PartyState.SETUP, talking=False, consults="own")
+    assert "complete-transfer" not in allowed(held, ringing, beside=(dialled,))
+    assert "complete-transfer" in allowed(held, FAR, beside=(dialled,))
+
+
+def test_unrelated_calls_are_not_completed() -> None:
+    """A call that asks advice for another one is nothing to this one."""
+    beside = (line(PartyState.ANSWERED, consults="somebody else's"),)
+    assert allowed(replace(OWN, state=PartyState.HELD), FAR, beside=beside) & set(PAIRS) == {"merge", "swap"}
+
+
+def test_an_operation_on_two_calls_goes_with_the_right_one() -> None:
+    """Of several calls at the device, each operation goes with those it lists for."""
+    session = Session(id="call", account=ACCOUNT, type=CallType.INTERNAL, created_at=0, parties=(OWN, FAR))
+    assert pairs(Operation.SWAP, session, OWN, line(PartyState.HELD))
+    assert not pairs(Operation.SWAP, session, OWN, line(PartyState.ANSWERED))
+    assert not pairs(Operation.COMPLETE_TRANSFER, session, OWN, line(PartyState.HELD))
+
+
+def test_every_operation_has_its_law() -> None:
+    """Only a disposition is never listed."""
+    assert set(LAW) | UNLISTED == set(Operation)
+    assert {Operation.SET_DISPOSITION} == UNLISTED

@@ -12,8 +12,6 @@ from hypothesis import strategies as st
 from relay.calls.capabilities import Operation
 from relay.calls.commands import (
     DTMF,
-    MAX_NESTING,
-    MAX_USER_DATA,
     Answer,
     AttachUserData,
     DeleteUserData,
@@ -21,11 +19,10 @@ from relay.calls.commands import (
     Hangup,
     Reject,
     SendDtmf,
+    SetDisposition,
     UpdateUserData,
-    merged,
-    user_data_after,
-    user_data_fits,
 )
+from relay.calls.user_data import MAX_NESTING, MAX_USER_DATA, merged, user_data_after, user_data_fits
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
@@ -73,6 +70,12 @@ def test_deleting_one_key_or_all() -> None:
     assert user_data_after({"a": 1, "b": 2}, DeleteUserDataPair("a")) == {"b": 2}
     assert user_data_after({"b": 2}, DeleteUserDataPair("a")) == {"b": 2}
     assert user_data_after({"b": 2}, DeleteUserData()) == {}
+
+
+def test_a_disposition_is_a_pair_of_user_data() -> None:
+    """What came of a call is noted under a key of its own, or a given one."""
+    assert user_data_after({"a": 1}, SetDisposition("sold")) == {"a": 1, "DispositionCode": "sold"}
+    assert user_data_after({"k": 1}, SetDisposition("sold", "k")) == {"k": "sold"}
 
 
 @given(user_data, user_data)

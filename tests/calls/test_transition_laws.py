@@ -94,7 +94,7 @@ def test_final_states_are_final(life: tuple[Happening, ...]) -> None:
         for party in before.parties:
             if not party.live:
                 assert after.party(party.id) == party
-                assert capabilities(party) == frozenset()
+                assert capabilities(after, party) == frozenset()
     endings = Counter(event.party_id for event in events if event.kind == "ended")
     assert all(count == 1 for count in endings.values())
     for party_id in endings:

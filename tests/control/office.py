@@ -6,6 +6,8 @@ from typing import Any
 
 import msgspec
 
+from relay.calls import commands
+from relay.calls.capabilities import Operation
 from relay.calls.events import CallEvent
 from relay.calls.model import Party, Session
 from relay.control import Accepted, Control
@@ -21,6 +23,33 @@ ACCOUNT = "b11d749b-8eb7-4236-a068-3d94ba3860d6"
 OTHER_ACCOUNT = "5d2f1c6a-7a55-4f0e-9d0b-1f6f8e1a2b3c"
 START = 1_763_717_400_000
 OUTSIDE = "+12025550123"
+ELSEWHERE = "+12025550124"
+
+ACTIONS: dict[Operation, commands.Action] = {
+    Operation.ANSWER: commands.Answer(),
+    Operation.REJECT: commands.Reject(),
+    Operation.HANGUP: commands.Hangup(),
+    Operation.HOLD: commands.Hold(),
+    Operation.RETRIEVE: commands.Retrieve(),
+    Operation.MUTE: commands.Mute(),
+    Operation.UNMUTE: commands.Unmute(),
+    Operation.SEND_DTMF: commands.SendDtmf("1"),
+    Operation.SET_USER_DATA: commands.UpdateUserData({"k": 1}),
+    Operation.TRANSFER: commands.Transfer(ELSEWHERE),
+    Operation.CONFERENCE: commands.Conference(ELSEWHERE),
+    Operation.CONSULT: commands.Consult(ELSEWHERE),
+    Operation.COMPLETE_TRANSFER: commands.CompleteTransfer(),
+    Operation.COMPLETE_CONFERENCE: commands.CompleteConference(),
+    Operation.SWAP: commands.Swap("none"),
+    Operation.MERGE: commands.Merge("none"),
+    Operation.REMOVE_PARTICIPANT: commands.RemoveParticipant(OUTSIDE),
+    Operation.CLEAR: commands.Clear(),
+    Operation.START_RECORDING: commands.StartRecording(),
+    Operation.STOP_RECORDING: commands.StopRecording(),
+    Operation.PAUSE_RECORDING: commands.PauseRecording(),
+    Operation.RESUME_RECORDING: commands.ResumeRecording(),
+}
+"""Every operation that is listed, as it can be asked for."""
 
 
 class Office:

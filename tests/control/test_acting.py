@@ -6,9 +6,9 @@ import itertools
 
 import pytest
 
-from relay.calls.capabilities import Operation, capabilities
+from relay.calls import commands
+from relay.calls.capabilities import UNLISTED, Operation, capabilities
 from relay.calls.commands import (
-    MAX_USER_DATA,
     Action,
     Answer,
     AttachUserData,
@@ -17,18 +17,25 @@ from relay.calls.commands import (
     Hangup,
     Reject,
     SendDtmf,
+    SetDisposition,
     UpdateUserData,
 )
+from relay.calls.model import PartyState
+from relay.calls.user_data import MAX_USER_DATA
 from relay.errors import InvalidFieldError, NotAllowedNowError, NotParticipantError
-from tests.control.office import OUTSIDE, Office
+from tests.control.office import ACTIONS, OUTSIDE, Office
 
-ACTIONS: dict[Operation, Action] = {
-    Operation.ANSWER: Answer(),
-    Operation.REJECT: Reject(),
-    Operation.HANGUP: Hangup(),
-    Operation.SEND_DTMF: SendDtmf("1"),
-    Operation.SET_USER_DATA: UpdateUserData({"k": 1}),
+STATES: dict[str, tuple[Action, ...]] = {
+    "answered": (),
+    "held": (commands.Hold(),),
+    "muted": (commands.Mute(),),
+    "recorded": (commands.StartRecording(),),
+    "paused": (commands.StartRecording(), commands.PauseRecording()),
+    "conference": (commands.Conference(OUTSIDE),),
+    "consulting": (commands.Consult(OUTSIDE),),
+    "ended": (commands.Hangup(),),
 }
+"""What the caller asks for to get there, once the call is answered."""
 
 
 async def test_a_call_from_dialling_to_hanging_up(office: Office) -> None:
@@ -56,33 +63,57 @@ async def test_a_call_from_dialling_to_hanging_up(office: Office) -> None:
     assert await office.timers() == []
 
 
-@pytest.mark.parametrize("state", ["ringing", "own phone rings", "answered", "ended"])
-@pytest.mark.parametrize("operation", Operation)
+@pytest.mark.parametrize("state", ["ringing", "own phone rings", *STATES])
+@pytest.mark.parametrize("operation", sorted(set(Operation) - UNLISTED))
 async def test_an_operation_succeeds_exactly_when_it_is_listed(
     office: Office, state: str, operation: Operation
 ) -> None:
     """What a leg lists is accepted and told of; what it does not is refused with what it lists."""
     dialled = await office.dial(office.jane, "200", two_step=state == "own phone rings")
-    if state in ("answered", "ended"):
+    if state in STATES:
         await office.control.act(office.john, leg=(await office.callee(dialled)).id, action=Answer())
-    if state == "ended":
-        await office.control.act(office.jane, leg=dialled.party.id, action=Hangup())
+        for action in STATES[state]:
+            await office.control.act(office.jane, leg=dialled.party.id, action=action)
     for number, who in enumerate((office.jane, office.john)[: len(dialled.session.parties)]):
         session = await office.session(dialled.session.id)
         party, told = session.parties[number], len(await office.events())
-        allowed = capabilities(party)
+        beside = await office.control.beside(session, party)
+        allowed = capabilities(session, party, beside)
+        action = ACTIONS[operation]
+        if isinstance(action, commands.Merge | commands.Swap) and beside:
+            action = type(action)(beside[0].leg)
+        asking = office.control.act(who, leg=party.id, action=action)
         if not party.live:
             with pytest.raises(NotParticipantError):
-                await office.control.act(who, leg=party.id, action=ACTIONS[operation])
+                await asking
         elif operation not in allowed:
-            with pytest.raises(NotAllowedNowError) as refused:
-                await office.control.act(who, leg=party.id, action=ACTIONS[operation])
-            assert set(refused.value.allowed) == set(allowed)
+            with pytest.raises((NotAllowedNowError, NotParticipantError)) as refused:
+                await asking
+            if isinstance(refused.value, NotAllowedNowError):
+                assert set(refused.value.allowed) == set(allowed)
             assert await office.session(session.id) == session
         else:
-            await office.control.act(who, leg=party.id, action=ACTIONS[operation])
+            await asking
             assert len(await office.events()) > told
-            assert (await office.session(session.id)).version == session.version + 1
+            # Consulting from a call that is held already leaves that one as it is.
+            changes = operation is not Operation.CONSULT or party.state is not PartyState.HELD
+            assert (await office.session(session.id)).version == session.version + changes
+
+
+async def test_a_disposition_is_taken_whenever_and_never_listed(office: Office) -> None:
+    """During the call both legs are told of it; after the call it is kept in silence; others have no say."""
+    dialled = await office.dial(office.jane, "200")
+    await office.control.act(office.jane, leg=dialled.party.id, action=SetDisposition("sold"))
+    assert (await office.kinds())[-2:] == ["user_data 210", "user_data 200"]
+    await office.control.act(office.jane, leg=dialled.party.id, action=Hangup())
+    told = await office.events()
+    after = await office.control.act(office.jane, leg=dialled.party.id, action=SetDisposition("lost", "why"))
+    assert after.session.user_data == {"DispositionCode": "sold", "why": "lost"}
+    assert await office.session(after.session.id) == after.session
+    assert await office.events() == told
+    for who in (office.john, office.admin, office.mallory):
+        with pytest.raises(NotParticipantError):
+            await office.control.act(who, leg=dialled.party.id, action=SetDisposition("sold"))
 
 
 async def test_only_the_legs_user_may_operate_it(office: Office) -> None:

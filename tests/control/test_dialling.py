@@ -6,8 +6,9 @@ import asyncio
 
 import pytest
 
-from relay.calls.commands import MAX_USER_DATA, Hangup, UpdateUserData
+from relay.calls.commands import Hangup, UpdateUserData
 from relay.calls.model import CallType, PartyState
+from relay.calls.user_data import MAX_USER_DATA
 from relay.errors import DrainingError, InvalidFieldError, NotAllowedError, NotFoundError
 from relay.switch.simulator import PhoneAction
 from tests.control.office import ACCOUNT, OTHER_ACCOUNT, START, Office

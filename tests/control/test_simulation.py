@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from relay.calls.commands import MAX_USER_DATA, Answer, Hangup
+from relay.calls.commands import Answer, Hangup
 from relay.calls.model import CallType
+from relay.calls.user_data import MAX_USER_DATA
 from relay.errors import InvalidFieldError, NotAllowedError, NotAllowedNowError, NotFoundError
 from relay.journal.commit import Timer
 from relay.switch.simulator import PhoneAction

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from relay.calls.commands import LegAction
+from relay.calls.capabilities import capabilities
+from relay.calls.commands import LegAction, RemoveParticipant
 from relay.calls.events import CallEvent
-from relay.calls.happenings import Happening
+from relay.calls.happenings import Step
+from relay.calls.lines import beside, lines_of
 from relay.calls.model import Address, Party, Session
-from relay.calls.transitions import apply_all
-from relay.switch.protocol import Dial
+from relay.calls.transitions import apply_steps
+from relay.control import checks
+from relay.switch.protocol import Dial, Request, Route
 from relay.switch.simulator import PhoneAction, Simulator
 from tests.calls.calling import ACCOUNT
 
@@ -25,13 +28,13 @@ class Set(NamedTuple):
 
 
 class Exchange:
-    """One call. Times are milliseconds since it was placed."""
+    """Calls of one account: ``call``, then ``call-2`` and on. Times are milliseconds since the start."""
 
     def __init__(self, phones: dict[str, Set] | None = None, *, ring_timeout: float = 60) -> None:
         settings = phones or {}
         self.simulator = Simulator(lambda device: settings.get(device, Set()), ring_timeout=ring_timeout)
         self.now = 0
-        self.session: Session | None = None
+        self.sessions: dict[str, Session] = {}
         self.events: list[CallEvent] = []
 
     async def dial(
@@ -41,62 +44,129 @@ class Exchange:
         *,
         two_step: bool = False,
         user_data: dict[str, Any] | None = None,
-    ) -> None:
-        """Place the call."""
+        busy: bool = False,
+    ) -> Session:
+        """Place a call."""
         dial = Dial(
-            session_id="call",
+            session_id=self._new_id(),
             account=ACCOUNT,
             caller=caller,
             destination=destination,
+            to=Route(destination, refuses=busy),
             two_step=two_step,
             user_data=user_data or {},
         )
         self.happen(await self.simulator.place(dial))
+        return self.sessions[dial.session_id]
 
     @property
     def call(self) -> Session:
-        """The call as it stands."""
-        assert self.session is not None
-        return self.session
+        """The first call as it stands."""
+        return self.sessions["call"]
 
     @property
     def caller(self) -> Party:
-        """The caller's leg."""
+        """The first call's caller's leg."""
         return self.call.parties[0]
 
     @property
     def callee(self) -> Party:
-        """The callee's leg."""
+        """The first call's callee's leg."""
         return self.call.parties[1]
 
-    async def act(self, party: Party, action: LegAction) -> None:
-        """Ask something of the switch for a leg."""
-        self.happen(await self.simulator.act(self.call, party, action))
+    def legs(self, at: Address | None = None) -> list[Party]:
+        """Return the live legs, those at one address or all."""
+        return [
+            party
+            for session in self.sessions.values()
+            for party in session.parties
+            if party.live and at in (None, party.address)
+        ]
 
-    def press(self, party: Party, action: PhoneAction, digits: str = "") -> None:
-        """Do something at a leg's phone."""
-        self.happen(self.simulator.pressed(self.call, party, action, digits))
+    def leg(self, at: Address, number: int = 0) -> Party:
+        """Return a live leg at an address: the first, or a later one of several."""
+        return self.legs(at)[number]
 
-    def happen(self, happenings: Sequence[Happening]) -> tuple[CallEvent, ...]:
+    def session_of(self, leg: Party) -> Session:
+        """Return the session where the leg lives, or did last."""
+        holding = [session for session in self.sessions.values() if session.party(leg.id)]
+        return next((session for session in holding if _living(session, leg)), holding[-1])
+
+    def allowed(self, leg: Party) -> set[str]:
+        """Return what the leg lists."""
+        session = self.session_of(leg)
+        party = session.party(leg.id)
+        assert party is not None
+        return set(capabilities(session, party, beside(party, lines_of(self.sessions.values()))))
+
+    async def act(
+        self,
+        leg: Party,
+        action: LegAction,
+        *,
+        other: Party | None = None,
+        to: Address | None = None,
+        busy: bool = False,
+    ) -> tuple[CallEvent, ...]:
+        """Ask something of the switch for a leg; return what is told of it."""
+        session = self.session_of(leg)
+        party = session.party(leg.id)
+        assert party is not None
+        second = self.session_of(other) if other else None
+        request = Request(
+            session,
+            party,
+            action,
+            other=(second, second.party(other.id) or other) if other and second else None,
+            to=Route(to, refuses=busy) if to else None,
+            consult=self._new_id(),
+            target=checks.participant(session, party, action.participant)
+            if isinstance(action, RemoveParticipant)
+            else None,
+        )
+        return self.happen(await self.simulator.act(request))
+
+    def press(self, leg: Party, action: PhoneAction, digits: str = "") -> tuple[CallEvent, ...]:
+        """Do something at a leg's phone; return what is told of it."""
+        session = self.session_of(leg)
+        party = session.party(leg.id)
+        assert party is not None
+        return self.happen(self.simulator.pressed(session, party, action, digits))
+
+    def happen(self, steps: Sequence[Step]) -> tuple[CallEvent, ...]:
         """Apply what the switch says and keep the events."""
-        self.session, told = apply_all(self.session, happenings, START + self.now)
+        lines = lines_of(self.sessions.values())
+        self.sessions, told = apply_steps(self.sessions.values(), steps, START + self.now, lines=lines)
         self.events += told
         return told
 
     def fire(self) -> bool:
         """Go on to the next timer and let it elapse; False if none is left."""
-        timers = sorted(self.simulator.timers(self.call), key=lambda timer: (timer.due, timer.nonce))
+        timers = sorted(
+            (timer for session in self.sessions.values() for timer in self.simulator.timers(session)),
+            key=lambda timer: (timer.due, timer.nonce),
+        )
         if not timers:
             return False
         self.now = max(self.now, timers[0].due - START)
-        assert self.happen(self.simulator.elapsed(self.call, timers[0]))
+        assert self.happen(self.simulator.elapsed(self.sessions[timers[0].session], timers[0]))
         return True
 
     def run(self, until: int | None = None) -> None:
         """Let timers elapse, all of them or those due by then."""
-        while timers := self.simulator.timers(self.call):
-            if until is not None and min(timer.due for timer in timers) > START + until:
+        while dues := [
+            timer.due for session in self.sessions.values() for timer in self.simulator.timers(session)
+        ]:
+            if until is not None and min(dues) > START + until:
                 break
             self.fire()
         if until is not None:
             self.now = until
+
+    def _new_id(self) -> str:
+        return f"call-{len(self.sessions) + 1}" if self.sessions else "call"
+
+
+def _living(session: Session, leg: Party) -> bool:
+    found = session.party(leg.id)
+    return found is not None and found.live

@@ -66,7 +66,7 @@ class Calls:
         leg = own_leg(session, principal)
         if leg is None:
             raise NotAllowedError("Only who takes part in a call may operate it")
-        if name not in (allowed := listed(leg)):
+        if name not in (allowed := listed(session, leg)):
             raise NotAllowedNowError(name, allowed)
         action = chosen.action(**parameters)
         # Removing what is not there succeeds and is not told of: it changes nothing.

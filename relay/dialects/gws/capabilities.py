@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from functools import cache
 from typing import Final
 
 from relay.calls.capabilities import Operation, capabilities
-from relay.calls.model import Party, PartyState, Role
+from relay.calls.lines import Line
+from relay.calls.model import Party, PartyState, Role, Session
 from relay.dialects.gws.operations import CALL_OPERATIONS
 
 
@@ -17,6 +19,7 @@ class CallState(StrEnum):
     DIALING = "Dialing"
     RINGING = "Ringing"
     ESTABLISHED = "Established"
+    HELD = "Held"
     RELEASED = "Released"
 
 
@@ -30,6 +33,9 @@ _ORDER: Final[dict[CallState, tuple[str, ...]]] = {
     CallState.ESTABLISHED: (
         "UpdateUserData", "SendDtmf", "AttachUserData", "DeleteUserDataPair", "DeleteUserData", "Hangup",
     ),
+    CallState.HELD: (
+        "DeleteUserData", "AttachUserData", "DeleteUserDataPair", "Hangup", "UpdateUserData",
+    ),
     CallState.RELEASED: (),
 }  # fmt: skip
 
@@ -40,12 +46,17 @@ def call_state(party: Party) -> CallState:
         return CallState.RELEASED
     if party.state is PartyState.ANSWERED:
         return CallState.ESTABLISHED
+    if party.state is PartyState.HELD:
+        return CallState.HELD
     return CallState.DIALING if party.role is Role.CALLER else CallState.RINGING
 
 
-def listed(party: Party) -> tuple[str, ...]:
-    """Return the names of the operations the leg takes now; empty once it is released."""
-    return _names(call_state(party), capabilities(party))
+def listed(session: Session, party: Party, beside: Sequence[Line] = ()) -> tuple[str, ...]:
+    """Return the names of the operations the leg takes now; empty once it is released.
+
+    `beside` are the other live legs at its device.
+    """
+    return _names(call_state(party), capabilities(session, party, beside))
 
 
 @cache  # every event lists them, and there are few different lists

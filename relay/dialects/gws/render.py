@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
 
 from relay.calls.events import CallEvent, EventId, EventKind
+from relay.calls.lines import Line
 from relay.calls.model import Address, CallType, Party, Session
 from relay.dialects.gws import identifiers
 from relay.dialects.gws.capabilities import CallState, call_state, listed
@@ -26,6 +28,16 @@ NOTIFICATIONS: Final[dict[EventKind, str]] = {
     EventKind.ENDED: "StatusChange",
     EventKind.DTMF: "DtmfSent",
     EventKind.USER_DATA: "AttachedDataChanged",
+    EventKind.HELD: "StatusChange",
+    EventKind.RETRIEVED: "StatusChange",
+    EventKind.MUTED: "StatusChange",
+    EventKind.UNMUTED: "StatusChange",
+    EventKind.JOINED: "StatusChange",
+    EventKind.MOVED: "StatusChange",
+    EventKind.RECORDING: "CallRecordingStateChange",
+    EventKind.PARTICIPANTS: "ParticipantsUpdated",
+    EventKind.TRANSFERRED: "ParticipantsUpdated",
+    EventKind.FAILED: "Error",
 }
 """The ``notificationType`` of each kind GWS tells of."""
 
@@ -58,7 +70,7 @@ def renderer(base_url: str) -> Renderer:
             return None
         data: dict[str, Any] = {
             "notificationType": notification,
-            "call": call(event.session, party, event.time, api),
+            "call": call(event.session, party, event.time, api, event.beside),
             "phoneNumber": party.address.number,
         }
         if event.kind is not EventKind.USER_DATA:
@@ -70,10 +82,11 @@ def renderer(base_url: str) -> Renderer:
     return render
 
 
-def call(session: Session, party: Party, now: int, api: str) -> dict[str, Any]:
+def call(session: Session, party: Party, now: int, api: str, beside: Sequence[Line] = ()) -> dict[str, Any]:
     """Return the call object of a leg at one of our devices.
 
-    `now` is in milliseconds since the epoch; `api` is the absolute URL that ends in ``/api/v2``.
+    `now` is in milliseconds since the epoch; `api` is the absolute URL that ends in ``/api/v2``; `beside` are
+    the other live legs at the device.
     """
     call_id = identifiers.call_id(session.id)
     state = call_state(party)
@@ -89,7 +102,7 @@ def call(session: Session, party: Party, now: int, api: str) -> dict[str, Any]:
         shown["ani"] = party.caller.number
     shown["dnis"] = party.callee.number
     shown["callType"] = _CALL_TYPES[session.type]
-    shown["capabilities"] = listed(party)
+    shown["capabilities"] = listed(session, party, beside)
     if session.user_data:
         shown["userData"] = session.user_data
     until = now if party.ended_at is None else party.ended_at

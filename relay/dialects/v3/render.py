@@ -21,6 +21,15 @@ TYPES: dict[EventKind, str] = {
     EventKind.ESTABLISHED: "call.leg.answered",
     EventKind.DTMF: "call.leg.dtmf",
     EventKind.USER_DATA: "call.leg.user_data",
+    EventKind.HELD: "call.leg.held",
+    EventKind.RETRIEVED: "call.leg.retrieved",
+    EventKind.MUTED: "call.leg.muted",
+    EventKind.UNMUTED: "call.leg.unmuted",
+    EventKind.RECORDING: "call.leg.recording",
+    EventKind.PARTICIPANTS: "call.leg.participants",
+    EventKind.FAILED: "call.leg.participants",
+    EventKind.TRANSFERRED: "call.leg.transferred",
+    EventKind.JOINED: "call.leg.transferred",
     EventKind.ENDED: "call.leg.hungup",
 }
 """The event type of each kind v3 shows; it shows exactly the kinds that number a leg."""
@@ -29,6 +38,7 @@ STATES: dict[PartyState, str] = {
     PartyState.SETUP: "ringing",
     PartyState.PROCEEDING: "ringing",
     PartyState.ANSWERED: "answered",
+    PartyState.HELD: "held",
     PartyState.DISCONNECTED: "hungup",
     PartyState.GONE: "hungup",
 }

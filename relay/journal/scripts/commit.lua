@@ -1,9 +1,10 @@
 -- Commit changes of sessions of one account, with the events that tell of them.
 --
--- EVALSHA commit 4+n+m  events log live timers  call*n  leg*m
+-- EVALSHA commit 4+n+m+k  events log live timers  call*n  leg*m  device*k
 --         nonce ended_ttl_ms account
 --         n  (session expected_version record is_live)*n
 --         m  (session ttl_ms)*m
+--         k  (field line)*k     no line: the leg is no longer there
 --         e  (event)*e
 --         t  (due_ms timer)*t
 --         d  (timer)*d
@@ -18,6 +19,7 @@
 -- timers       zset    (type)               timers in, done ones out
 -- call:<id>    hash    version nonces       version record nonces; expiry once ended
 -- leg:<id>     string                       session id; expiry once ended
+-- device:<id>  hash    (type)               live legs at the device in, others out
 
 local NONCES_KEPT = 16
 
@@ -61,6 +63,11 @@ local legs = {}
 for i = 1, tonumber(take()) do
   legs[i] = {key = KEYS[4 + #changes + i], session = take(), ttl = take()}
 end
+local lines = {}
+for i = 1, tonumber(take()) do
+  lines[i] = {device = KEYS[4 + #changes + #legs + i], field = take(), line = take()}
+  redis.call('HLEN', lines[i].device)
+end
 
 -- Write. The events go first: should the store refuse to write at all, it does so here.
 local done = {0}
@@ -96,6 +103,13 @@ for _, leg in ipairs(legs) do
     redis.call('SET', leg.key, leg.session)
   else
     redis.call('SET', leg.key, leg.session, 'PX', leg.ttl)
+  end
+end
+for _, line in ipairs(lines) do
+  if line.line == '' then
+    redis.call('HDEL', line.device, line.field)
+  else
+    redis.call('HSET', line.device, line.field, line.line)
   end
 end
 

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import assert_never
+from typing import Any, Final, assert_never
 
-from relay.calls.commands import Answer, Hangup, LegAction, Reject, SendDtmf
 from relay.calls.happenings import (
     CallPlaced,
     DtmfSent,
     Happening,
     LegAnswered,
     LegEnded,
+    LegHeld,
     LegMade,
+    LegRetrieved,
     LegRinging,
 )
 from relay.calls.identifiers import leg_id
-from relay.calls.model import Address, Cause, Party, Role, Session, call_type
-from relay.switch.protocol import Dial
+from relay.calls.model import Address, Cause, Party, PartyState, Role, Session, call_type
+from relay.switch.protocol import Dial, Route
 from relay.switch.simulator.phones import Move, rings
 
 Happenings = tuple[Happening, ...]
@@ -30,19 +31,23 @@ class PhoneAction(StrEnum):
     REJECT = "reject"
     BUSY = "busy"
     HANGUP = "hangup"
+    HOLD = "hold"
+    RETRIEVE = "retrieve"
     DTMF = "dtmf"
 
 
-_PRESSED: dict[PhoneAction, Move] = {
+_PRESSED: Final[dict[PhoneAction, Move]] = {
     PhoneAction.ANSWER: Move.ANSWER,
     PhoneAction.REJECT: Move.REJECT,
     PhoneAction.BUSY: Move.BUSY,
     PhoneAction.HANGUP: Move.HANG_UP,
 }
 
-_WHILE_RINGING = frozenset({PhoneAction.ANSWER, PhoneAction.REJECT, PhoneAction.BUSY, PhoneAction.HANGUP})
-_OTHERWISE = frozenset({PhoneAction.HANGUP, PhoneAction.DTMF})
-_NOTHING: frozenset[PhoneAction] = frozenset()
+_WHILE_RINGING: Final = frozenset(_PRESSED)
+_WHILE_CALLING: Final = frozenset({PhoneAction.HANGUP, PhoneAction.DTMF})
+_WHILE_TALKING: Final = frozenset({PhoneAction.HANGUP, PhoneAction.DTMF, PhoneAction.HOLD})
+_ON_HOLD: Final = frozenset({PhoneAction.HANGUP, PhoneAction.RETRIEVE})
+_NOTHING: Final[frozenset[PhoneAction]] = frozenset()
 
 
 def placed(dial: Dial) -> Happenings:
@@ -59,16 +64,21 @@ def placed(dial: Dial) -> Happenings:
     )
     if dial.two_step:
         return (call,)
-    return (call, *_alerted(dial.session_id, dial.destination, dial.caller))
+    to = dial.to
+    if to.address.device_id == dial.caller.device_id and to.address.ours:
+        to = Route(to.address, refuses=True)
+    return (call, *alerted(made(dial.session_id, 2, to, dial.shown_as or dial.caller), to))
 
 
-def moved(session: Session, party: Party, move: Move) -> Happenings:
-    """Return what happens when the leg's phone does this."""
+def moved(session: Session, party: Party, move: Move, to: Route) -> Happenings:
+    """Return what happens when the leg's phone does this; ``to`` is where the one it calls is found."""
     match move:
         case Move.ANSWER:
             picked_up = LegAnswered(leg=party.id)
             if party.role is Role.CALLER:
-                return (picked_up, *_alerted(session.id, party.far, party.address))
+                to = reached(session, to)
+                callee = made(session.id, len(session.parties) + 1, to, party.address)
+                return (picked_up, *alerted(callee, to))
             return (picked_up,)
         case Move.BUSY:
             return (LegEnded(leg=party.id, cause=Cause.BUSY),)
@@ -82,35 +92,49 @@ def moved(session: Session, party: Party, move: Move) -> Happenings:
             assert_never(move)
 
 
-def acted(session: Session, party: Party, action: LegAction) -> Happenings:
-    """Return what happens when the leg's user asks this of the switch."""
-    match action:
-        case Answer():
-            return moved(session, party, Move.ANSWER)
-        case Reject():
-            return moved(session, party, Move.REJECT)
-        case Hangup():
-            return moved(session, party, Move.HANG_UP)
-        case SendDtmf():
-            return (DtmfSent(leg=party.id, digits=action.digits),)
-        case _:
-            assert_never(action)
-
-
 def possible(session: Session, party: Party) -> frozenset[PhoneAction]:
     """Return what can be done at the leg's phone now; nothing once the leg has ended."""
     if not party.live:
         return _NOTHING
-    return _WHILE_RINGING if rings(session, party) else _OTHERWISE
+    if party.state is PartyState.ANSWERED:
+        return _WHILE_TALKING
+    if party.state is PartyState.HELD:
+        return _ON_HOLD
+    return _WHILE_RINGING if rings(session, party) else _WHILE_CALLING
 
 
-def pressed(session: Session, party: Party, action: PhoneAction, digits: str) -> Happenings:
+def pressed(session: Session, party: Party, action: PhoneAction, digits: str, to: Route) -> Happenings:
     """Return what happens when this is done at the leg's phone; ``digits`` is for dtmf alone."""
-    if action is PhoneAction.DTMF:
-        return (DtmfSent(leg=party.id, digits=digits),)
-    return moved(session, party, _PRESSED[action])
+    match action:
+        case PhoneAction.DTMF:
+            return (DtmfSent(leg=party.id, digits=digits),)
+        case PhoneAction.HOLD:
+            return (LegHeld(leg=party.id),)
+        case PhoneAction.RETRIEVE:
+            return (LegRetrieved(leg=party.id),)
+        case _:
+            return moved(session, party, _PRESSED[action], to)
 
 
-def _alerted(session_id: str, callee: Address, caller: Address) -> Happenings:
-    leg = leg_id(session_id, 2)
-    return (LegMade(leg=leg, address=callee, far=caller), LegRinging(leg=leg))
+def reached(session: Session, to: Route) -> Route:
+    """Return a route as the call finds it: a phone of ours that is in it already takes no second leg."""
+    inside = any(
+        party.live and party.ours and party.address.device_id == to.address.device_id
+        for party in session.parties
+    )
+    return Route(to.address, refuses=True) if inside else to
+
+
+def made(session_id: str, ordinal: int, to: Route, far: Address, **options: Any) -> LegMade:
+    """Return the making of a session's leg where the route leads, with `far` at its other end."""
+    return LegMade(leg=leg_id(session_id, ordinal), address=to.address, far=far, **options)
+
+
+def alerted(callee: LegMade, to: Route) -> Happenings:
+    """Return the making of a leg and what comes of it at once: it rings, or is busy."""
+    return (callee, outcome(callee, to))
+
+
+def outcome(callee: LegMade, to: Route) -> Happening:
+    """Return what comes of a leg at once when it is made."""
+    return LegEnded(leg=callee.leg, cause=Cause.BUSY) if to.refuses else LegRinging(leg=callee.leg)

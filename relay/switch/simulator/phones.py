@@ -15,6 +15,9 @@ EXTERNAL_DELAY: Final = 200
 HANG_UP_AFTER: Final = 1000
 """Milliseconds after which the test number that hangs up by itself does so, counted from its answer."""
 
+LEFT_ALONE: Final = 30_000
+"""Milliseconds after which outside phones hang up that a transfer left with each other: nobody else can."""
+
 _FICTIONAL: Final = re.compile(r"\+1[2-9][0-9]{2}555(01[0-9]{2})")
 """Numbers of the North American plan that are never given to anyone: 555-0100 to 555-0199 of any area."""
 
@@ -79,7 +82,7 @@ def next_move(session: Session, party: Party, phones: Phones, ring_timeout: int)
         given_up = NextMove(Move.NO_ANSWER, party.created_at + ring_timeout)
         own = _while_ringing(party, phones)
         return own if own is not None and own.due < given_up.due else given_up
-    return _once_answered(party)
+    return _once_answered(session, party)
 
 
 def _while_ringing(party: Party, phones: Phones) -> NextMove | None:
@@ -93,12 +96,16 @@ def _while_ringing(party: Party, phones: Phones) -> NextMove | None:
     return NextMove(Move.ANSWER, party.created_at + round(delay * 1000)) if delay is not None else None
 
 
-def _once_answered(party: Party) -> NextMove | None:
-    if party.ours or party.role is Role.CALLER or party.state is not PartyState.ANSWERED:
+def _once_answered(session: Session, party: Party) -> NextMove | None:
+    if party.ours or party.answered_at is None or not party.present:
         return None
-    if party.answered_at is None or _fictional_end(party) != _HANGS_UP:
+    if party.role is Role.CALLEE and _fictional_end(party) == _HANGS_UP:
+        return NextMove(Move.HANG_UP, party.answered_at + HANG_UP_AFTER)
+    ours = [other for other in session.parties if other.ours]
+    if any(other.live for other in ours):
         return None
-    return NextMove(Move.HANG_UP, party.answered_at + HANG_UP_AFTER)
+    alone_since = max((other.ended_at or 0 for other in ours), default=party.answered_at)
+    return NextMove(Move.HANG_UP, alone_since + LEFT_ALONE)
 
 
 def _fictional_end(party: Party) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from relay.calls.commands import LegAction
+from relay.calls.happenings import Step
 from relay.calls.model import Party, Session
 from relay.journal.commit import Timer
-from relay.switch.protocol import Dial
+from relay.switch.protocol import Dial, Request, Route
 from relay.switch.simulator import moves
-from relay.switch.simulator.moves import Happenings, PhoneAction
+from relay.switch.simulator.acts import Steps, acted
+from relay.switch.simulator.moves import PhoneAction
 from relay.switch.simulator.phones import Move, Phones, next_move
 
 
@@ -26,13 +27,13 @@ class Simulator:
     def __repr__(self) -> str:
         return f"<Simulator ring_timeout={self._ring_timeout / 1000:g} s>"
 
-    async def place(self, dial: Dial) -> Happenings:
+    async def place(self, dial: Dial) -> Steps:
         """Place a call; see `Switch.place`."""
-        return moves.placed(dial)
+        return tuple(Step(dial.session_id, happening) for happening in moves.placed(dial))
 
-    async def act(self, session: Session, party: Party, action: LegAction) -> Happenings:
+    async def act(self, request: Request) -> Steps:
         """Carry out what a leg's user asks; see `Switch.act`."""
-        return moves.acted(session, party, action)
+        return acted(request)
 
     def timers(self, session: Session) -> tuple[Timer, ...]:
         """Return one timer for each leg whose phone is going to do something by itself."""
@@ -52,20 +53,32 @@ class Simulator:
                 )
         return tuple(timers)
 
-    def elapsed(self, session: Session, timer: Timer) -> Happenings:
-        """Return what a timer brings that fell due; nothing if its leg is past it."""
+    def elapsed(self, session: Session, timer: Timer, to: Route | None = None) -> Steps:
+        """Return what a timer brings that fell due; nothing if its leg is past it.
+
+        ``to`` is where the one is found whom the leg calls; by default at the number that was dialled.
+        """
         party = session.party(timer.leg)
         if party is None:
             return ()
         coming = next_move(session, party, self._phones, self._ring_timeout)
         if coming is None or coming.move != timer.action:
             return ()
-        return moves.moved(session, party, Move(coming.move))
+        happenings = moves.moved(session, party, Move(coming.move), to or Route(party.far))
+        return tuple(Step(session.id, happening) for happening in happenings)
 
     def possible(self, session: Session, party: Party) -> frozenset[PhoneAction]:
         """Return what can be done at the leg's phone now."""
         return moves.possible(session, party)
 
-    def pressed(self, session: Session, party: Party, action: PhoneAction, digits: str = "") -> Happenings:
-        """Return what happens when this is done at the leg's phone."""
-        return moves.pressed(session, party, action, digits)
+    def pressed(
+        self,
+        session: Session,
+        party: Party,
+        action: PhoneAction,
+        digits: str = "",
+        to: Route | None = None,
+    ) -> Steps:
+        """Return what happens when this is done at the leg's phone; ``to`` is as in `elapsed`."""
+        happenings = moves.pressed(session, party, action, digits, to or Route(party.far))
+        return tuple(Step(session.id, happening) for happening in happenings)

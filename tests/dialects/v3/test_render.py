@@ -104,7 +104,8 @@ def test_an_answered_call_that_ends_is_told_leg_by_leg() -> None:
 def test_every_cause_has_a_word(cause: Cause) -> None:
     """They are published, so they never change."""
     event = shown(*UP_TO_RINGING, LegEnded(leg="l2", cause=cause))[-1]
-    assert event["hangup"]["cause"] in ("normal", "busy", "no_answer", "rejected", "canceled", "failed")
+    published = ("normal", "busy", "no_answer", "rejected", "canceled", "failed", "transferred")
+    assert event["hangup"]["cause"] in published
 
 
 def test_outside_ends_show_as_numbers_and_have_no_events() -> None:

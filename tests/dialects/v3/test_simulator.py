@@ -65,7 +65,7 @@ async def test_what_a_phone_cannot_do_now_is_refused(face: Face) -> None:
     """An answered phone cannot be answered; an ended one can do nothing."""
     leg = (await inbound(face)).body["parties"][1]["id"]
     await face.request("POST", f"/simulator/parties/{leg}/answer")
-    for expected in (["dtmf", "hangup"], []):
+    for expected in (["dtmf", "hangup", "hold"], []):
         refused = await face.request("POST", f"/simulator/parties/{leg}/answer")
         assert (refused.status, refused.code) == (409, "not_allowed_now")
         assert refused.body["allowed"] == expected

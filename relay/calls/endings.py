@@ -1,0 +1,88 @@
+"""How legs and calls end: who goes with whom, and for what cause. Pure."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from relay.calls.events import EventKind
+from relay.calls.model import Cause, Party, PartyState, Peer, Recording, RecordingState, Role, Session
+from relay.calls.telling import Telling
+
+
+def end_leg(call: Telling, party: Party, cause: Cause | None, by: str | None = None) -> None:
+    """End a live leg, and with it all others unless enough stay to go on.
+
+    Without a cause it follows from who did it, and when. ``by`` is the extension of who had it ended, where
+    that is not its own user.
+    """
+    if by is None and cause in (None, Cause.REJECTED):
+        by = party.address.extension
+    found = cause or _cause_of_release(call.session, party)
+    _release(call, party, found, by)
+    if not goes_on(call.session):
+        for other in call.session.participants(party):
+            _release(call, other, found, by)
+        return
+    for other in call.session.participants(party):
+        if party.added_by == other.id and not party.present:
+            call.tell(EventKind.FAILED, other, {"participant": party.address.number, "cause": found.value})
+        else:
+            call.tell(EventKind.PARTICIPANTS, other)
+
+
+def end_all(call: Telling, party: Party) -> None:
+    """End every leg at the wish of one of them, that one first."""
+    for ending in (party, *call.session.participants(party)):
+        _release(call, ending, Cause.NORMAL, party.address.extension)
+
+
+def leave(call: Telling, party: Party, peer: Peer | None) -> None:
+    """End a leg whose call goes on without it, there with its peer where it has one."""
+    if peer is not None:
+        party = replace(party, peer=peer)
+        call.tell(EventKind.GONE, party)
+        party = call.session.party(party.id) or party
+    _release(call, party, Cause.TRANSFERRED, party.address.extension)
+
+
+def move_away(call: Telling, party: Party, to: str) -> None:
+    """Take a leg out of a session because it goes on in another; its numbering goes with it."""
+    peer = Peer(to, party.id)
+    call.tell(EventKind.GONE, replace(party, peer=peer))
+    gone = replace(party, peer=peer, state=PartyState.GONE, cause=Cause.TRANSFERRED, ended_at=call.now)
+    call.tell(EventKind.MOVED, gone)
+
+
+def settle(call: Telling) -> None:
+    """End a session that was joined if nobody is left in it to talk with."""
+    if not goes_on(call.session):
+        for party in call.session.parties:
+            if party.live:
+                _release(call, party, Cause.NORMAL, None)
+
+
+def goes_on(session: Session) -> bool:
+    """Tell whether the live legs make a call: two or more, and not all of them still to answer."""
+    live = [party for party in session.parties if party.live]
+    return len(live) > 1 and any(party.present for party in live)
+
+
+def _cause_of_release(session: Session, party: Party) -> Cause:
+    """Tell why a leg that was simply released ended: it depends on who did it, and on the others' states."""
+    if party.role is Role.CALLEE and not party.present:
+        return Cause.REJECTED
+    if party.present and any(other.present for other in session.participants(party)):
+        return Cause.NORMAL
+    return Cause.CANCELED
+
+
+def _release(call: Telling, party: Party, cause: Cause, by: str | None) -> None:
+    ended = replace(
+        party,
+        state=PartyState.DISCONNECTED,
+        cause=cause,
+        ended_by=by,
+        ended_at=call.now,
+        recordings=tuple(Recording(one.id, RecordingState.STOPPED) for one in party.recordings),
+    )
+    call.tell(EventKind.ENDED, ended)

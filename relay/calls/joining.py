@@ -1,0 +1,121 @@
+"""How calls grow and come together: a leg added, a leg's place taken, two calls made one. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec.structs import replace
+
+from relay.calls.endings import leave, move_away, settle
+from relay.calls.events import EventKind
+from relay.calls.happenings import LegMade
+from relay.calls.model import Address, Party, PartyState, Peer, Role
+from relay.calls.telling import Telling
+from relay.calls.user_data import merged, user_data_fits
+
+
+def add_leg(call: Telling, inviter: Party, made: LegMade) -> None:
+    """Add a leg to the call of a leg that holds a conference by it."""
+    others = [other.id for other in call.session.participants(inviter)]
+    _make(call, made, inviter.id)
+    call.tell(EventKind.PARTICIPANTS, replace(inviter, owner=True))
+    for other in _live(call, others):
+        call.tell(EventKind.PARTICIPANTS, other)
+
+
+def transfer(call: Telling, leaver: Party, target: LegMade) -> None:
+    """Put a new leg in the place of one that leaves."""
+    remaining = [other.id for other in call.session.participants(leaver)]
+    leave(call, leaver, None)
+    _make(call, target, leaver.id)
+    _turn_to(call, remaining, [target.address])
+    settle(call)
+
+
+def join(call: Telling, own: Party, donor: Telling, other: Party, *, leaves: bool) -> None:
+    """Bring the legs of a donor session into a call, where a device has a leg in both.
+
+    Its leg leaves the donor, and the call too if this is a transfer; if not, it talks on here with everybody.
+    Nothing happens unless both legs are live.
+    """
+    if not (own.live and other.live):
+        return
+    stayed = [party.id for party in call.session.participants(own)]
+    comers = [party.id for party in donor.session.participants(other)]
+    here, there = Peer(call.session.id, own.id), Peer(donor.session.id, other.id)
+    if leaves:
+        leave(call, own, there)
+    leave(donor, other, here)
+    moved = _move(donor, call, comers)
+    if not leaves:
+        _host(call, own.id)
+    _merge_user_data(call, donor)
+    addresses = [party.address for party in _live(call, stayed)]
+    for party in moved:
+        call.put(replace(party, far=addresses[0] if leaves and len(addresses) == 1 else party.far))
+    call.tell_each(EventKind.JOINED, _live(call, [party.id for party in moved]))
+    if leaves:
+        _turn_to(call, stayed, [party.address for party in moved])
+    else:
+        call.tell_each(EventKind.PARTICIPANTS, _live(call, [own.id, *stayed]))
+    settle(call)
+
+
+def _make(call: Telling, made: LegMade, added_by: str) -> None:
+    call.put_user_data(merged(call.session.user_data, made.user_data))
+    party = Party(
+        id=made.leg,
+        role=Role.CALLEE,
+        address=made.address,
+        far=made.far,
+        created_at=call.now,
+        added_by=added_by,
+        command_id=call.story.command_id,
+    )
+    if party.ours:
+        call.tell(EventKind.SETUP, party)
+    else:
+        call.put(party)
+
+
+def _turn_to(call: Telling, stayed: Sequence[str], comers: Sequence[Address]) -> None:
+    """Tell those who stayed of whom they have at the other end now."""
+    for party in _live(call, stayed):
+        far = comers[0] if len(stayed) == len(comers) == 1 else party.far
+        call.tell(EventKind.TRANSFERRED, replace(party, far=far))
+
+
+def _move(donor: Telling, call: Telling, legs: Sequence[str]) -> list[Party]:
+    """Take legs out of a donor; one whose device has a leg in the call already has no place there."""
+    moved = []
+    taken = {party.address.device_id for party in call.session.parties if party.live and party.ours}
+    for party in _live(donor, legs):
+        if party.address.device_id in taken:
+            leave(donor, party, None)
+        else:
+            move_away(donor, party, call.session.id)
+            moved.append(party)
+    return moved
+
+
+def _host(call: Telling, leg: str) -> None:
+    """Have a leg hold the conference it has made, and talk if it was held."""
+    [own] = _live(call, [leg])
+    own = replace(own, owner=True)
+    if own.state is PartyState.HELD:
+        call.tell(EventKind.RETRIEVED, replace(own, state=PartyState.ANSWERED))
+    else:
+        call.put(own)
+
+
+def _merge_user_data(call: Telling, donor: Telling) -> None:
+    """Keep what either call carried, the call's own first; where that is too much, its own alone."""
+    both = merged(donor.session.user_data, call.session.user_data)
+    if both != call.session.user_data and user_data_fits(both):
+        call.put_user_data(both)
+
+
+def _live(call: Telling, legs: Sequence[str]) -> list[Party]:
+    """Return those of the legs that live, as they stand."""
+    found = (call.session.party(leg) for leg in legs)
+    return [party for party in found if party is not None and party.live]

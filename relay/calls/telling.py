@@ -1,0 +1,116 @@
+"""Sessions on their way through what happens to them, with the events told so far."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from msgspec.structs import replace
+
+from relay.calls.events import NUMBERING, CallEvent, EventKind
+from relay.calls.lines import Line, Lines, line_of
+from relay.calls.model import Party, Session
+
+
+class Story:
+    """Everything one change does, to however many sessions, told in one order."""
+
+    def __init__(self, sessions: Iterable[Session], lines: Lines, now: int, traceparent: str | None) -> None:
+        self.sessions = {session.id: session for session in sessions}
+        self.events: list[CallEvent] = []
+        self.now = now
+        self.command_id: str | None = None
+        self._traceparent = traceparent
+        self._lines = lines
+
+    def __repr__(self) -> str:
+        return f"<Story of {', '.join(self.sessions)}: {len(self.events)} events>"
+
+    def call(self, session_id: str) -> Telling:
+        """Return a hand on one of the sessions."""
+        return Telling(self, session_id)
+
+    def beside(self, party: Party) -> tuple[Line, ...]:
+        """Return the other legs at the leg's device, those of the sessions told of as they stand now."""
+        device = party.address.device_id
+        if device is None:
+            return ()
+        elsewhere = (line for line in self._lines.get(device, ()) if line.session not in self.sessions)
+        here = (
+            line_of(session, other)
+            for session in self.sessions.values()
+            for other in session.participants(party)
+            if other.address.device_id == device
+        )
+        return (*elsewhere, *here)
+
+    def tell(self, session: Session, kind: EventKind, party: Party, details: dict[str, Any]) -> None:
+        """Add an event of the session as it now stands."""
+        self.events.append(
+            CallEvent(
+                kind=kind,
+                session=session,
+                party_id=party.id,
+                time=self.now,
+                leg_sequence=party.sequence,
+                session_sequence=session.sequence,
+                command_id=self.command_id,
+                traceparent=self._traceparent,
+                details=details,
+                beside=self.beside(party),
+            )
+        )
+
+
+class Telling:
+    """One session of a story, changed leg by leg."""
+
+    __slots__ = ("_id", "_story")
+
+    def __init__(self, story: Story, session_id: str) -> None:
+        self._story = story
+        self._id = session_id
+
+    def __repr__(self) -> str:
+        return f"<Telling {self._id} of {self._story!r}>"
+
+    @property
+    def session(self) -> Session:
+        """The session as it stands."""
+        return self._story.sessions[self._id]
+
+    @property
+    def story(self) -> Story:
+        """What the session is changed in."""
+        return self._story
+
+    @property
+    def now(self) -> int:
+        """When all this happens, in milliseconds since the epoch."""
+        return self._story.now
+
+    def put(self, party: Party) -> None:
+        """Change or add a leg without a word."""
+        self._set(replace(self.session.with_party(party), changed_at=self.now))
+
+    def put_user_data(self, user_data: dict[str, Any]) -> None:
+        """Change the session's user data without a word."""
+        self._set(replace(self.session, user_data=user_data, changed_at=self.now))
+
+    def tell(self, kind: EventKind, party: Party, details: dict[str, Any] | None = None) -> None:
+        """Put the changed leg into the session, number the event, and tell of it if anyone can see it."""
+        numbering = NUMBERING[kind]
+        if numbering.leg and party.ours:
+            party = replace(party, sequence=party.sequence + 1)
+        session = self.session.with_party(party)
+        self._set(replace(session, sequence=session.sequence + numbering.session, changed_at=self.now))
+        if numbering.tells_of(party):
+            self._story.tell(self.session, kind, party, details or {})
+
+    def tell_each(self, kind: EventKind, parties: Iterable[Party]) -> None:
+        """Tell the same of several legs, each as it is."""
+        for party in parties:
+            self.tell(kind, party)
+
+    def _set(self, session: Session) -> None:
+        self._story.sessions[self._id] = session

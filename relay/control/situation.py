@@ -1,0 +1,60 @@
+"""What a change starts from: sessions as read at one moment, and what is at the devices they concern."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+from relay.calls.devices import DeviceState
+from relay.calls.lines import Line, beside
+from relay.calls.model import Address, Party, Role, Session
+from relay.journal.journal import Journal
+from relay.switch.protocol import Route
+
+MAX_FORWARDS: Final = 5
+"""Devices that one call is forwarded by at most; whoever sets up a longer chain, or a ring, is busy."""
+
+
+class Situation:
+    """Sessions of one account with the state of their devices, each read once, when first needed."""
+
+    def __init__(self, journal: Journal, account: str, sessions: Iterable[Session]) -> None:
+        self._journal = journal
+        self._account = account
+        self._devices: dict[str, DeviceState] = {}
+        self.sessions: Mapping[str, Session] = {session.id: session for session in sessions}
+
+    def __repr__(self) -> str:
+        return f"<Situation sessions={len(self.sessions)} devices={len(self._devices)}>"
+
+    @property
+    def lines(self) -> dict[str, Sequence[Line]]:
+        """The live legs at the devices read so far."""
+        return {device: state.lines for device, state in self._devices.items()}
+
+    def beside(self, party: Party) -> tuple[Line, ...]:
+        """Return the other live legs at the device of a leg of these sessions."""
+        return beside(party, self.lines)
+
+    async def read(self, *addresses: Address) -> None:
+        """Read the devices of the sessions' live legs and of further addresses."""
+        live = (party for session in self.sessions.values() for party in session.parties if party.live)
+        wanted = {address.device_id for address in (*addresses, *(party.address for party in live))}
+        missing = [device for device in wanted if device is not None and device not in self._devices]
+        self._devices |= await self._journal.device_states(self._account, missing)
+
+    async def route(self, address: Address) -> Route:
+        """Return where a call for an address arrives: forwarding followed, do-not-disturb heeded."""
+        for _ in range(MAX_FORWARDS + 1):
+            await self.read(address)
+            state = self._devices.get(address.device_id or "", DeviceState())
+            if state.settings.forward_to is None:
+                return Route(address, refuses=state.settings.do_not_disturb)
+            address = state.settings.forward_to
+        return Route(address, refuses=True)
+
+    async def route_onwards(self, session: Session, party: Party) -> Route | None:
+        """Return where the one is found whom a leg calls once it is picked up; None if it calls nobody."""
+        if session.two_step and party.role is Role.CALLER and not party.present:
+            return await self.route(party.far)
+        return None
