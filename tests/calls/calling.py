@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from relay.calls.events import NUMBERING, CallEvent, EventKind
-from relay.calls.model import Address, Session
+from relay.calls.model import Address, PartyState, Role, Session
 
 ACCOUNT = "b11d749b-8eb7-4236-a068-3d94ba3860d6"
 
@@ -50,6 +50,43 @@ _RINGCENTRAL_WORDS = {
     EventKind.GONE: "Gone",
     EventKind.ENDED: "Disconnected",
 }
+
+_GWS_STATES = {
+    PartyState.ANSWERED: "Established",
+    PartyState.HELD: "Held",
+    PartyState.DISCONNECTED: "Released",
+    PartyState.GONE: "Released",
+}
+
+_GWS_WORDS = {
+    EventKind.DTMF: "DtmfSent",
+    EventKind.USER_DATA: "AttachedDataChanged",
+    EventKind.RECORDING: "CallRecordingStateChange",
+    EventKind.PARTICIPANTS: "ParticipantsUpdated",
+    EventKind.TRANSFERRED: "ParticipantsUpdated",
+    EventKind.FAILED: "Error",
+}
+
+_NO_GWS_MOMENTS = {EventKind.SETUP, EventKind.CONNECTED, EventKind.PROCEEDING, EventKind.GONE}
+
+
+def device_story(events: Iterable[CallEvent], at: Address) -> list[str]:
+    """Return what subscribers of a device see: ``call Held``, or ``call ParticipantsUpdated 200 220``."""
+    told = []
+    for event in events:
+        party = event.party
+        if party.address != at or event.kind in _NO_GWS_MOMENTS:
+            continue
+        word = _GWS_WORDS.get(event.kind)
+        if word is None:
+            alerted = "Dialing" if party.role is Role.CALLER else "Ringing"
+            word = _GWS_STATES.get(party.state, alerted)
+            word += " muted" if party.muted and party.live else ""
+        if event.kind in (EventKind.PARTICIPANTS, EventKind.TRANSFERRED):
+            others = event.session.participants(party)
+            word += "".join(f" {other.address.extension or other.address.number}" for other in others)
+        told.append(f"{event.session.id} {word}")
+    return told
 
 
 def leg_story(events: Iterable[CallEvent]) -> list[str]:
