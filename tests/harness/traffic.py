@@ -82,6 +82,11 @@ class Traffic:
             await fault()
             over.set()
 
+    async def go_on(self, calls: int, *, within: float = 90) -> None:
+        """Wait until so many more calls have gone their whole way."""
+        wanted = self.finished + calls
+        await eventually(lambda: self.finished >= wanted, within=within, what=f"calls to go on: {self!r}")
+
     async def _call(self, kind: str) -> None:
         async with self._lines:
             destination = {"busy": BUSY, "left": ANSWERS_AND_LEAVES}.get(kind, JOHN.extension)

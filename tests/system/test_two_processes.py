@@ -114,6 +114,27 @@ async def test_what_one_process_does_is_taken_over_when_it_stops_or_dies(
         await traffic.check(V3(http, pair.a.url, ADMIN), stream, receiver, hook)
 
 
+async def test_a_rolling_restart_loses_and_repeats_nothing(
+    pair: Pair, http: ClientSession, receiver: WebhookReceiver
+) -> None:
+    """One after the other is stopped and started again amid calls: each event is delivered exactly once."""
+    admin = V3(http, pair.a.url, ADMIN)
+    hook = await receiver.subscribe(admin)
+    traffic = Traffic(http, [pair.a.url, pair.b.url])
+    async with SseFollower(http, pair.b.url) as stream:
+
+        async def restarts() -> None:
+            for process in pair:
+                await traffic.go_on(10)
+                assert await process.stop() == 0
+                await process.start()
+
+        await traffic.run_while(restarts)
+        told = await traffic.check(admin, stream, receiver, hook)
+    assert set(told.values()) == {1}
+    assert (stream.opened, stream.ended) == (2, 1)
+
+
 async def test_rate_limits_are_shared(new_relay: NewRelay, server: Server, http: ClientSession) -> None:
     """Eighty commands, by turns to A and B: sixty are taken, the rest refused with when to come back."""
     a, b = (new_relay(store_url=server.url) for _ in range(2))
