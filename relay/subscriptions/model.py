@@ -85,6 +85,7 @@ class NewSubscription(msgspec.Struct, frozen=True, kw_only=True):
     client_id: str | None = None
     verification_token: str | None = None
     expires_at: int | None = None
+    lifetime: int | None = None
 
 
 class Subscription(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -119,6 +120,8 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     """Sent with every delivery where the manner says so."""
     expires_at: int | None = None
     """When it ends by itself, in milliseconds since the epoch; None: never."""
+    lifetime: int | None = None
+    """Seconds until it ends from when it was made or renewed; None: it does not end."""
     disabled_at: int | None = None
     """When deliveries were stopped, in milliseconds since the epoch."""
     from_id: str = ""
@@ -134,6 +137,10 @@ class SubscriptionChanged(msgspec.Struct, frozen=True):
     """Data of a journal record of kind subscription: what it is now, or that it is gone, is in the hash."""
 
     subscription: str
+    errand: str | None = None
+    """Id of an errand that its owner is to run."""
+    refilled: bool = False
+    """Older events were put into its queue."""
 
 
 def new_secret() -> str:

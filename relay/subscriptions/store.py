@@ -100,6 +100,7 @@ class Subscriptions:
             client_id=new.client_id,
             verification_token=new.verification_token,
             expires_at=new.expires_at,
+            lifetime=new.lifetime,
         )
         written = await self._put(subscription)
         if written is None:

@@ -15,15 +15,16 @@ from relay.subscriptions.model import Subscription
 from relay.subscriptions.rendering import Rendered, rendered
 from relay.telemetry import log
 from relay.webhooks.agenda import Agenda
-from relay.webhooks.attempts import Attempt, Delivery, ErrorCode, Status
+from relay.webhooks.attempts import SCHEDULE, Attempt, Delivery, ErrorCode, Status
 from relay.webhooks.clearing import clear
 from relay.webhooks.crew import Crew
 from relay.webhooks.feeder import RETRY_PAUSE, Feeder
 from relay.webhooks.ledger import Ledger
+from relay.webhooks.manners import Manner, manner_of
 from relay.webhooks.operations import Operations
-from relay.webhooks.outbox import Outbox
+from relay.webhooks.outbox import Failing, Outbox
 from relay.webhooks.parts import Parts
-from relay.webhooks.policy import GiveUp, Reason, Retry, Verdict, decide, judge, retry_after
+from relay.webhooks.policy import GiveUp, Reason, Retry, Verdict, decide, retry_after
 from relay.webhooks.records import Records
 from relay.webhooks.references import Reference, time_of
 from relay.webhooks.sender import Answer, Failure, Withheld
@@ -109,7 +110,9 @@ class Courier:
         """Return the way out of an active subscription."""
         found = self._outboxes.get(subscription.id)
         if found is None:
-            found = self._outboxes[subscription.id] = Outbox(subscription, self._parts.rules)
+            found = self._outboxes[subscription.id] = Outbox(
+                subscription, self._parts.rules, manner_of(subscription, self._parts.manners)
+            )
         return found
 
     def arrived(self, subscription: Subscription, reference: Reference) -> Outbox:
@@ -118,6 +121,17 @@ class Courier:
         if not outbox.lanes.arrive(reference):
             self._ledger.write(self._operations.behind(outbox.id, reference))
         return outbox
+
+    def renew(self, subscription: Subscription, *, refilled: bool) -> None:
+        """Take in how a subscription is now; ``refilled`` says that its queue got older events."""
+        found = self._outboxes.get(subscription.id)
+        if found is None and not refilled:
+            return
+        outbox = self.outbox(subscription)
+        outbox.adopt(subscription, manner_of(subscription, self._parts.manners))
+        if refilled:
+            outbox.lanes.rewind()
+        self.serve(outbox)
 
     def end(self, subscription: str, up_to: int) -> None:
         """Send nothing more of a subscription that was ended; clear what is queued up to a place."""
@@ -164,6 +178,8 @@ class Courier:
     def _due(self, outbox: Outbox, lane: str | None) -> None:
         if lane is not None:
             outbox.lanes.overdue(lane)
+        else:
+            self._check_patience(outbox)
         self.serve(outbox)
 
     # Requests
@@ -193,7 +209,7 @@ class Courier:
             unreadable = Delivery(
                 status=Status.DEAD, type="", attempts=reference.history, reason=Reason.UNREADABLE
             )
-            self._settle(outbox, reference, unreadable)
+            self.settle(outbox, reference, unreadable)
             return True
         began, started = time.time(), time.perf_counter()
         stats.in_flight += 1
@@ -223,13 +239,16 @@ class Courier:
         took: float,
     ) -> None:
         """Decide what becomes of a delivery after an attempt, and have it stored."""
-        attempt = _attempt(answer, began, took)
+        attempt = attempt_of(answer, began, took, outbox.manner)
         attempts = (*reference.history, attempt)
-        if judge(attempt.status_code) is Verdict.SUCCESS:
-            self._settle(
+        verdict = outbox.manner.judge(attempt.status_code)
+        if verdict is Verdict.SUCCESS:
+            outbox.failing = None
+            self.settle(
                 outbox, reference, Delivery(status=Status.SUCCEEDED, type=event.type, attempts=attempts)
             )
             return
+        self._lose_patience(outbox, attempt)
         now = began + took
         decision = decide(
             outbox.retries,
@@ -238,11 +257,12 @@ class Courier:
             hint=retry_after(answer.retry_after, now) if isinstance(answer, Answer) else None,
             age=now - time_of(reference.score),
             chance=random.random(),  # noqa: S311 - spreads retries, hides nothing
+            gone=verdict is Verdict.GONE,
         )
         match decision:
             case Retry() if outbox.closed:
                 canceled = Delivery(status=Status.CANCELED, type=event.type, attempts=attempts)
-                self._settle(outbox, reference, canceled)
+                self.settle(outbox, reference, canceled)
             case Retry(pause):
                 delivery = Delivery(
                     status=Status.FAILED,
@@ -253,11 +273,12 @@ class Courier:
                 self._fail(outbox, reference, delivery, pause)
             case GiveUp(reason):
                 delivery = Delivery(status=Status.DEAD, type=event.type, attempts=attempts, reason=reason)
-                self._settle(outbox, reference, delivery)
+                self.settle(outbox, reference, delivery)
                 if reason is Reason.GONE:
-                    self._gone(outbox)
+                    self._give_up(outbox, outbox.manner.complaint(attempt))
 
-    def _settle(self, outbox: Outbox, reference: Reference, delivery: Delivery) -> None:
+    def settle(self, outbox: Outbox, reference: Reference, delivery: Delivery) -> None:
+        """Have the end of a delivery stored; its lane then goes on."""
         dead = delivery.status is Status.DEAD
         self._parts.stats.dead += dead
         self._parts.stats.succeeded += delivery.status is Status.SUCCEEDED
@@ -300,19 +321,33 @@ class Courier:
 
     # Subscriptions that end
 
-    def _gone(self, outbox: Outbox) -> None:
+    def _lose_patience(self, outbox: Outbox, attempt: Attempt) -> None:
+        """Note a failure; where the manner has an end to its patience, look again when that is over."""
+        patience, failing = outbox.manner.patience, outbox.failing
+        if patience is None:
+            return
+        if failing is None:
+            self.agenda.add(patience, outbox)
+        since = time.monotonic() if failing is None else failing.since
+        outbox.failing = Failing(since, outbox.manner.complaint(attempt))
+        self._check_patience(outbox)
+
+    def _check_patience(self, outbox: Outbox) -> None:
+        patience, failing = outbox.manner.patience, outbox.failing
+        if patience is not None and failing is not None and time.monotonic() - failing.since >= patience:
+            self._give_up(outbox, failing.complaint)
+
+    def _give_up(self, outbox: Outbox, reason: str) -> None:
         if not outbox.closed:
             outbox.closed = True
-            _log.warning("endpoint is gone", subscription=outbox.id)
-            self.chores.spawn(self._disable(outbox))
+            _log.warning("endpoint given up", subscription=outbox.id, reason=reason)
+            self.chores.spawn(self._disable(outbox, reason))
 
-    async def _disable(self, outbox: Outbox) -> None:
+    async def _disable(self, outbox: Outbox, reason: str) -> None:
         """Disable a subscription; its journal record then has its queue cleared."""
         while True:
             try:
-                await self._parts.subscriptions.disable(
-                    outbox.subscription.account, outbox.id, Reason.GONE.value
-                )
+                await self._parts.subscriptions.disable(outbox.subscription.account, outbox.id, reason)
             except NotFoundError:
                 return
             except UnavailableError:
@@ -332,13 +367,16 @@ class Courier:
                 return
 
 
-def _attempt(answer: Answer | Failure, began: float, took: float) -> Attempt:
+def attempt_of(
+    answer: Answer | Failure, began: float, took: float, manner: Manner, *, trigger: str = SCHEDULE
+) -> Attempt:
+    """Return what is kept of a request that was begun at ``began`` and took so many seconds."""
     at, duration = round(began * 1000), round(took * 1000)
     match answer:
         case Failure(error):
-            return Attempt(at=at, duration_ms=duration, error=error)
+            return Attempt(at=at, duration_ms=duration, error=error, trigger=trigger)
         case Answer(status, body, truncated, _):
-            failed = judge(status) is not Verdict.SUCCESS
+            failed = manner.judge(status) is not Verdict.SUCCESS
             return Attempt(
                 at=at,
                 duration_ms=duration,
@@ -346,4 +384,5 @@ def _attempt(answer: Answer | Failure, began: float, took: float) -> Attempt:
                 error=ErrorCode.HTTP_STATUS if failed else None,
                 response=body.decode(errors="replace"),
                 truncated=truncated,
+                trigger=trigger,
             )

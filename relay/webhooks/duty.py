@@ -19,6 +19,7 @@ from relay.webhooks.courier import Courier
 from relay.webhooks.crew import Crew
 from relay.webhooks.fanout import FanOut
 from relay.webhooks.ledger import Ledger, Retention
+from relay.webhooks.manners import STANDARD_MANNERS, Manners
 from relay.webhooks.outbox import Rules
 from relay.webhooks.parking import park
 from relay.webhooks.parts import Parts
@@ -56,6 +57,7 @@ class WebhookDuty:
         delivery_retention: float,
         drain_timeout: float,
         max_in_flight: int = MAX_IN_FLIGHT,
+        manners: Manners = STANDARD_MANNERS,
     ) -> None:
         """Wire the engine. All times are in seconds; ``max_in_flight`` is for the whole process."""
         self.stats = Stats()
@@ -66,6 +68,7 @@ class WebhookDuty:
             subscriptions=subscriptions,
             renderers=renderers,
             sender=sender,
+            manners=manners,
             rules=Rules(tuple(retries), timeout),
             retention=Retention(delivery_retention),
             slots=Slots(max_in_flight),

@@ -146,6 +146,20 @@ class Guard:
         if isinstance(address, IPv4Address) and host != str(address):
             raise InvalidFieldError("url", f"must spell the address {address} so")
 
+    async def opens(self, url: str) -> bool:
+        """Tell whether a URL leads to configured networks alone; not so where its name does not resolve.
+
+        Raises:
+            InvalidFieldError: ``url`` is malformed.
+
+        """
+        host = _host(url)
+        address = literal(host)
+        found = {address} if address is not None else await _resolve(host)
+        return bool(found) and all(
+            _within(one, self._allow) or _within(carried(one), self._allow) for one in found
+        )
+
 
 def _within(address: AnyAddress, networks: Iterable[IPv4Network | IPv6Network]) -> bool:
     return any(address in network for network in networks)

@@ -10,6 +10,7 @@ from relay.subscriptions.rendering import Renderers
 from relay.subscriptions.store import Subscriptions
 from relay.webhooks.feeder import LOADING
 from relay.webhooks.ledger import Retention
+from relay.webhooks.manners import STANDARD_MANNERS, Manners
 from relay.webhooks.outbox import Rules
 from relay.webhooks.sender import Sender
 from relay.webhooks.slots import Slots
@@ -28,4 +29,5 @@ class Parts:
     retention: Retention
     slots: Slots
     stats: Stats
+    manners: Manners = field(default_factory=lambda: STANDARD_MANNERS)
     loading: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(LOADING))

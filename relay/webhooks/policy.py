@@ -64,14 +64,22 @@ def judge(status: int | None) -> Verdict:
 
 
 def decide(
-    schedule: Sequence[float], made: int, *, status: int | None, hint: float | None, age: float, chance: float
+    schedule: Sequence[float],
+    made: int,
+    *,
+    status: int | None,
+    hint: float | None,
+    age: float,
+    chance: float,
+    gone: bool = False,
 ) -> Retry | GiveUp:
     """Decide on a failed delivery after ``made`` attempts, ``age`` seconds after its event.
 
-    ``hint`` is what Retry-After asked for in seconds, ``chance`` a random number from 0 to 1. A pause is
-    never shorter than a hint, and never ends after the deadline.
+    ``gone`` says that the endpoint wants no more, ``hint`` is what Retry-After asked for in seconds,
+    ``chance`` a random number from 0 to 1. A pause is never shorter than a hint, and never ends after the
+    deadline.
     """
-    if judge(status) is Verdict.GONE:
+    if gone:
         return GiveUp(Reason.GONE)
     if made > len(schedule):
         return GiveUp(Reason.EXHAUSTED)

@@ -55,6 +55,14 @@ class Answer(NamedTuple):
     retry_after: str | None = None
 
 
+class Exchange(NamedTuple):
+    """An answer with its head."""
+
+    answer: Answer
+    headers: Mapping[str, str]
+    """By name in any case."""
+
+
 class Failure(NamedTuple):
     """Why there is no complete answer."""
 
@@ -80,6 +88,10 @@ class Sender(Protocol):
 
     async def send(self, request: Request, permitted: Permitted = always) -> Answer | Failure | Withheld:
         """Send once if it is permitted; never raises for what an endpoint or a network does."""
+        ...
+
+    async def exchange(self, request: Request) -> Exchange | Failure:
+        """Send once, for an answer whose head matters too."""
         ...
 
     async def close(self) -> None:
@@ -171,6 +183,16 @@ class AiohttpSender:
 
     async def send(self, request: Request, permitted: Permitted = always) -> Answer | Failure | Withheld:
         """Send once if it is permitted; never raises for what an endpoint or a network does."""
+        sent = await self._exchange(request, permitted)
+        return sent.answer if isinstance(sent, Exchange) else sent
+
+    async def exchange(self, request: Request) -> Exchange | Failure:
+        """Send once, for an answer whose head matters too."""
+        sent = await self._exchange(request, always)
+        assert not isinstance(sent, Withheld), "it was permitted"  # noqa: S101
+        return sent
+
+    async def _exchange(self, request: Request, permitted: Permitted) -> Exchange | Failure | Withheld:
         dial = _Dial()
         _dial.set(dial)
         body = _Body(request.body, permitted)
@@ -198,7 +220,7 @@ class AiohttpSender:
 
     async def _post(
         self, session: aiohttp.ClientSession, request: Request, body: _Body, timeout: aiohttp.ClientTimeout
-    ) -> Answer:
+    ) -> Exchange:
         response = await session.post(
             _url(request.url),
             data=body,
@@ -209,7 +231,8 @@ class AiohttpSender:
         try:
             captured, truncated = await _capture(response.content)
             retry_after = response.headers.get("Retry-After")
-            return Answer(response.status, captured, truncated, retry_after)
+            answer = Answer(response.status, captured, truncated, retry_after)
+            return Exchange(answer, response.headers)
         finally:
             response.release()  # closes the connection unless the answer was read to its end
 

@@ -154,3 +154,21 @@ async def test_an_open_address_must_be_spelt_as_usual() -> None:
     await guard.check_url("http://127.0.0.1/")
     with pytest.raises(InvalidFieldError, match="must spell"):
         await guard.check_url("http://127.1/")
+
+
+@pytest.mark.parametrize(
+    ("url", "opened"),
+    [
+        ("http://127.0.0.1:8080/hook", True),
+        ("http://localhost:1/", True),
+        ("http://[::ffff:127.0.0.1]/", True),
+        ("http://93.184.216.34/", False),
+        ("http://10.0.0.1/", False),
+        ("http://no-such-host.invalid/", False),
+    ],
+)
+async def test_configured_networks_are_told_from_public_ones(url: str, opened: bool) -> None:
+    """A public address is reachable, but only a configured network was opened on purpose."""
+    guard = Guard((ip_network("127.0.0.0/8"), ip_network("::1/128")))
+
+    assert await guard.opens(url) is opened

@@ -96,7 +96,7 @@ def test_no_attempt_comes_after_the_deadline(age: float, hint: float | None, cha
 
 def test_gone_is_the_end_at_once() -> None:
     """After 410 nothing is tried again."""
-    assert decide(SCHEDULE, 1, status=410, hint=None, age=0, chance=0) == GiveUp(Reason.GONE)
+    assert decide(SCHEDULE, 1, status=410, hint=None, age=0, chance=0, gone=True) == GiveUp(Reason.GONE)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,112 @@
+"""Manners: by whose rules requests are made, answers judged, and an endpoint given up.
+
+relay's own is that of Standard Webhooks. Dialects with rules of their own bring theirs, like their renderers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, Protocol
+
+from relay import __version__
+from relay.journal.record import Entry
+from relay.subscriptions.model import STANDARD, Subscription
+from relay.subscriptions.rendering import Rendered
+from relay.webhooks.attempts import Attempt
+from relay.webhooks.policy import Verdict, judge
+from relay.webhooks.sender import Request
+from relay.webhooks.signing import Signer
+
+USER_AGENT: Final = f"relay/{__version__}"
+
+
+class Composer(Protocol):
+    """Makes the requests of one subscription."""
+
+    def compose(self, entry: Entry, event: Rendered, now: float, timeout: float) -> Request:
+        """Make the request of an attempt at ``now`` (seconds since the epoch), given so many seconds."""
+        ...
+
+
+class Manner(Protocol):
+    """The rules that hold for a subscription."""
+
+    @property
+    def patience(self) -> float | None:
+        """Seconds of nothing but failures after which a subscription is disabled; None: it never is."""
+        ...
+
+    def composer(self, subscription: Subscription) -> Composer:
+        """Return what makes a subscription's requests."""
+        ...
+
+    def judge(self, status: int | None) -> Verdict:
+        """Tell what an answer's status means; None is no answer."""
+        ...
+
+    def complaint(self, attempt: Attempt) -> str:
+        """Return the reason that is shown where this attempt was the last that a subscription got."""
+        ...
+
+
+Manners = Mapping[str, Manner]
+"""By the name that subscriptions have."""
+
+
+class _StandardComposer:
+    """Signs each request with every secret of its subscription."""
+
+    __slots__ = ("_headers", "_signer", "_url")
+
+    def __init__(self, subscription: Subscription) -> None:
+        self._url = subscription.url
+        self._signer = Signer(subscription.secrets)
+        self._headers = {
+            **subscription.headers,
+            "Content-Type": "application/json",
+            "User-Agent": USER_AGENT,
+        }
+
+    def compose(self, entry: Entry, event: Rendered, now: float, timeout: float) -> Request:
+        event_id, at = str(entry.id), int(now)
+        headers = {
+            **self._headers,
+            "webhook-id": event_id,
+            "webhook-timestamp": str(at),
+            "webhook-signature": self._signer.sign(event_id, at, event.body),
+        }
+        return Request(self._url, headers, event.body, timeout)
+
+
+class StandardManner:
+    """Standard Webhooks 1.0.0."""
+
+    patience: float | None = None
+    """What is lost to failures is told by the deliveries; only the endpoint itself ends a subscription."""
+
+    def __repr__(self) -> str:
+        return "StandardManner()"
+
+    def composer(self, subscription: Subscription) -> Composer:
+        """Return what signs a subscription's requests."""
+        return _StandardComposer(subscription)
+
+    def judge(self, status: int | None) -> Verdict:
+        """Tell what an answer's status means."""
+        return judge(status)
+
+    def complaint(self, attempt: Attempt) -> str:
+        """Return why an endpoint was given up: it said so itself."""
+        del attempt
+        return "gone"
+
+
+_STANDARD: Final = StandardManner()
+
+STANDARD_MANNERS: Final[Manners] = {STANDARD: _STANDARD}
+"""relay's own alone."""
+
+
+def manner_of(subscription: Subscription, manners: Manners) -> Manner:
+    """Return the rules for a subscription; where they are not known here, relay's own."""
+    return manners.get(subscription.manner, _STANDARD)

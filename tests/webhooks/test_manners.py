@@ -1,0 +1,117 @@
+"""Manners: rules of a dialect's own for judging answers, and for giving an endpoint up."""
+
+from __future__ import annotations
+
+import time
+
+from relay.journal.journal import Journal
+from relay.journal.store import Store
+from relay.subscriptions.model import Status
+from relay.webhooks.attempts import Attempt
+from relay.webhooks.manners import STANDARD_MANNERS, StandardManner
+from relay.webhooks.policy import Verdict
+from tests.calls.calling import ACCOUNT
+from tests.streaming.publishing import Line
+from tests.waiting import eventually
+from tests.webhooks.conftest import StartProcess, Subscribe, nothing_left
+from tests.webhooks.receiving import Receiver, always
+
+LATER = tuple([0.05] * 20)
+"""Many retries, soon one after another."""
+
+
+class Strict(StandardManner):
+    """Takes nothing but 200, and loses patience."""
+
+    def __init__(self, patience: float | None = None) -> None:
+        self.patience = patience
+
+    def judge(self, status: int | None) -> Verdict:
+        """Tell whether it is 200."""
+        return Verdict.SUCCESS if status == 200 else Verdict.FAILURE
+
+    def complaint(self, attempt: Attempt) -> str:
+        """Tell what it was."""
+        return f"answered {attempt.status_code}"
+
+
+async def test_an_endpoint_that_only_fails_is_given_up(
+    journal: Journal, store: Store, receiver: Receiver, subscribe: Subscribe, start_process: StartProcess
+) -> None:
+    """When patience is over the subscription is disabled with the last complaint, and its queue cleared."""
+    receiver.answers["/hook"] = always(503)
+    made = await subscribe(manner="strict")
+    process = await start_process(manners={"strict": Strict(patience=0.3)}, retries=LATER)
+    began = time.monotonic()
+    await Line(journal).tones()
+
+    async def disabled() -> bool:
+        return (await process.subscriptions.get(ACCOUNT, made.id)).status is Status.DISABLED
+
+    await eventually(disabled)
+    found = await process.subscriptions.get(ACCOUNT, made.id)
+    assert time.monotonic() - began >= 0.3
+    assert found.reason == "answered 503"
+    assert found.disabled_at is not None
+    await eventually(lambda: nothing_left(store))
+
+
+async def test_patience_ends_without_another_attempt(
+    journal: Journal, receiver: Receiver, subscribe: Subscribe, start_process: StartProcess
+) -> None:
+    """A retry that is far away does not keep a dead endpoint alive."""
+    receiver.answers["/hook"] = always(500)
+    made = await subscribe(manner="strict")
+    process = await start_process(manners={"strict": Strict(patience=0.2)}, retries=(3600,))
+    await Line(journal).tones()
+
+    async def disabled() -> bool:
+        return (await process.subscriptions.get(ACCOUNT, made.id)).status is Status.DISABLED
+
+    await eventually(disabled)
+    assert len(receiver.at()) == 1
+
+
+async def test_one_success_gives_new_patience(
+    journal: Journal, receiver: Receiver, subscribe: Subscribe, start_process: StartProcess
+) -> None:
+    """Failures before a success count no more."""
+    receiver.answers["/hook"] = always(500)
+    made = await subscribe(manner="strict")
+    process = await start_process(manners={"strict": Strict(patience=0.5)}, retries=LATER)
+    began = time.monotonic()
+    await Line(journal).tones()
+    await eventually(lambda: len(receiver.at()) >= 2)
+    receiver.answers["/hook"] = always(200)
+    await eventually(lambda: time.monotonic() - began > 0.8)
+    line = Line(journal)
+    await line.tones()
+    await eventually(lambda: line._name in receiver.by_call())
+    assert (await process.subscriptions.get(ACCOUNT, made.id)).status is Status.ACTIVE
+
+
+async def test_a_manner_judges_for_itself(
+    journal: Journal, receiver: Receiver, subscribe: Subscribe, start_process: StartProcess
+) -> None:
+    """What is a success by relay's own rules need not be one by another's; 410 is no end there."""
+    receiver.answers["/hook"] = always(204)
+    receiver.answers["/gone"] = always(410)
+    await subscribe(manner="strict")
+    gone = await subscribe("/gone", manner="strict")
+    process = await start_process(manners={"strict": Strict()}, retries=LATER)
+    await Line(journal).tones()
+    await eventually(lambda: len(receiver.at()) > 2 and len(receiver.at("/gone")) > 2)
+    assert (await process.subscriptions.get(ACCOUNT, gone.id)).status is Status.ACTIVE
+
+
+async def test_an_unknown_manner_is_relays_own(
+    journal: Journal, store: Store, receiver: Receiver, subscribe: Subscribe, start_process: StartProcess
+) -> None:
+    """A process that does not know a subscription's manner delivers it by its own, and serves the others."""
+    await subscribe(manner="of another version")
+    await subscribe("/own")
+    await start_process(manners=STANDARD_MANNERS)
+    await Line(journal).tones()
+    await eventually(lambda: len(receiver.requests) == 2)
+    assert receiver.ids() == receiver.ids("/own")
+    await eventually(lambda: nothing_left(store))
