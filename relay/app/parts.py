@@ -26,7 +26,7 @@ from relay.subscriptions.store import Subscriptions
 from relay.switch.simulator import Simulator
 from relay.webhooks.duty import WebhookDuty
 from relay.webhooks.guard import Guard
-from relay.webhooks.sender import AiohttpSender
+from relay.webhooks.sending.client import HttpSender
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +61,7 @@ def assemble(starting: AsyncExitStack, settings: Settings, directory: Directory,
     starting.push_async_callback(bayeux.stop)
     guard = Guard(settings.webhook_allow or ())
     subscriptions = Subscriptions(store, formats=tuple(renderers), limit=settings.max_subscriptions)
-    sender = AiohttpSender(guard)
+    sender = HttpSender(guard)
     starting.push_async_callback(sender.close)
     webhooks = WebhookDuty(
         store,

@@ -20,7 +20,7 @@ from relay.subscriptions.rendering import Renderers
 from relay.subscriptions.store import Subscriptions
 from relay.webhooks.duty import WebhookDuty
 from relay.webhooks.guard import Guard
-from relay.webhooks.sender import AiohttpSender
+from relay.webhooks.sending.client import HttpSender
 from tests.calls.calling import ACCOUNT
 from tests.webhooks.receiving import Receiver, receiving
 
@@ -38,7 +38,7 @@ class Process:
         self.ended = False
         self.journal = Journal(store)
         self.tail = Tail(store)
-        self.sender = AiohttpSender(Guard(LOOPBACK))
+        self.sender = HttpSender(Guard(LOOPBACK))
         self.subscriptions = Subscriptions(store, formats=tuple(RENDERERS), limit=1000)
         self.duty = WebhookDuty(
             store,

@@ -23,7 +23,7 @@ from relay.webhooks.ledger import Ledger, Retention
 from relay.webhooks.outbox import Rules
 from relay.webhooks.parts import Parts
 from relay.webhooks.records import Records
-from relay.webhooks.sender import AiohttpSender
+from relay.webhooks.sending.client import HttpSender
 from relay.webhooks.slots import Slots
 from relay.webhooks.stats import Stats
 from tests.calls.calling import ACCOUNT
@@ -36,7 +36,7 @@ class Bench:
     """A fan-out of the tests' account whose courier sends nothing, so that queues show what it did."""
 
     def __init__(self, store: Store, lease: Lease) -> None:
-        self.sender = AiohttpSender(Guard())
+        self.sender = HttpSender(Guard())
         stats = Stats()
         parts = Parts(
             store=store,

@@ -1,0 +1,1 @@
+"""relay's own HTTP/1.1 client: what it takes to send webhooks, and nothing more."""
