@@ -5,9 +5,11 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -49,6 +51,7 @@ class RelayProcess:
             **settings,
         }
         self._command = [str(PROGRAM), "serve", "--demo", *arguments]
+        self._runtime = tempfile.mkdtemp(prefix="relay-test-")
         self._process: subprocess.Popen[bytes] | None = None
 
     def __repr__(self) -> str:
@@ -79,7 +82,7 @@ class RelayProcess:
         assert self._process is None, "it runs already"
         environment = {name: value for name, value in os.environ.items() if not name.startswith("RELAY_")}
         environment |= {f"RELAY_{name.upper()}": value for name, value in self.settings.items()}
-        environment["COLUMNS"] = "120"
+        environment |= {"COLUMNS": "120", "TMPDIR": self._runtime}  # short, for its store's socket
         with self.output_file.open("ab") as output:
             self._process = subprocess.Popen(
                 self._command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
@@ -148,6 +151,7 @@ class RelayProcess:
             self.kill()
         if (self.data / "valkey.pid").exists() and _locked(self.data / "valkey.lock"):
             self.kill_store()
+        shutil.rmtree(self._runtime, ignore_errors=True)
 
 
 def _locked(path: Path) -> bool:
