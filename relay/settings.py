@@ -90,6 +90,14 @@ class Settings:
     """How long a `/meta/connect` is held when there is nothing to tell."""
     bayeux_max_interval: float = 10
     """How long a CometD session lives between two connects."""
+    bayeux_callback_polling: bool = False
+    """Serve CometD's callback-polling (JSONP) too (on or off); any web page can make browsers use it."""
+    bayeux_strict_cookie: bool = False
+    """Bind each CometD session to the browser that began it, by cookie (on or off); clients without cookies
+    cannot connect then."""
+    bayeux_sessions_per_browser: int = 0
+    """CometD sessions whose connects a process holds for one browser; the others poll every two seconds;
+    0: any number."""
 
     # Stopping, and what is written while running
     drain_timeout: float = 20
@@ -238,6 +246,9 @@ _PARSERS: dict[str, Callable[[str], Any]] = {
     "max_subscriptions": _whole(1, 1_000_000),
     "bayeux_timeout": _seconds,
     "bayeux_max_interval": _seconds,
+    "bayeux_callback_polling": _switched,
+    "bayeux_strict_cookie": _switched,
+    "bayeux_sessions_per_browser": _whole(0, 1000),
     "drain_timeout": _seconds,
     "log_level": _one_of("debug", "info", "warning", "error"),
     "log_format": _one_of("json", "console", "auto"),

@@ -10,7 +10,7 @@ from relay.app.parts import Parts
 from relay.journal.ownership import Ownership
 from relay.telemetry.metrics import Metrics
 
-_NOW: Final = frozenset({"in_flight", "held"})
+_NOW: Final = frozenset({"in_flight", "held", "sockets"})
 """Counts that also fall: of what is, not of what has been."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, Generic, Protocol
@@ -11,6 +12,9 @@ from relay.journal.record import Entry, RecordKind
 from relay.streaming.members import Member, P, Selection, client_of
 from relay.streaming.ring import Held
 from relay.telemetry import log
+
+NO_MORE: Final = sys.maxsize
+"""A round that never comes: who needs nothing of it is given nothing any more."""
 
 _log: Final = log.get("streaming")
 
@@ -63,6 +67,7 @@ class Link(Generic[P]):
         "left",
         "live",
         "member",
+        "paged",
         "round",
         "selection",
     )
@@ -86,6 +91,8 @@ class Link(Generic[P]):
         """Whether anything may still come: not once it left, was interrupted, dropped, or had enough."""
         self.left = False
         """Whether the member itself ended it."""
+        self.paged = False
+        """Whether part of the way was history, which has no records that interrupt."""
 
     def __repr__(self) -> str:
         state = "ended" if not self.live else "joining" if self.group is None else "live"
@@ -111,6 +118,7 @@ class Link(Generic[P]):
         if self.live:
             self._at = at
             self.live = False
+            self.round = NO_MORE
             self._source.remove(self)
 
     def move(self, at: StreamId) -> None:

@@ -72,10 +72,12 @@ class Replay:
     async def lost(self) -> None:
         """Tell of a gap and go on from the live end."""
         await self._tell_gap()
+        self._link.paged = True
         self._link.move(self._stream.served())
 
     async def _page(self) -> None:
         account, at, start = self._stream.account, self._link.at, self._stream.ring.start
+        self._link.paged = True
         page = await patiently(lambda: self._journal.history(account, str(at), limit=PAGE))
         # Asked after the read, so that no trimming before it goes unnoticed.
         trimmed = await patiently(lambda: self._journal.trimmed_after(account, str(at)))

@@ -1,11 +1,13 @@
 -- Begin a Bayeux session at the journal's end, by the server's clock.
 --
--- EVALSHA bayeux_create 4  bayeux bayeux-due bayeux-users events  client account user limit ttl_ms
+-- EVALSHA bayeux_create 4  bayeux bayeux-due bayeux-users events  client account user limit ttl_ms ack
 --
+-- With `ack` 1 the client acknowledges what it gets: nothing it has not acknowledged is behind `base`.
 -- Returns nil (the user has `limit` sessions already) or the session's cursor.
 --
 -- key              type    reads                writes
--- bayeux:<client>  hash                         account user created gen cursor changed
+-- bayeux:<client>  hash                         account user created gen cursor changed; batch
+--                                               base if the client acknowledges
 -- bayeux-due       zset    (type)               when the session expires
 -- bayeux-users     hash    the user's sessions  one more
 -- events           stream  info
@@ -30,6 +32,9 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
 redis.call('HSET', KEYS[1], 'account', account, 'user', user, 'created', string.format('%.0f', now),
   'gen', 0, 'cursor', last, 'changed', '0-0')
+if ARGV[6] == '1' then
+  redis.call('HSET', KEYS[1], 'batch', 0, 'base', last)
+end
 redis.call('ZADD', KEYS[2], string.format('%.0f', now + ARGV[5]), client)
 redis.call('HINCRBY', KEYS[3], owner, 1)
 return last

@@ -1,28 +1,43 @@
--- Take what a connect of a Bayeux session is about to be answered with: the cursor moves behind it.
+-- Take what connects of Bayeux sessions are about to be answered with: each cursor moves behind it.
 --
--- EVALSHA bayeux_take 2  bayeux bayeux-due  client gen changed cursor ttl_ms
+-- EVALSHA bayeux_take 1+n  bayeux-due bayeux*n  (client gen changed cursor ttl_ms)*n
 --
 -- `changed` is the last record about the session that the caller knows of: with another one, what it collected
 -- may not be what the session is subscribed to.
--- Returns 1 (it is the caller's to answer), 0 (a later connect has begun), -1 (the session is gone) or -2 (the
--- session has changed).
+-- Returns for each session 1 + b (it is the caller's to answer; b is the number of the batch if the client
+-- acknowledges, else 0), 0 (a later connect has begun), -1 (the session is gone) or -2 (the session has changed).
 --
 -- key              type    reads                writes
--- bayeux:<client>  hash    gen changed          cursor
--- bayeux-due       zset                         when the session expires
+-- bayeux-due       zset    (type)               when the session expires
+-- bayeux:<client>  hash    gen changed batch    cursor batch
 
-local session = redis.call('HMGET', KEYS[1], 'gen', 'changed')
-if not session[1] then
-  return -1
-end
-if session[1] ~= ARGV[2] then
-  return 0
-end
-if session[2] ~= ARGV[3] then
-  return -2
-end
+redis.call('ZCARD', KEYS[1])
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-redis.call('ZADD', KEYS[2], string.format('%.0f', now + ARGV[5]), ARGV[1])
-redis.call('HSET', KEYS[1], 'cursor', ARGV[4])
-return 1
+local sessions = {}
+for i = 2, #KEYS do
+  sessions[i - 1] = redis.call('HMGET', KEYS[i], 'gen', 'changed', 'batch')
+end
+
+local taken = {}
+for i, session in ipairs(sessions) do
+  local key, at = KEYS[i + 1], (i - 1) * 5
+  if not session[1] then
+    taken[i] = -1
+  elseif session[1] ~= ARGV[at + 2] then
+    taken[i] = 0
+  elseif session[2] ~= ARGV[at + 3] then
+    taken[i] = -2
+  else
+    redis.call('ZADD', KEYS[1], string.format('%.0f', now + ARGV[at + 5]), ARGV[at + 1])
+    if session[3] then
+      local batch = tonumber(session[3]) + 1
+      redis.call('HSET', key, 'cursor', ARGV[at + 4], 'batch', batch)
+      taken[i] = 1 + batch
+    else
+      redis.call('HSET', key, 'cursor', ARGV[at + 4])
+      taken[i] = 1
+    end
+  end
+end
+return taken

@@ -76,17 +76,20 @@ class Collecting:
             except _ChangedError:
                 await self._reread()
 
-    async def take(self, answer: Answer, extra: int) -> bool:
-        """Take the answer; False if the session has changed meanwhile, so that it must be collected anew.
+    async def take(self, answer: Answer, extra: int) -> int | None:
+        """Take the answer and return its batch's number (0: not acknowledged).
+
+        None if the session has changed meanwhile, so that the answer must be collected anew.
 
         Raises as `collect` does; with StoreUnavailableError it is not known whether it was taken.
         """
-        taken = await self._sessions.take(answer, changed=self.session.changed, extra=extra)
+        taken, batch = await self._sessions.take(answer, changed=self.session.changed, extra=extra)
         if taken is Taken.SUPERSEDED:
             raise SupersededError
-        if taken is not Taken.DONE:
-            await self._reread()
-        return taken is Taken.DONE
+        if taken is Taken.DONE:
+            return batch
+        await self._reread()
+        return None
 
     def _answer(self, position: str) -> Answer:
         session = self.session
@@ -119,13 +122,15 @@ class Collecting:
         await poll.join(self._hub, interest, after=position)
         try:
             if poll.waiting and asyncio.get_running_loop().time() < self._deadline:
-                # History has no records about sessions: a change it has gone past shows only here.
-                if await self._sessions.read(self._principal.account, self.session.client) != self.session:
+                if poll.paged and await self._is_changed():
                     raise _ChangedError
                 await poll.wait(self._deadline)
         finally:
             position = poll.leave()
         return position
+
+    async def _is_changed(self) -> bool:
+        return await self._sessions.read(self._principal.account, self.session.client) != self.session
 
     async def _reread(self) -> None:
         """Read the session as it is now."""

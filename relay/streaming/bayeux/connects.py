@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
 from relay.directory.model import Principal
 from relay.errors import StoreUnavailableError
@@ -38,9 +38,28 @@ class Collected(NamedTuple):
     """What a connect is answered with."""
 
     messages: list[bytes]
-    answer: Answer
     first: bool
     """It was the session's first connect."""
+    answer: Answer | None = None
+    """What must be given back if it cannot be written."""
+    batch: int = 0
+    """Number for the client to acknowledge; 0: it does not."""
+    advice: dict[str, Any] | None = None
+    """What the client is advised, instead of what it would be."""
+
+
+class Waiting(Protocol):
+    """Whoever serves a session in this process at present."""
+
+    generation: int
+
+    def stop(self, why: Stop) -> None:
+        """Serve it no more."""
+        ...
+
+    async def settle(self) -> None:
+        """Note in the store what must be known there before another serves the session."""
+        ...
 
 
 class Connects:
@@ -62,13 +81,13 @@ class Connects:
         self._renderers = renderers
         self._stats = stats
         self._format = event_format
-        self._polls: dict[str, Poll] = {}
+        self._serving: dict[str, Waiting] = {}
         self._put_backs: set[asyncio.Task[None]] = set()
         self._draining = False
 
     def __repr__(self) -> str:
         state = ", draining" if self._draining else ""
-        return f"Connects({len(self._polls)} held, {len(self._put_backs)} being put back{state})"
+        return f"Connects({len(self._serving)} served, {len(self._put_backs)} being put back{state})"
 
     async def serve(self, principal: Principal, request: Connect, *, hold: bool) -> Collected:
         """Collect a connect's answer, waiting for it where it may be held, and take it.
@@ -81,11 +100,39 @@ class Connects:
             UnavailableError: the store is away or this process stops; nothing is taken.
 
         """
+        wanted = self.hold(request) if hold else 0
+        return await self.collect(
+            principal, request, await self.begin(principal, request, hold=wanted), wanted
+        )
+
+    async def begin(
+        self, principal: Principal, request: Connect, *, hold: int, pushing: bool = False
+    ) -> Session:
+        """Begin a connect that may be held for so many milliseconds, or begin to push.
+
+        Raises:
+            EndedError: there is no such session.
+            StoreUnavailableError: the store is away.
+
+        """
         self._stats.connects += 1
-        wanted = self._hold(request) if hold else 0
-        session = await self._sessions.connect(principal, request.client, hold=wanted)
-        if session is None:
+        serving = self._serving.get(request.client)
+        if serving is not None:
+            await serving.settle()
+        found = await self._sessions.connect(
+            principal, request.client, hold=hold, ack=request.ack, pushing=pushing
+        )
+        if found is None:
             raise EndedError(Ended.EXPIRED)
+        return found
+
+    async def collect(
+        self, principal: Principal, request: Connect, session: Session, wanted: int
+    ) -> Collected:
+        """Collect and take the answer of a connect that has begun, within so many milliseconds.
+
+        Raises as `serve` does.
+        """
         first = session.generation == 1
         poll = Poll(principal.account, session.client, session.generation)
         collecting = Collecting(
@@ -98,16 +145,34 @@ class Connects:
             event_format=self._format,
             deadline=asyncio.get_running_loop().time() + (0 if first else wanted / 1000),
         )
-        self._enter(session, poll)
+        self.enter(session.client, poll)
         self._stats.held += 1
         try:
-            answer = await self._take(principal, collecting, request.extra)
+            answer, batch = await self._take(principal, collecting, request.extra)
         finally:
             self._stats.held -= 1
-            if self._polls.get(session.client) is poll:
-                del self._polls[session.client]
+            self.leave(session.client, poll)
         self._stats.events += len(poll.messages)
-        return Collected(poll.messages, answer, first)
+        return Collected(poll.messages, first, answer, batch)
+
+    def enter(self, client: str, waiting: Waiting) -> None:
+        """Let one serve a session from now on, and the one that did no more.
+
+        Raises:
+            SupersededError: a later one does already.
+
+        """
+        older = self._serving.get(client)
+        if older is not None and older.generation > waiting.generation:
+            raise SupersededError
+        if older is not None:
+            older.stop(Stop.SUPERSEDED)
+        self._serving[client] = waiting
+
+    def leave(self, client: str, waiting: Waiting) -> None:
+        """Let one serve a session no more."""
+        if self._serving.get(client) is waiting:
+            del self._serving[client]
 
     def give_back(self, answers: Iterable[Answer]) -> None:
         """Have answers put back that could not be written; a later connect gets the same again."""
@@ -122,10 +187,10 @@ class Connects:
     async def drain(self) -> None:
         """Hold no connect for long any more, and answer those that are held."""
         self._draining = True
-        polls = list(self._polls.values())
-        for step in range(DRAIN_STEPS if polls else 0):
-            for poll in polls[step::DRAIN_STEPS]:
-                poll.stop(Stop.DRAINING)
+        served = list(self._serving.values())
+        for step in range(DRAIN_STEPS if served else 0):
+            for waiting in served[step::DRAIN_STEPS]:
+                waiting.stop(Stop.DRAINING)
             await asyncio.sleep(DRAIN_SPREAD / DRAIN_STEPS)
 
     async def stop(self) -> None:
@@ -133,26 +198,20 @@ class Connects:
         if self._put_backs:
             await asyncio.wait(self._put_backs)
 
-    def _hold(self, request: Connect) -> int:
+    def hold(self, request: Connect) -> int:
+        """Return for how many milliseconds a connect may be held."""
         wanted = self.timeout if request.hold is None else request.hold
         return min(wanted, DRAINING_HOLD) if self._draining else wanted
 
-    def _enter(self, session: Session, poll: Poll) -> None:
-        older = self._polls.get(session.client)
-        if older is not None and older.generation > poll.generation:
-            raise SupersededError
-        if older is not None:
-            older.stop(Stop.SUPERSEDED)
-        self._polls[session.client] = poll
-
-    async def _take(self, principal: Principal, collecting: Collecting, extra: int) -> Answer:
+    async def _take(self, principal: Principal, collecting: Collecting, extra: int) -> tuple[Answer, int]:
         session = collecting.session
         answer = Answer(principal.account, session.client, session.generation, session.cursor, session.cursor)
         try:
             while True:
                 answer = await collecting.collect()
-                if await collecting.take(answer, extra):
-                    return answer
+                batch = await collecting.take(answer, extra)
+                if batch is not None:
+                    return answer, batch
         except (asyncio.CancelledError, StoreUnavailableError) as error:
             self._stats.dropped += isinstance(error, asyncio.CancelledError)
             self.give_back([answer])  # whether it was taken is not known; and the session's time begins now

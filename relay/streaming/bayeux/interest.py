@@ -4,22 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from relay.journal.ids import StreamId, parse
 from relay.journal.record import Entry
 from relay.streaming.bayeux.channels import lookups
+from relay.streaming.bayeux.messages import payload
+from relay.streaming.bayeux.wire import text_frame
 from relay.streaming.members import user_route
 from relay.streaming.selection import rendered
 from relay.subscriptions.rendering import Renderers
 
 
-class Events(NamedTuple):
-    """Event messages as they go out, in the journal's order."""
+@dataclass(frozen=True, slots=True)
+class Events:
+    """Event messages as they go out, in the journal's order: one object for everybody who is given them."""
 
     messages: tuple[bytes, ...]
     size: int
     """Bytes of all messages."""
+    _frames: list[bytes] = field(default_factory=list, init=False, compare=False, repr=False)
+
+    @property
+    def frame(self) -> bytes:
+        """Return one websocket frame with all of them, made when it is first asked for."""
+        if not self._frames:
+            self._frames.append(text_frame(payload(self.messages)))
+        return self._frames[0]
 
 
 @dataclass(frozen=True)

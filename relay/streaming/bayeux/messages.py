@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -11,6 +12,8 @@ from relay.errors import RefusedError
 
 MAX_MESSAGES: Final = 256
 """Messages of one payload: a page's batch is far below, and each may cost a trip to the store."""
+MAX_BODY: Final = 256 * 1024
+"""Bytes of a payload: clients send control messages only."""
 MAX_ID: Final = 64
 """Characters of a message's id, which is echoed."""
 
@@ -29,7 +32,7 @@ def from_json(body: bytes) -> list[Message]:
         MalformedPayloadError: it is neither, or it is empty or too long.
 
     """
-    return _bounded(_messages(body))
+    return bounded(messages_in(body))
 
 
 def from_form(body: bytes) -> list[Message]:
@@ -43,8 +46,8 @@ def from_form(body: bytes) -> list[Message]:
         fields = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=MAX_MESSAGES)
     except ValueError as error:
         raise MalformedPayloadError("the form cannot be read") from error
-    found = [message for name, text in fields if name == "message" for message in _messages(text.encode())]
-    return _bounded(found)
+    found = [message for name, text in fields if name == "message" for message in messages_in(text.encode())]
+    return bounded(found)
 
 
 def has_usable_id(message: Message) -> bool:
@@ -60,12 +63,18 @@ def encoded(message: Message) -> bytes:
     return msgspec.json.encode(message)
 
 
-def payload(parts: list[bytes]) -> bytes:
+def payload(parts: Iterable[bytes]) -> bytes:
     """Join encoded messages to a payload: events are spliced in as they were rendered."""
     return b"[" + b",".join(parts) + b"]"
 
 
-def _messages(body: bytes) -> list[Message]:
+def messages_in(body: bytes) -> list[Message]:
+    """Read an array of messages or a lone one; there may be none, or too many.
+
+    Raises:
+        MalformedPayloadError: it is neither.
+
+    """
     try:
         found = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -76,7 +85,13 @@ def _messages(body: bytes) -> list[Message]:
     return listed
 
 
-def _bounded(found: list[Message]) -> list[Message]:
+def bounded(found: list[Message]) -> list[Message]:
+    """Return messages if there are some, and not too many.
+
+    Raises:
+        MalformedPayloadError: there are none or too many.
+
+    """
     if not found:
         raise MalformedPayloadError("no messages")
     if len(found) > MAX_MESSAGES:

@@ -53,6 +53,9 @@ class Poll(Member[Events]):
         state = self.stopped.value if self.stopped else "waiting" if self._link else "not waiting"
         return f"Poll({self._client[:8]}… #{self.generation}, {state}, {len(self.messages)} events)"
 
+    async def settle(self) -> None:
+        """Have nothing to note: what is collected is taken when it is answered."""
+
     def stop(self, why: Stop) -> None:
         """Let it wait no longer; the first reason stands."""
         self.stopped = self.stopped or why
@@ -63,6 +66,11 @@ class Poll(Member[Events]):
         """Whether it is at the live end, and nothing has come or ended it."""
         live = self._link is not None and self._link.live
         return live and not (self.messages or self.lost or self.stopped)
+
+    @property
+    def paged(self) -> bool:
+        """Whether records about the session may have been passed over on the way to where it waits."""
+        return self._link is not None and self._link.paged
 
     def clear(self) -> None:
         """Forget what was collected."""

@@ -1,27 +1,37 @@
-"""The long-polling transport: POST requests to the endpoint, of which a connect alone may be held."""
+"""Polling transports: requests to the endpoint, of which a connect alone may be held."""
 
 from __future__ import annotations
 
 import asyncio
-import secrets
+import re
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Final, NamedTuple
 
 from aiohttp import hdrs, web
 
 from relay.directory.model import Principal
 from relay.errors import UnavailableError
+from relay.streaming.bayeux.browsers import Browsers
+from relay.streaming.bayeux.callback import CONTENT_TYPE, from_query, script
+from relay.streaming.bayeux.callback import HEADERS as CALLBACK_HEADERS
 from relay.streaming.bayeux.collecting import SupersededError
-from relay.streaming.bayeux.messages import MalformedPayloadError, Message, from_form, from_json, payload
-from relay.streaming.bayeux.service import Outcome, Service
+from relay.streaming.bayeux.connects import Collected, Connects
+from relay.streaming.bayeux.conversation import Identify
+from relay.streaming.bayeux.messages import (
+    MAX_BODY,
+    MalformedPayloadError,
+    Message,
+    from_form,
+    from_json,
+    payload,
+)
+from relay.streaming.bayeux.requests import Connect
+from relay.streaming.bayeux.service import Outcome, Peer, Service
+from relay.streaming.bayeux.sockets import Sockets
 from relay.streaming.bayeux.stats import BayeuxStats
 
 LONG_POLLING: Final = "long-polling"
 """The connection type's name."""
-BROWSER_COOKIE: Final = "BAYEUX_BROWSER"
-"""The cookie by which CometD tells browsers apart: given to clients, which may expect it, and not needed."""
-MAX_BODY: Final = 256 * 1024
-"""Bytes of a request's body: clients send control messages only."""
 READ_TIMEOUT: Final = 30.0
 """Seconds a client may take to send a body."""
 WRITE_TIMEOUT: Final = 30.0
@@ -30,6 +40,9 @@ WRITE_TIMEOUT: Final = 30.0
 Authenticate = Callable[[web.Request], Awaitable[Principal | None]]
 """Find out whom a request speaks for; None for nobody."""
 
+_UPGRADE: Final = re.compile("websocket", re.IGNORECASE)
+_NAMELESS: Final = re.compile("aiohttp/")
+"""Clients that take to websockets after a handshake by HTTP, and send no credentials with the upgrade."""
 _SUFFIXES: Final = ("", "/handshake", "/connect", "/disconnect", "/subscribe", "/unsubscribe")
 _FORM: Final = "application/x-www-form-urlencoded"
 _JSON: Final = "application/json"
@@ -37,37 +50,79 @@ _CHARSETS: Final = frozenset({"utf-8", "utf8", "us-ascii", "iso-8859-1", "utf-16
 _HEADERS: Final[dict[str, str]] = {hdrs.CACHE_CONTROL: "no-cache, no-store"}
 
 
-class LongPolling:
+class _Held(NamedTuple):
+    """Serves the connects of a browser, which may have only so many held."""
+
+    connects: Connects
+    browsers: Browsers
+    browser: str
+
+    async def serve(self, principal: Principal, request: Connect, *, hold: bool) -> Collected:
+        """Serve a connect; raises as `Connects.serve` does."""
+        advice = self.browsers.crowded(self.browser, request.client) if hold else None
+        if advice is not None:
+            found = await self.connects.serve(principal, request, hold=False)
+            return found._replace(advice={**advice, "timeout": self.connects.timeout})
+        with self.browsers.holding(self.browser, request.client):
+            return await self.connects.serve(principal, request, hold=hold)
+
+
+class Polling:
     """Answers the HTTP requests of Bayeux clients."""
 
-    def __init__(self, service: Service, stats: BayeuxStats, *, secure: bool) -> None:
-        """Take who carries messages out; a `secure` cookie is sent over HTTPS only."""
+    def __init__(
+        self,
+        service: Service,
+        connects: Connects,
+        sockets: Sockets,
+        browsers: Browsers,
+        stats: BayeuxStats,
+        *,
+        callbacks: bool,
+    ) -> None:
+        """Take who carries messages out, and whether ``callbacks`` (JSONP) are served too."""
         self._service = service
+        self._connects = connects
+        self._sockets = sockets
+        self._browsers = browsers
         self._stats = stats
-        self._secure = secure
+        self._callbacks = callbacks
 
     def __repr__(self) -> str:
-        return f"LongPolling({self._service!r})"
+        return f"Polling({self._service!r}{', callbacks' * self._callbacks})"
 
-    def routes(self, base: str, authenticate: Authenticate) -> list[web.RouteDef]:
+    def routes(self, base: str, authenticate: Authenticate, identify: Identify) -> list[web.RouteDef]:
         """Return the routes of an endpoint: the base path, and those below it that clients of CometD use."""
 
         async def handler(request: web.Request) -> web.StreamResponse:
-            return await self.handle(request, authenticate)
+            return await self.handle(request, authenticate, identify)
 
         paths = (base + suffix + slash for suffix in _SUFFIXES for slash in ("", "/"))
         return [web.route(hdrs.METH_ANY, path, handler) for path in paths]
 
-    async def handle(self, request: web.Request, authenticate: Authenticate) -> web.StreamResponse:
+    async def handle(
+        self, request: web.Request, authenticate: Authenticate, identify: Identify
+    ) -> web.StreamResponse:
         """Answer one request. The server must cancel it when the client drops (``handler_cancellation``)."""
-        if request.method != hdrs.METH_POST:
-            return _not_a_post(request)
+        callback: str | None = None
         try:
-            messages = await _messages(request)
-            if isinstance(messages, web.Response):
-                return messages
+            if request.method == hdrs.METH_GET and _UPGRADE.fullmatch(request.headers.get(hdrs.UPGRADE, "")):
+                return await self._upgrade(request, authenticate, identify)
+            if request.method == hdrs.METH_GET and self._callbacks:
+                callback, messages = from_query(request.rel_url.raw_query_string)
+            elif request.method == hdrs.METH_POST:
+                messages = await _messages(request)
+            else:
+                return _not_a_post(request)
             principal = await authenticate(request)
-            outcome = await self._service.handle(principal, messages)
+            browser = self._browsers.of(request)
+            held = _Held(self._connects, self._browsers, browser)
+            # CometD's own clients ask for a websocket first: whoever is here was refused one, or wants none.
+            polls = request.path.rstrip("/").endswith("/handshake")
+            peer = Peer(browser, self._browsers.strict, polls=polls, connector=held)
+            outcome = await self._service.handle(principal, messages, peer)
+        except _RefusedError as refused:
+            return refused.response
         except MalformedPayloadError as error:
             return _fault(400, str(error))
         except SupersededError:
@@ -76,19 +131,24 @@ class LongPolling:
             return _fault(500, "the session has connected anew")
         except UnavailableError as error:
             return _fault(503, "unavailable", {hdrs.RETRY_AFTER: str(error.retry_after)})
-        return await self._answer(request, outcome)
-
-    async def _answer(self, request: web.Request, outcome: Outcome) -> web.StreamResponse:
-        response = web.Response(
-            body=payload(outcome.parts), content_type=_JSON, charset="UTF-8", headers=_HEADERS
-        )
-        if outcome.began and BROWSER_COOKIE not in request.cookies:
-            response.set_cookie(
-                BROWSER_COOKIE, secrets.token_hex(16), httponly=True, secure=self._secure, samesite="Lax"
-            )
+        response = _answer(payload(outcome.parts), callback)
+        if outcome.began:
+            self._browsers.mark(request, response, browser)
         if outcome.taken:
             await self._write(request, response, outcome)
         return response
+
+    async def _upgrade(
+        self, request: web.Request, authenticate: Authenticate, identify: Identify
+    ) -> web.StreamResponse:
+        refusal = self._sockets.refusal(request)
+        if refusal is not None:
+            return refusal
+        principal = await authenticate(request)
+        if principal is None and not _NAMELESS.search(request.headers.get(hdrs.USER_AGENT, "")):
+            # CometD's client falls back to long-polling upon this, and only upon this.
+            return _fault(401, "credentials are needed", {hdrs.WWW_AUTHENTICATE: "Basic"})
+        return await self._sockets.serve(request, principal, identify)
 
     async def _write(self, request: web.Request, response: web.Response, outcome: Outcome) -> None:
         """Write the answer here and now, to learn whether the client is still there."""
@@ -105,8 +165,25 @@ class LongPolling:
             raise
 
 
-async def _messages(request: web.Request) -> list[Message] | web.Response:
-    """Read the request's messages, or return how the transport refuses them.
+class _RefusedError(Exception):
+    """The transport refuses a request."""
+
+    def __init__(self, response: web.Response) -> None:
+        super().__init__(response.text)
+        self.response = response
+
+
+def _answer(body: bytes, callback: str | None) -> web.Response:
+    if callback is None:
+        return web.Response(body=body, content_type=_JSON, charset="UTF-8", headers=_HEADERS)
+    headers = {**_HEADERS, **CALLBACK_HEADERS}
+    return web.Response(
+        body=script(callback, body), content_type=CONTENT_TYPE, charset="UTF-8", headers=headers
+    )
+
+
+async def _messages(request: web.Request) -> list[Message]:
+    """Read the request's messages.
 
     Raises:
         MalformedPayloadError: there are none that can be read.
@@ -115,14 +192,14 @@ async def _messages(request: web.Request) -> list[Message] | web.Response:
     given = request.content_type if hdrs.CONTENT_TYPE in request.headers else _JSON
     charset = (request.charset or "utf-8").lower()
     if given not in (_JSON, _FORM) or charset not in _CHARSETS:
-        return _fault(415, f"Content-Type must be {_JSON} or {_FORM}")
+        raise _RefusedError(_fault(415, f"Content-Type must be {_JSON} or {_FORM}"))
     body = bytearray()
     try:
         async with asyncio.timeout(READ_TIMEOUT):
             while chunk := await request.content.readany():
                 body += chunk
                 if len(body) > MAX_BODY:
-                    return _fault(413, f"more than {MAX_BODY} bytes")
+                    raise _RefusedError(_fault(413, f"more than {MAX_BODY} bytes"))
         if charset not in ("utf-8", "utf8"):
             body = bytearray(body.decode(charset).encode())
     except (TimeoutError, web.RequestPayloadError, UnicodeError) as error:
@@ -132,7 +209,6 @@ async def _messages(request: web.Request) -> list[Message] | web.Response:
 
 def _not_a_post(request: web.Request) -> web.Response:
     if request.method == hdrs.METH_GET:
-        # Also the refusal of a websocket: clients fall back to long-polling.
         return _fault(400, "messages are sent with POST")
     return _fault(405, "messages are sent with POST", {hdrs.ALLOW: hdrs.METH_POST})
 

@@ -60,7 +60,9 @@ def connected(message: Message, advice: dict[str, Any] | None) -> Message:
 
 def unknown_client(message: Message) -> Message:
     """Tell that there is no such session of this user; a connect is advised to begin a new one."""
-    return failure(message, errors.UNKNOWN_CLIENT, RENEW if message["channel"] == channels.CONNECT else None)
+    return failure(
+        message, errors.UNKNOWN_CLIENT, RENEW if message.get("channel") == channels.CONNECT else None
+    )
 
 
 def beside_handshake(message: Message) -> Message:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 from relay.streaming.bayeux import channels, errors
+from relay.streaming.bayeux.extensions import acknowledged
 from relay.streaming.bayeux.messages import Message, has_usable_id
 
 VERSION: Final = "1.0"
@@ -45,6 +46,8 @@ class Connect(NamedTuple):
     """Milliseconds that the session is to live longer after the answer."""
     advised: bool
     """The client gave advice, so it is given some."""
+    ack: int | None = None
+    """The last batch it acknowledges."""
 
 
 class Subscribe(NamedTuple):
@@ -133,13 +136,13 @@ def _connect(message: Message, client: str, connection_types: Sequence[str]) -> 
     if chosen is not None and chosen not in connection_types:
         named = [chosen] if isinstance(chosen, str) else []
         return Refused(message, errors.no_common_transport(named), final=True)
-    advice = message.get("advice")
+    advice, ack = message.get("advice"), acknowledged(message)
     if not isinstance(advice, dict):
-        return Connect(message, client, None, 0, advised=False)
+        return Connect(message, client, None, 0, advised=False, ack=ack)
     hold = _milliseconds(advice.get("timeout"))
     # A client that polls rarely says so: it asks for no hold and comes again after the interval (CometD).
     extra = _milliseconds(advice.get("interval")) if hold == 0 else None
-    return Connect(message, client, hold, extra or 0, advised=True)
+    return Connect(message, client, hold, extra or 0, advised=True, ack=ack)
 
 
 def _subscription(message: Message, client: str, channel: str) -> Request:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from relay.directory.model import Principal
 from relay.streaming.bayeux import channels, errors, replies
 from relay.streaming.bayeux.collecting import EndedError
-from relay.streaming.bayeux.connects import Connects
+from relay.streaming.bayeux.connects import Collected, Connects
+from relay.streaming.bayeux.extensions import extended, offers_ack, timesync
 from relay.streaming.bayeux.messages import Message, encoded
 from relay.streaming.bayeux.requests import (
     Connect,
@@ -23,7 +25,7 @@ from relay.streaming.bayeux.requests import (
     Unsubscribe,
     read,
 )
-from relay.streaming.bayeux.sessions import Answer, Ended, Sessions, Subscribed
+from relay.streaming.bayeux.sessions import Answer, Ended, Sessions, Subscribed, belongs
 from relay.streaming.bayeux.stats import BayeuxStats
 from relay.telemetry import log
 
@@ -57,21 +59,68 @@ class Outcome:
         return any(reply["successful"] for reply in self.handshakes)
 
 
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Who sends messages, as far as the transport knows."""
+
+    browser: str = ""
+    """What its browser is known by: the value of a cookie, so no secret and not to be trusted."""
+    strict: bool = False
+    """Its sessions are good in this browser only."""
+    client: str = ""
+    """The only session it may speak for; empty: any that is its user's."""
+    polls: bool = False
+    """It stays with polling: it is not told of websockets."""
+    connector: Connector | None = None
+    """Who serves its connects; None: they are held and answered."""
+
+    @property
+    def bound_to(self) -> str | None:
+        """Return the browser that a session of its own belongs to, if to any."""
+        return self.browser if self.strict else None
+
+    def may_speak_for(self, message: Message) -> bool:
+        """Tell whether the session a message names may be this peer's."""
+        client = message.get("clientId")
+        if message.get("channel") == channels.HANDSHAKE or not isinstance(client, str):
+            return True
+        return (not self.client or client == self.client) and belongs(client, self.browser)
+
+
+WEBSOCKET: Final = "websocket"
+"""The connection type of sessions that are pushed to."""
+
+
+class Connector(Protocol):
+    """What a transport does with a connect."""
+
+    async def serve(self, principal: Principal, request: Connect, *, hold: bool) -> Collected:
+        """Collect a connect's answer; raises as `Connects.serve` does."""
+        ...
+
+
 class Service:
     """Carries out the messages of one payload after another; knows nothing of how they came."""
 
     def __init__(
-        self, sessions: Sessions, connects: Connects, stats: BayeuxStats, connection_types: Sequence[str]
+        self,
+        sessions: Sessions,
+        connects: Connects,
+        stats: BayeuxStats,
+        connection_types: Sequence[str],
+        *,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._sessions = sessions
         self._connects = connects
         self._stats = stats
         self._connection_types = tuple(connection_types)
+        self._clock = clock
 
     def __repr__(self) -> str:
         return f"Service({', '.join(self._connection_types)}; {self._connects!r})"
 
-    async def handle(self, principal: Principal | None, messages: Sequence[Message]) -> Outcome:
+    async def handle(self, principal: Principal | None, messages: Sequence[Message], peer: Peer) -> Outcome:
         """Carry out a payload's messages one after another; a connect is held if it is the only one.
 
         Raises:
@@ -91,10 +140,15 @@ class Service:
                     outcome.others.append(replies.beside_handshake(message))
                     continue
                 request = read(message, self._connection_types)
-                if isinstance(request, Connect):
-                    await self._connect(principal, request, outcome, hold=len(messages) == 1)
+                if not isinstance(request, Refused) and not peer.may_speak_for(message):
+                    outcome.others.append(self._unknown(message))
+                elif isinstance(request, Connect):
+                    hold = len(messages) == 1
+                    await self._connect(
+                        principal, request, outcome, peer.connector or self._connects, hold=hold
+                    )
                 elif isinstance(request, Handshake):
-                    outcome.handshakes.append(await self._handshake(principal, request))
+                    outcome.handshakes.append(await self._handshake(principal, request, peer))
                 else:
                     outcome.others.append(await self._other(principal, request))
         except BaseException:
@@ -107,25 +161,41 @@ class Service:
         self._stats.dropped += 1
         self._connects.give_back(outcome.taken)
 
-    async def _handshake(self, principal: Principal, request: Handshake) -> Message:
-        client = await self._sessions.create(principal)
+    async def _handshake(self, principal: Principal, request: Handshake, peer: Peer) -> Message:
+        arrived, acks = self._clock() * 1000, offers_ack(request.message)
+        client = await self._sessions.create(principal, acks=acks, browser=peer.bound_to)
         if client is None:
             self._stats.handshakes_refused += 1
             return replies.failure(request.message, errors.HANDSHAKE_DENIED, replies.LATER)
         self._stats.handshakes += 1
-        return replies.handshaken(request.message, client, self._connection_types, self._connects.timeout)
+        offered = [name for name in self._connection_types if not (peer.polls and name == WEBSOCKET)]
+        reply = replies.handshaken(request.message, client, offered, self._connects.timeout)
+        return self._extended(reply, request.message, arrived, {"ack": True} if acks else {})
 
-    async def _connect(self, principal: Principal, request: Connect, outcome: Outcome, *, hold: bool) -> None:
+    async def _connect(
+        self, principal: Principal, request: Connect, outcome: Outcome, connector: Connector, *, hold: bool
+    ) -> None:
+        arrived = self._clock() * 1000
         try:
-            found = await self._connects.serve(principal, request, hold=hold)
+            found = await connector.serve(principal, request, hold=hold)
         except EndedError as ended:
             outcome.connects.append(await self._ended(principal, request, ended.why))
             return
         outcome.events += found.messages
-        outcome.taken.append(found.answer)
-        advised = found.first or request.advised
-        advice = replies.retry(self._connects.timeout) if advised else None
-        outcome.connects.append(replies.connected(request.message, advice))
+        if found.answer is not None:
+            outcome.taken.append(found.answer)
+        advice = found.advice
+        if advice is None and (found.first or request.advised):
+            advice = replies.retry(self._connects.timeout)
+        reply = replies.connected(request.message, advice)
+        ack = {"ack": found.batch} if found.batch else {}
+        outcome.connects.append(self._extended(reply, request.message, arrived, ack))
+
+    def _extended(self, reply: Message, message: Message, arrived: float, ext: dict[str, Any]) -> Message:
+        if "ext" not in message:
+            return extended(reply, ext)
+        sync = timesync(message, arrived=arrived, now=self._clock() * 1000)
+        return extended(reply, ext if sync is None else {**ext, "timesync": sync})
 
     async def _ended(self, principal: Principal, request: Connect, why: Ended) -> Message:
         if why is Ended.DISCONNECTED:

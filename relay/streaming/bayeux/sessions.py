@@ -6,16 +6,21 @@ connect raises. Its client id begins with the number of its partition.
 
 from __future__ import annotations
 
+import asyncio
+import hmac
 import re
 import secrets
 from collections.abc import Sequence
 from enum import Enum, StrEnum
+from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
 from relay.directory.model import Principal
+from relay.errors import StoreUnavailableError
 from relay.journal.keys import Keys
 from relay.journal.scripts import Script
 from relay.journal.store import Store
+from relay.streaming.bayeux.batches import Batches
 
 MAX_SESSIONS: Final = 100
 """Sessions a user may have at once: one a browser tab, and those that reloads have left behind to expire."""
@@ -26,7 +31,11 @@ ENDED_RETENTION: Final = 60
 
 _PARTITION_DIGITS: Final = 4
 _SECRET_BYTES: Final = 16  # 128 random bits (Bayeux 1.0, the clientId field)
-_CLIENT: Final = re.compile(rf"([0-9]{{{_PARTITION_DIGITS}}})[0-9a-f]{{{2 * _SECRET_BYTES}}}", re.ASCII)
+_LENGTH: Final = _PARTITION_DIGITS + 2 * _SECRET_BYTES
+_MARK: Final = 16
+_CLIENT: Final = re.compile(
+    rf"([0-9]{{{_PARTITION_DIGITS}}})[0-9a-f]{{{2 * _SECRET_BYTES}}}(?:[0-9a-f]{{{_MARK}}})?", re.ASCII
+)
 _FIELD: Final = "sub:"
 
 _CREATE: Final = Script("bayeux_create")
@@ -35,6 +44,7 @@ _SUBSCRIBE: Final = Script("bayeux_subscribe")
 _UNSUBSCRIBE: Final = Script("bayeux_unsubscribe")
 _CONNECT: Final = Script("bayeux_connect")
 _TAKE: Final = Script("bayeux_take")
+_MOVE: Final = Script("bayeux_move")
 _PUT_BACK: Final = Script("bayeux_put_back")
 _END: Final = Script("bayeux_end")
 
@@ -59,7 +69,7 @@ class Subscribed(Enum):
 
 
 class Taken(Enum):
-    """What became of the attempt to take a connect's answer."""
+    """What became of the attempt to take a connect's answer, or to note how far a push has come."""
 
     DONE = "done"
     SUPERSEDED = "superseded"
@@ -70,7 +80,7 @@ class Taken(Enum):
     """The session is not as the connect knows it; nothing is taken."""
 
 
-_TAKEN: Final = {1: Taken.DONE, 0: Taken.SUPERSEDED, -1: Taken.UNKNOWN, -2: Taken.CHANGED}
+_REFUSED: Final = {0: Taken.SUPERSEDED, -1: Taken.UNKNOWN, -2: Taken.CHANGED}
 
 
 class Session(NamedTuple):
@@ -85,6 +95,8 @@ class Session(NamedTuple):
     """Stream id of the last record about the session."""
     subscriptions: dict[str, str]
     """Pattern to the stream id after which entries match it."""
+    acks: bool = False
+    """Its client acknowledges what it gets."""
 
 
 class Answer(NamedTuple):
@@ -99,6 +111,13 @@ class Answer(NamedTuple):
     """Where the answer moves it."""
 
 
+class Took(NamedTuple):
+    """What became of a take, and the number of the batch that was taken (0: not acknowledged)."""
+
+    taken: Taken
+    batch: int = 0
+
+
 class Sessions:
     """Sessions by their client ids; another user's are as good as unknown. Calls raise StoreUnavailableError.
 
@@ -109,20 +128,45 @@ class Sessions:
         self._store = store
         self._max_interval = max_interval
         self._max_sessions = max_sessions
+        self._connects = Batches(store, _CONNECT, lambda keys: (keys.bayeux_due, keys.events))
+        self._takes = Batches(store, _TAKE, lambda keys: (keys.bayeux_due,))
+        self._moves = Batches(store, _MOVE, lambda keys: (keys.bayeux_due,))
 
     def __repr__(self) -> str:
         return f"Sessions(max_interval={self._max_interval} ms)"
 
-    async def create(self, principal: Principal) -> str | None:
-        """Begin a session at the journal's end and return its client id; None if its user has too many."""
+    @property
+    def max_interval(self) -> int:
+        """How many milliseconds a session lives between two connects."""
+        return self._max_interval
+
+    async def create(
+        self, principal: Principal, *, acks: bool = False, browser: str | None = None
+    ) -> str | None:
+        """Begin a session at the journal's end and return its client id; None if its user has too many.
+
+        Its client is told what it does not acknowledge again if it ``acks``. With a ``browser`` the client id
+        is good in that one only (see `belongs`).
+        """
         keys = self._store.keys(principal.account)
         client = f"{keys.partition:0{_PARTITION_DIGITS}d}{secrets.token_hex(_SECRET_BYTES)}"
+        if browser is not None:
+            client += _mark(client, browser)
         cursor = await self._store.run(
             _CREATE,
             [keys.bayeux(client), keys.bayeux_due, keys.bayeux_users, keys.events],
-            [client, principal.account, principal.user.id, self._max_sessions, self._max_interval],
+            [client, principal.account, principal.user.id, self._max_sessions, self._max_interval, int(acks)],
         )
         return None if cursor is None else client
+
+    async def owner(self, client: str) -> tuple[str, str] | None:
+        """Return the ids of the account and the user whose session it is; None if there is none."""
+        parts = _CLIENT.fullmatch(client)
+        if parts is None or int(parts[1]) >= self._store.partitions:
+            return None
+        key = self._store.keys_at(int(parts[1])).bayeux(client)
+        account, user = await self._store.call("HMGET", key, "account", "user")
+        return None if account is None or user is None else (account.decode(), user.decode())
 
     async def touch(self, principal: Principal, client: str) -> bool:
         """Note that the client is alive; False if there is no such session."""
@@ -155,19 +199,30 @@ class Sessions:
         wanted = [keys.bayeux(client), keys.bayeux_due, keys.events]
         return bool(await self._store.run(_UNSUBSCRIBE, wanted, args))
 
-    async def connect(self, principal: Principal, client: str, *, hold: int) -> Session | None:
-        """Begin a connect that may be held for so many milliseconds; None if there is no such session."""
+    async def connect(
+        self, principal: Principal, client: str, *, hold: int, ack: int | None = None, pushing: bool = False
+    ) -> Session | None:
+        """Begin a connect that may be held for so many milliseconds; None if there is no such session.
+
+        ``ack`` is the last batch the client says it has got. ``pushing`` is for a connect whose session is
+        pushed to from now on, until another connect of it anywhere says so by a journal record.
+        """
         keys = self._keys(principal, client)
         if keys is None:
             return None
-        args = [*_owner(principal, client), hold + self._max_interval]
-        found = await self._store.run(_CONNECT, [keys.bayeux(client), keys.bayeux_due], args)
+        found = await self._connects.ask(
+            keys,
+            *_owner(principal, client),
+            hold + self._max_interval,
+            -1 if ack is None else ack,
+            int(pushing),
+        )
         if found is None:
             return None
-        generation, cursor, changed, *pairs = found
+        generation, cursor, changed, acks, *pairs = found
         texts = [text.decode() for text in pairs]
         subscriptions = dict(zip(texts[::2], texts[1::2], strict=True))
-        return Session(client, generation, cursor.decode(), changed.decode(), subscriptions)
+        return Session(client, generation, cursor.decode(), changed.decode(), subscriptions, bool(acks))
 
     async def read(self, account: str, client: str) -> Session | Ended:
         """Return a session as it is now, or why it is not."""
@@ -179,22 +234,45 @@ class Sessions:
             name.removeprefix(_FIELD): since for name, since in fields.items() if name.startswith(_FIELD)
         }
         return Session(
-            client, int(fields["gen"]), fields["cursor"], fields["changed"], subscriptions=subscriptions
+            client, int(fields["gen"]), fields["cursor"], fields["changed"], subscriptions, "batch" in fields
         )
 
-    async def take(self, answer: Answer, *, changed: str, extra: int = 0) -> Taken:
+    async def take(self, answer: Answer, *, changed: str, extra: int = 0) -> Took:
         """Move the session's cursor for a connect that is about to be answered.
 
         ``changed`` is the last record about the session that the answer regards. The session lives for the
         usual time from now, and ``extra`` milliseconds longer.
         """
-        keys = self._store.keys(answer.account)
-        taken = await self._store.run(
-            _TAKE,
-            [keys.bayeux(answer.client), keys.bayeux_due],
-            [answer.client, answer.generation, changed, answer.position, self._max_interval + extra],
+        taken = await self._takes.ask(
+            self._store.keys(answer.account),
+            answer.client,
+            answer.generation,
+            changed,
+            answer.position,
+            self._max_interval + extra,
         )
-        return _TAKEN[taken]
+        return Took(Taken.DONE, taken - 1) if taken > 0 else Took(_REFUSED[taken])
+
+    async def move(
+        self, account: str, client: str, generation: int, position: str, *, hold: int | None = None
+    ) -> Taken:
+        """Note how far a session is that is being pushed to.
+
+        With ``hold`` its client has shown that it is alive: it lives for the usual time and so many
+        milliseconds longer.
+        """
+        lives = 0 if hold is None else self._max_interval + hold
+        keys = self._store.keys(account)
+        moved = await self._moves.ask(keys, client, generation, position, lives)
+        return Taken.DONE if moved > 0 else _REFUSED[moved]
+
+    def note(self, account: str, client: str, generation: int, position: str) -> None:
+        """Do as `move` without waiting; what the store does not take is noted another time."""
+        try:
+            noted = self._moves.ask(self._store.keys(account), client, generation, position, 0)
+        except StoreUnavailableError:
+            return
+        noted.add_done_callback(_overlooked)
 
     async def put_back(self, answer: Answer) -> bool:
         """Move the cursor back, as the client has not got the answer; False if that is too late.
@@ -218,11 +296,33 @@ class Sessions:
         args = [*_owner(principal, client), reason.value, ENDED_RETENTION * 1000]
         return bool(await self._store.run(_END, wanted, args))
 
+    async def close(self) -> None:
+        """Wait for what is on its way to the store."""
+        for batches in (self._connects, self._takes, self._moves):
+            await batches.close()
+
     def _keys(self, principal: Principal, client: str) -> Keys | None:
         """Return the keys of the principal's partition if the client id is one of that partition."""
         keys = self._store.keys(principal.account)
         parts = _CLIENT.fullmatch(client)
         return keys if parts is not None and int(parts[1]) == keys.partition else None
+
+
+def _overlooked(noted: asyncio.Future[Any]) -> None:
+    """Take an error for dealt with."""
+    if not noted.cancelled():
+        noted.exception()
+
+
+def belongs(client: str, browser: str) -> bool:
+    """Tell whether a client id was made for a browser, or for any."""
+    head, mark = client[:_LENGTH], client[_LENGTH:]
+    return not mark or hmac.compare_digest(mark.encode(), _mark(head, browser).encode())
+
+
+def _mark(client: str, browser: str) -> str:
+    """Return what a client id ends in that is good in one browser only."""
+    return sha256(f"{client} {browser}".encode()).hexdigest()[:_MARK]
 
 
 def _owner(principal: Principal, client: str) -> list[Any]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class BayeuxStats:
-    """Counts since the start, but for `held`, which is of now."""
+    """Counts since the start, but for `held` and `sockets`, which are of now."""
 
     handshakes: int = 0
     handshakes_refused: int = 0
@@ -16,10 +16,14 @@ class BayeuxStats:
     connects: int = 0
     held: int = 0
     """Connects that wait for events now."""
+    sockets: int = 0
+    """Open websockets."""
+    cut: int = 0
+    """Websockets cut off because their clients were too slow."""
     events: int = 0
-    """Event messages answered with; those put back are counted again when they go out again."""
+    """Event messages sent; those put back are counted again when they go out again."""
     superseded: int = 0
-    """Connects answered with an error because the session connected anew."""
+    """Connects not answered, or with an error, because the session connected anew."""
     unknown: int = 0
     """Messages of sessions that are not there (any more)."""
     lost: int = 0

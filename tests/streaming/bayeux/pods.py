@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import aiohttp
@@ -22,6 +23,7 @@ from relay.journal.tail import Tail
 from relay.settings import Settings
 from relay.streaming.bayeux.endpoint import Endpoint
 from relay.streaming.hub import Hub
+from relay.streaming.stream import Limits
 from relay.subscriptions.rendering import Rendered, Renderer
 from tests.streaming.listening import Keeping, Tones
 from tests.waiting import eventually
@@ -43,6 +45,12 @@ def tones(_id: EventId, event: CallEvent) -> Rendered | None:
     return Rendered(CALLS, body, address.extension, address.user_id)
 
 
+def identify(account: str, user_id: str) -> Principal | None:
+    """Return a user of the directory."""
+    user = DIRECTORY.user(account, user_id)
+    return None if user is None else Principal(account, user)
+
+
 def phone(user: str, *, account: str = ACCOUNT) -> Address:
     """Return the address of a user's first phone."""
     found = next(one for one in DIRECTORY.users(account) if one.login == user)
@@ -60,13 +68,17 @@ class Pod:
         max_interval: float = 5,
         renderer: Renderer = tones,
         port: int = 0,
+        settings: Settings | None = None,
+        limits: Limits | None = None,
     ) -> None:
         self.store = store
         self.journal = Journal(store)
         self._tail = Tail(store)
         self._hub = Hub(self._tail, self.journal)
-        settings = Settings(bayeux_timeout=timeout, bayeux_max_interval=max_interval)
-        self.endpoint = Endpoint(store, self._hub, {"gws": renderer}, settings, event_format="gws")
+        settings = replace(settings or Settings(), bayeux_timeout=timeout, bayeux_max_interval=max_interval)
+        self.endpoint = Endpoint(
+            store, self._hub, {"gws": renderer}, settings, event_format="gws", limits=limits
+        )
         self.port = port
         self._runner: web.AppRunner | None = None
 
@@ -81,7 +93,7 @@ class Pod:
     async def start(self) -> Pod:
         """Listen."""
         app = web.Application()
-        app.add_routes(self.endpoint.routes(BASE, self._principal))
+        app.add_routes(self.endpoint.routes(BASE, self._principal, identify))
 
         async def drain(_app: web.Application) -> None:
             await self.endpoint.drain()

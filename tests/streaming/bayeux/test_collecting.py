@@ -15,7 +15,7 @@ from relay.streaming.bayeux.collecting import Collecting, EndedError, Superseded
 from relay.streaming.bayeux.connects import Connects
 from relay.streaming.bayeux.poll import Poll
 from relay.streaming.bayeux.requests import Connect
-from relay.streaming.bayeux.sessions import Answer, Ended, Session, Sessions, Taken
+from relay.streaming.bayeux.sessions import Answer, Ended, Session, Sessions, Took
 from relay.streaming.bayeux.stats import BayeuxStats
 from relay.streaming.hub import Hub
 from tests.conftest import OpenStore
@@ -84,9 +84,9 @@ async def test_subscription_that_history_hides_is_seen_when_taking(
     await line.tones(2)
     answer = await connect.collect()
     assert poll.messages == []
-    assert not await connect.take(answer, 0)
+    assert await connect.take(answer, 0) is None
     answer = await connect.collect()
-    assert await connect.take(answer, 0)
+    assert await connect.take(answer, 0) is not None
     assert poll.messages == numbered(1, 2)
 
 
@@ -99,7 +99,7 @@ async def test_subscription_that_history_hides_is_seen_before_waiting(
     await sessions.subscribe(JANE, client, [CALLS])
     await line.tones(2)
     async with asyncio.timeout(10):
-        assert await connect.take(await connect.collect(), 0)
+        assert await connect.take(await connect.collect(), 0) is not None
     assert poll.messages == numbered(1, 2)
 
 
@@ -116,7 +116,7 @@ async def test_changes_while_waiting_take_effect_in_order(sessions: Sessions, hu
     await line.tones(1)
     await sessions.subscribe(JANE, client, ["/**"])
     await line.tones(1)
-    assert await connect.take(await waiting, 0)
+    assert await connect.take(await waiting, 0) is not None
     assert poll.messages == numbered(3)
 
 
@@ -130,7 +130,7 @@ async def test_later_connect_anywhere_ends_a_wait_that_has_something(
     await line.tones(1)
     with pytest.raises(SupersededError):
         await older.take(await older.collect(), 0)
-    assert await newer.take(await newer.collect(), 0)
+    assert await newer.take(await newer.collect(), 0) is not None
     assert poll.messages == numbered(1)
 
 
@@ -156,7 +156,7 @@ async def test_answer_is_bounded_and_the_rest_stays(sessions: Sessions, hub: Hub
     counts = []
     while len(told) < 2500:
         connect, poll, _ = await collecting(sessions, hub, client)
-        assert await connect.take(await connect.collect(), 0)
+        assert await connect.take(await connect.collect(), 0) is not None
         counts.append(len(poll.messages))
         told += poll.messages
     assert told == numbered(*range(1, 2501))
@@ -190,14 +190,14 @@ async def test_session_that_missed_nothing_outlives_trimming(
     await store.call("XTRIM", keys.events, "MAXLEN", "=", 3)
     await store.call("XTRIM", keys.log(ACCOUNT), "MAXLEN", "=", 2)
     connect, poll, _ = await collecting(sessions, hub, client)
-    assert await connect.take(await connect.collect(), 0)
+    assert await connect.take(await connect.collect(), 0) is not None
     assert poll.messages == numbered(6, 7)
 
 
 class Slow(Sessions):
     """Sessions whose takes reach the store but whose answers never come."""
 
-    async def take(self, answer: Answer, *, changed: str, extra: int = 0) -> Taken:
+    async def take(self, answer: Answer, *, changed: str, extra: int = 0) -> Took:
         """Take, and wait for ever."""
         await super().take(answer, changed=changed, extra=extra)
         self.taken.set()

@@ -153,6 +153,7 @@ class Basic(AuthExtension):  # type: ignore[misc] # the package has no types
         raise AssertionError("the credentials were refused")
 
 
+@pytest.mark.filterwarnings(r"ignore:(float parameter 'receive_timeout'|ssl=None):DeprecationWarning")
 @pytest.mark.parametrize("pattern", [CALLS, "/v2/me/*", "/**"])
 async def test_aiocometd_follows_a_call(pod: Pod, pattern: str) -> None:
     """It is told each state of a call, in messages that have the channel and the data and nothing else."""

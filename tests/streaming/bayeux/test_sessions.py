@@ -170,13 +170,13 @@ async def test_only_the_last_connect_takes(sessions: Sessions) -> None:
     """A connect that was followed by another cannot move the cursor, and none of an ended session can."""
     client = await begun(sessions)
     older, newer = await connected(sessions, client), await connected(sessions, client)
-    assert await sessions.take(answer(older, "5-0"), changed=CHANGED) is Taken.SUPERSEDED
+    assert (await sessions.take(answer(older, "5-0"), changed=CHANGED)).taken is Taken.SUPERSEDED
     assert (await connected(sessions, client)).cursor == "0-0"
     newer = await connected(sessions, client)
-    assert await sessions.take(answer(newer, "7-0"), changed=CHANGED) is Taken.DONE
+    assert (await sessions.take(answer(newer, "7-0"), changed=CHANGED)).taken is Taken.DONE
     assert (await connected(sessions, client)).cursor == "7-0"
     await sessions.end(JANE, client, Ended.DISCONNECTED)
-    assert await sessions.take(answer(newer, "9-0"), changed=CHANGED) is Taken.UNKNOWN
+    assert (await sessions.take(answer(newer, "9-0"), changed=CHANGED)).taken is Taken.UNKNOWN
 
 
 async def test_what_was_collected_for_other_subscriptions_is_not_taken(sessions: Sessions) -> None:
@@ -184,11 +184,11 @@ async def test_what_was_collected_for_other_subscriptions_is_not_taken(sessions:
     client = await begun(sessions)
     held = await connected(sessions, client)
     await sessions.subscribe(JANE, client, [CALLS])
-    assert await sessions.take(answer(held, "5-0"), changed=held.changed) is Taken.CHANGED
+    assert (await sessions.take(answer(held, "5-0"), changed=held.changed)).taken is Taken.CHANGED
     found = await sessions.read(ACCOUNT, client)
     assert isinstance(found, Session)
     assert found.cursor == held.cursor
-    assert await sessions.take(answer(held, "5-0"), changed=found.changed) is Taken.DONE
+    assert (await sessions.take(answer(held, "5-0"), changed=found.changed)).taken is Taken.DONE
 
 
 async def test_answer_is_put_back(sessions: Sessions) -> None:
@@ -205,7 +205,7 @@ async def test_what_is_put_back_cannot_be_taken_later(sessions: Sessions) -> Non
     client = await begun(sessions)
     late = answer(await connected(sessions, client), "5-0")
     assert await sessions.put_back(late)
-    assert await sessions.take(late, changed=CHANGED) is Taken.SUPERSEDED
+    assert (await sessions.take(late, changed=CHANGED)).taken is Taken.SUPERSEDED
     assert (await connected(sessions, client)).cursor == "0-0"
 
 

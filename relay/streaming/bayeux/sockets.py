@@ -1,0 +1,152 @@
+"""The websocket transport: one session on each socket, its events pushed as they happen."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+from typing import Any, Final
+
+from aiohttp import WSCloseCode, WSMsgType, hdrs, web
+
+from relay.directory.model import Principal
+from relay.errors import UnavailableError
+from relay.streaming.bayeux.browsers import Browsers
+from relay.streaming.bayeux.connects import DRAIN_SPREAD, DRAIN_STEPS
+from relay.streaming.bayeux.conversation import Conversation, Identify, Pushing
+from relay.streaming.bayeux.messages import MAX_BODY, MalformedPayloadError
+from relay.streaming.bayeux.origins import is_allowed
+from relay.streaming.bayeux.outlet import Outlet
+from relay.streaming.bayeux.requests import LONGEST
+from relay.streaming.bayeux.service import Service
+from relay.streaming.bayeux.stats import BayeuxStats
+from relay.streaming.stream import Limits
+
+QUIET: Final = LONGEST / 1000 + 60
+"""Seconds after which a socket is closed on which nothing has come: no connect is held for as long."""
+CLOSE_WITHIN: Final = 2.0
+"""Seconds a client may take to answer a close."""
+
+
+class Sockets:
+    """All websockets of this process."""
+
+    def __init__(
+        self,
+        service: Service,
+        pushing: Pushing,
+        browsers: Browsers,
+        stats: BayeuxStats,
+        *,
+        base_url: str,
+        origins: Collection[str],
+        limits: Limits | None = None,
+    ) -> None:
+        """Take who carries messages out, and which origins pages may be of besides relay's own."""
+        self._service = service
+        self._pushing = pushing
+        self._browsers = browsers
+        self._stats = stats
+        self._base_url = base_url
+        self._origins = frozenset(origins)
+        self._limits = limits or Limits()
+        self._open: dict[web.WebSocketResponse, Conversation] = {}
+        self._draining = False
+
+    def __repr__(self) -> str:
+        return f"Sockets({len(self._open)} open{', draining' * self._draining})"
+
+    def refusal(self, request: web.Request) -> web.Response | None:
+        """Return why a request for a websocket is refused, None if it is not."""
+        allowed = is_allowed(
+            request.headers.get(hdrs.ORIGIN),
+            host=request.headers.get(hdrs.HOST),
+            base_url=self._base_url,
+            listed=self._origins,
+        )
+        if not allowed:
+            return web.Response(status=403, text="pages of this origin may not open websockets here")
+        if self._draining or len(self._open) >= self._limits.streams:
+            return web.Response(status=503, text="unavailable", headers={hdrs.RETRY_AFTER: "1"})
+        return None
+
+    async def serve(
+        self, request: web.Request, principal: Principal | None, identify: Identify
+    ) -> web.WebSocketResponse:
+        """Talk Bayeux on a websocket until it closes. The server must cancel this when the client drops.
+
+        Without a principal it is whoever began the session that the client names.
+        """
+        socket = web.WebSocketResponse(
+            compress=False,  # frames are written as they are, the same bytes to every client
+            max_msg_size=MAX_BODY,
+            receive_timeout=QUIET,
+            timeout=CLOSE_WITHIN,
+            autoclose=False,  # the answer to a close would hide what the client had acknowledged before
+            decode_text=False,
+        )
+        browser = self._browsers.of(request)
+        self._browsers.mark(request, socket, browser)
+        await socket.prepare(request)
+        transport: Any = request.transport
+        if transport is None:
+            return socket
+        outlet = Outlet(transport, self._limits, self._count_cut)
+        talk = Conversation(
+            principal,
+            outlet,
+            self._service,
+            self._pushing,
+            identify=identify,
+            browser=browser,
+            strict=self._browsers.strict,
+        )
+        self._open[socket] = talk
+        self._stats.sockets += 1
+        try:
+            code = await self._converse(socket, talk)
+            talk.close()
+            await socket.close(code=code)
+        finally:
+            self._stats.sockets -= 1
+            del self._open[socket]
+            await talk.closed()
+        return socket
+
+    async def drain(self) -> None:
+        """Take no new sockets, and close those that are open over about a second."""
+        self._draining = True
+        sockets = list(self._open.items())
+        closing = []
+        for step in range(DRAIN_STEPS if sockets else 0):
+            for socket, talk in sockets[step::DRAIN_STEPS]:
+                talk.close()
+                closing.append(asyncio.create_task(_close(socket), name="bayeux-socket-close"))
+            await asyncio.sleep(DRAIN_SPREAD / DRAIN_STEPS)
+        await asyncio.gather(*closing, return_exceptions=True)
+
+    async def _converse(self, socket: web.WebSocketResponse, talk: Conversation) -> int:
+        """Take frames until there is a reason to close, and return its code."""
+        while True:
+            try:
+                message = await socket.receive()
+            except TimeoutError:
+                return WSCloseCode.GOING_AWAY
+            if message.type is WSMsgType.BINARY:
+                return WSCloseCode.UNSUPPORTED_DATA
+            if message.type is not WSMsgType.TEXT:
+                return WSCloseCode.OK  # closed already
+            try:
+                await talk.take(message.data)
+            except MalformedPayloadError:
+                return WSCloseCode.INVALID_TEXT
+            except UnavailableError:
+                return WSCloseCode.TRY_AGAIN_LATER
+            if talk.over:
+                return WSCloseCode.OK
+
+    def _count_cut(self) -> None:
+        self._stats.cut += 1
+
+
+async def _close(socket: web.WebSocketResponse) -> None:
+    await socket.close(code=WSCloseCode.GOING_AWAY)

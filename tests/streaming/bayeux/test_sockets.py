@@ -1,0 +1,334 @@
+"""The websocket transport: events at once, connects as heartbeats, sessions that move."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import aiohttp
+import pytest
+
+from relay.settings import Settings
+from tests.streaming.bayeux.conftest import MakeClient, MakeLine, OpenPod
+from tests.streaming.bayeux.pods import ACCOUNT, CALLS, Client, Pod
+from tests.streaming.bayeux.sockets import Socket
+from tests.streaming.publishing import Line
+from tests.waiting import eventually
+
+OpenSocket = Callable[..., Awaitable[Socket]]
+
+
+@pytest.fixture
+def open_socket(http: aiohttp.ClientSession, pod: Pod) -> OpenSocket:
+    """Give a function that opens websockets to the pod."""
+
+    async def opening(*, at: Pod | None = None, **options: Any) -> Socket:
+        return await Socket.open(http, at or pod, **options)
+
+    return opening
+
+
+@pytest.fixture
+async def socket(open_socket: OpenSocket) -> Socket:
+    """Give jane's websocket, subscribed to her calls."""
+    return await (await open_socket()).begin(CALLS)
+
+
+async def test_events_come_at_once_and_the_connect_stays(socket: Socket, pod: Pod, line: Line) -> None:
+    """Events come in frames of their own while the heartbeat is held; it is answered when its time is up."""
+    beat = socket.connecting(timeout=1500)
+    await socket.send(beat)
+    await pod.holds()
+    began = time.monotonic()
+    await line.tones(1)
+    assert await socket.told(1) == [1]
+    await line.tones(2)
+    assert await socket.told(2) == [2, 3]
+    assert (await socket.reply(beat))["successful"]
+    assert time.monotonic() - began > 1
+    assert all("id" not in event for frame in socket.frames for event in frame if "data" in event)
+
+
+async def test_events_are_pushed_between_connects(socket: Socket, line: Line) -> None:
+    """An event need not wait for the next heartbeat."""
+    await line.tones(3)
+    assert await socket.told(3) == [1, 2, 3]
+
+
+async def test_other_messages_are_answered_while_a_connect_is_held(socket: Socket, pod: Pod) -> None:
+    """A heartbeat holds nothing up, and a second one releases the first."""
+    first, second = socket.connecting(), socket.connecting()
+    await socket.send(first)
+    await pod.holds()
+    assert (await socket.ask("/meta/subscribe", subscription="/v2/me/devices"))["successful"]
+    assert (await socket.ask("/service/x", data=1))["successful"]
+    assert (await socket.ask("/v2/me/calls", data=1))["error"] == "403:/v2/me/calls:publish_denied"
+    await socket.send(second)
+    assert (await socket.reply(first))["successful"]
+    await pod.holds()
+
+
+async def test_batch_is_answered_in_one_frame(open_socket: OpenSocket, line: Line) -> None:
+    """The replies to a frame's messages come together, a connect's last, and the push has begun."""
+    socket = await open_socket()
+    await socket.handshake()
+    messages = [
+        socket.connecting(),
+        socket.message("/meta/subscribe", subscription=CALLS),
+        socket.message("/foo", data=1),
+    ]
+    await socket.send(*messages)
+    frame = await socket.frame()
+    assert [reply["id"] for reply in frame] == [messages[1]["id"], messages[2]["id"], messages[0]["id"]]
+    await line.tones(1)
+    assert await socket.told(1) == [1]
+
+
+async def test_subscriptions_take_effect_on_the_push(socket: Socket, line: Line, pod: Pod) -> None:
+    """What is unsubscribed from stops, what is subscribed to begins, each once."""
+    assert (await socket.ask("/meta/unsubscribe", subscription=CALLS))["successful"]
+    await pod.reaches((await line.tones(1))[-1])
+    for pattern in ("/v2/me/*", "/**"):
+        assert (await socket.ask("/meta/subscribe", subscription=pattern))["successful"]
+    await line.tones(2)
+    assert await socket.told(2) == [2, 3]
+
+
+async def test_every_session_gets_the_same_frames(open_socket: OpenSocket, line: Line) -> None:
+    """Several sockets of one user are each told everything, users only their own."""
+    sockets = [await (await open_socket()).begin(CALLS) for _ in range(3)]
+    john = await (await open_socket(user="john")).begin("/**")
+    for _ in range(5):
+        await line.tones(2)
+    for socket in sockets:
+        assert await socket.told(10) == list(range(1, 11))
+    assert not john.events
+
+
+async def test_newer_socket_takes_over(open_socket: OpenSocket, socket: Socket, pod: Pod, line: Line) -> None:
+    """A connect of the session on another socket moves the push there; the older is told nothing more."""
+    held = socket.connecting()
+    await socket.send(held)
+    await pod.holds()
+    newer = await open_socket()
+    newer.client = socket.client
+    assert (await newer.connect(timeout=0))["successful"]
+    await line.tones(2)
+    assert await newer.told(2) == [1, 2]
+    await pod.holds(0)
+    assert (await socket.ask("/service/x", data=1))["successful"]
+    assert not socket.events
+
+
+async def test_session_moves_between_transports(
+    socket: Socket, open_socket: OpenSocket, make_client: MakeClient, line: Line
+) -> None:
+    """From websocket to long-polling and back, without loss or repeat."""
+    poller = make_client()
+    poller.id = socket.client
+    number = 0
+    for _ in range(4):
+        await line.tones(2)
+        assert await socket.told(2) == [number + 1, number + 2]
+        assert (await poller.connect(timeout=0))[0] == []
+        await line.tones(2)
+        assert (await poller.connect())[0] == [number + 3, number + 4]
+        assert (await socket.connect(timeout=0))["successful"]
+        number += 4
+    assert not socket.events
+
+
+async def test_session_moves_to_another_process(
+    socket: Socket, open_pod: OpenPod, make_client: MakeClient, line: Line
+) -> None:
+    """A connect at another process ends the push here, by a journal record."""
+    other = await open_pod()
+    poller = make_client(at=other)
+    poller.id = socket.client
+    assert (await poller.connect(timeout=0))[1]["successful"]
+    await line.tones(2)
+    assert (await poller.connect())[0] == [1, 2]
+    assert (await socket.ask("/service/x", data=1))["successful"]
+    assert not socket.events
+
+
+async def test_events_wait_for_a_closed_socket(
+    socket: Socket, open_socket: OpenSocket, pod: Pod, line: Line
+) -> None:
+    """A page that is loaded again goes on with its session on a new socket, and misses nothing."""
+    await line.tones(2)
+    assert await socket.told(2) == [1, 2]
+    await socket.raw.close()
+    await eventually(lambda: pod.endpoint.stats.sockets == 0)
+    await line.tones(3)
+    newer = await open_socket()
+    newer.client = socket.client
+    assert (await newer.connect(timeout=0))["successful"]
+    assert await newer.told(3) == [3, 4, 5]
+
+
+async def test_killed_process_loses_nothing(
+    socket: Socket, open_pod: OpenPod, open_socket: OpenSocket, pod: Pod, make_line: MakeLine
+) -> None:
+    """After a kill the session goes on elsewhere; without acknowledgements what came last may come again."""
+    other = await open_pod()
+    line = make_line(at=other)
+    await line.tones(2)
+    assert await socket.told(2) == [1, 2]
+    await pod.crash()
+    await line.tones(2)
+    newer = await open_socket(at=other)
+    newer.client = socket.client
+    assert (await newer.connect(timeout=0))["successful"]
+    told = await newer.told(2)
+    while told[-1] != 4:
+        told += await newer.told(1)
+    assert told in ([3, 4], [1, 2, 3, 4])
+
+
+async def test_progress_is_noted_about_once_a_second(socket: Socket, pod: Pod, line: Line) -> None:
+    """The store learns within about a second how far the client is, not event by event."""
+    batches = pod.store.batches
+    last = ""
+    for _ in range(20):
+        last = (await line.tones(1))[-1]
+    assert await socket.told(20) == list(range(1, 21))
+    key = pod.store.keys(ACCOUNT).bayeux(socket.client)
+
+    async def noted() -> bool:
+        return bool((await pod.store.call("HGET", key, "cursor")).decode() == last)
+
+    await eventually(noted)
+    assert pod.store.batches - batches < 100
+
+
+@pytest.mark.parametrize("frame", ["", "x", "[]", "7", "[7]", '[{"channel":'])
+async def test_malformed_frame_closes_the_socket(socket: Socket, frame: str) -> None:
+    """What holds no messages closes with 1007."""
+    await socket.raw.send_str(frame)
+    assert await socket.closed() == 1007
+
+
+async def test_binary_frame_closes_the_socket(socket: Socket) -> None:
+    """Messages are text."""
+    await socket.raw.send_bytes(b"[]")
+    assert await socket.closed() == 1003
+
+
+async def test_lone_message_is_taken(socket: Socket) -> None:
+    """A frame may be one message instead of an array; the answer is an array."""
+    await socket.raw.send_str('{"channel":"/service/x","data":1,"id":"a","clientId":"' + socket.client + '"}')
+    assert await socket.frame() == [{"id": "a", "channel": "/service/x", "successful": True}]
+
+
+async def test_disconnect_releases_the_connect_and_closes(socket: Socket, pod: Pod) -> None:
+    """The held connect is told not to come again, and the socket closes with 1000."""
+    beat = socket.connecting()
+    await socket.send(beat)
+    await pod.holds()
+    assert (await socket.ask("/meta/disconnect"))["successful"]
+    assert (await socket.reply(beat))["advice"] == {"reconnect": "none"}
+    assert await socket.closed() == 1000
+    assert pod.endpoint.stats.disconnected == 1
+
+
+async def test_stopping_process_closes_with_1001(
+    socket: Socket, pod: Pod, open_pod: OpenPod, open_socket: OpenSocket, make_line: MakeLine
+) -> None:
+    """Clients are sent away in good order, and go on elsewhere exactly where they were."""
+    other = await open_pod()
+    line = make_line(at=other)
+    await line.tones(2)
+    assert await socket.told(2) == [1, 2]
+    stopping = asyncio.create_task(pod.stop())
+    assert await socket.closed() == 1001
+    await stopping
+    await line.tones(2)
+    newer = await open_socket(at=other)
+    newer.client = socket.client
+    assert (await newer.connect(timeout=0))["successful"]
+    assert await newer.told(2) == [3, 4]
+
+
+async def test_foreign_session_is_unknown_on_a_bound_socket(
+    socket: Socket, make_client: MakeClient, line: Line
+) -> None:
+    """A socket speaks for one session; another one of the same user is unknown there."""
+    other = await make_client().open(CALLS)
+    reply = await socket.ask("/meta/subscribe", clientId=other.id, subscription="/**")
+    assert reply["error"] == "402::Unknown client"
+    reply = await socket.connect(clientId=other.id, timeout=0)
+    assert reply["error"] == "402::Unknown client"
+    await line.tones(1)
+    assert await socket.told(1) == [1]
+
+
+async def test_handshake_begins_another_session_on_the_socket(socket: Socket, line: Line) -> None:
+    """After a new handshake the socket speaks for the new session, and is told nothing of the old one."""
+    before = socket.client
+    await socket.begin("/v2/me/*")
+    assert socket.client != before
+    await line.tones(1)
+    assert await socket.told(1) == [1]
+    assert not socket.events
+
+
+async def test_session_of_another_user_cannot_be_taken(open_socket: OpenSocket, socket: Socket) -> None:
+    """Knowing a client id is not enough for a socket with other credentials."""
+    thief = await open_socket(user="john")
+    thief.client = socket.client
+    assert (await thief.connect(timeout=0))["error"] == "402::Unknown client"
+
+
+async def test_ended_session_is_told_by_the_heartbeat(socket: Socket, client: Client, pod: Pod) -> None:
+    """When the session ends elsewhere, the held connect is answered; the socket may begin anew."""
+    beat = socket.connecting()
+    await socket.send(beat)
+    await pod.holds()
+    client.id = socket.client
+    assert (await client.ask("/meta/disconnect"))["successful"]
+    assert (await socket.reply(beat))["advice"] == {"reconnect": "none"}
+    assert (await socket.connect())["error"] == "402::Unknown client"
+    assert (await socket.handshake())["successful"]
+
+
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [
+        ("http://127.0.0.1:8080", 101),
+        ("https://pages.example", 101),
+        ("https://pages.example:443", 101),
+        ("http://pages.example", 403),
+        ("https://evil.example", 403),
+        ("null", 403),
+        ("", 403),
+    ],
+)
+async def test_origins(open_pod: OpenPod, http: aiohttp.ClientSession, origin: str, status: int) -> None:
+    """Pages of relay's own origin and of listed ones may open a websocket, no others."""
+    pod = await open_pod(settings=Settings(cors_origins=("https://pages.example",)))
+    headers = {"Authorization": "Bearer demo-jane", "Origin": origin}
+    if status == 101:
+        await (await http.ws_connect(pod.url, headers=headers)).close()
+        headers["Origin"] = f"http://127.0.0.1:{pod.port}"
+        await (await http.ws_connect(pod.url, headers=headers)).close()
+    else:
+        with pytest.raises(aiohttp.WSServerHandshakeError, match="403"):
+            await http.ws_connect(pod.url, headers=headers)
+
+
+async def test_socket_without_credentials_speaks_for_a_session_only(
+    http: aiohttp.ClientSession, pod: Pod, client: Client, line: Line
+) -> None:
+    """Python's clients send none with the upgrade: they go on with the session they began by HTTP, or not."""
+    await client.open(CALLS)
+    socket = Socket(await http.ws_connect(pod.url))
+    reply = await socket.ask("/meta/handshake", version="1.0", supportedConnectionTypes=["websocket"])
+    assert (reply["error"], reply["advice"]) == ("401::Authentication required", {"reconnect": "none"})
+    socket = Socket(await http.ws_connect(pod.url))
+    socket.client = client.id
+    assert (await socket.connect(timeout=0))["successful"]
+    await line.tones(1)
+    assert await socket.told(1) == [1]
