@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -35,7 +36,10 @@ class Devices:
         if not asked:
             return {}
         keys = self._store.keys(account)
-        found = await self._store.fetch([("HGETALL", keys.device(account, device)) for device in asked])
+        # On the connection of commits, to share their batches: they are short, and every command needs them.
+        found = await asyncio.gather(
+            *[self._store.submit("HGETALL", keys.device(account, device)) for device in asked]
+        )
         return {device: _state(fields) for device, fields in zip(asked, found, strict=True)}
 
     async def put_settings(self, event: DeviceEvent, *, revision: int) -> str | None:
