@@ -24,8 +24,10 @@ from relay.streaming.sse import EventStreams
 from relay.subscriptions.rendering import Renderers
 from relay.subscriptions.store import Subscriptions
 from relay.switch.simulator import Simulator
+from relay.webhooks.deliveries import Deliveries
 from relay.webhooks.duty import WebhookDuty
 from relay.webhooks.guard import Guard
+from relay.webhooks.repair import Repair
 from relay.webhooks.sending.client import HttpSender
 
 
@@ -39,6 +41,8 @@ class Parts:
     renderers: Renderers
     guard: Guard
     subscriptions: Subscriptions
+    deliveries: Deliveries
+    repair: Repair
     webhooks: WebhookDuty
     streams: EventStreams
     bayeux: Endpoint
@@ -61,6 +65,7 @@ def assemble(starting: AsyncExitStack, settings: Settings, directory: Directory,
     starting.push_async_callback(bayeux.stop)
     guard = Guard(settings.webhook_allow or ())
     subscriptions = Subscriptions(store, formats=tuple(renderers), limit=settings.max_subscriptions)
+    deliveries = Deliveries(store, subscriptions, renderers)
     sender = HttpSender(guard)
     starting.push_async_callback(sender.close)
     webhooks = WebhookDuty(
@@ -87,6 +92,8 @@ def assemble(starting: AsyncExitStack, settings: Settings, directory: Directory,
         renderers=renderers,
         guard=guard,
         subscriptions=subscriptions,
+        deliveries=deliveries,
+        repair=Repair(store, subscriptions, deliveries, retention=settings.delivery_retention),
         webhooks=webhooks,
         streams=EventStreams(hub, renderers),
         bayeux=bayeux,

@@ -34,6 +34,7 @@ class Keys:
         "cursor",
         "due",
         "epoch",
+        "errands",
         "events",
         "lease",
         "partition",
@@ -55,6 +56,8 @@ class Keys:
         self.ready = prefix + "ready"
         #: ZSET: lanes that wait for a retry, ``<subscription> <session>``, by the time it is due.
         self.due = prefix + "due"
+        #: Hash: id -> JSON, what the owner is asked to do for subscriptions and has not done yet.
+        self.errands = prefix + "errands"
         #: ZSET: timers of simulated phones as JSON, by the time they are due.
         self.timers = prefix + "timers"
         #: String with expiry: token of the process that owns the partition.

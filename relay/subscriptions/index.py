@@ -103,18 +103,19 @@ class Index:
             if int(cursor) == 0:
                 return
 
-    async def learn(self, entry: Entry) -> str | None:
-        """Take in a record of kind subscription; return the id it is about, None if it cannot be read.
+    async def learn(self, entry: Entry) -> SubscriptionChanged | None:
+        """Take in a record of kind subscription; return what it says, None if it cannot be read.
 
         Raises StoreUnavailableError, having changed nothing.
         """
         try:
-            subscription_id = _changed.decode(entry.data).subscription
+            changed = _changed.decode(entry.data)
         except msgspec.DecodeError as error:
             _log.error("subscription record skipped", id=str(entry.id), error=str(error))
             return None
+        subscription_id = changed.subscription
         self._apply(subscription_id, await self._store.call("HGET", self._keys.subs, subscription_id))
-        return subscription_id
+        return changed
 
     def get(self, subscription_id: str) -> Subscription | None:
         """Return a subscription if it is active."""

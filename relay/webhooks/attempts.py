@@ -38,6 +38,12 @@ class ErrorCode(StrEnum):
     HTTP_STATUS = "http_status"
 
 
+SCHEDULE: Final = "schedule"
+"""An attempt's trigger: it was due."""
+MANUAL: Final = "manual"
+"""An attempt's trigger: somebody asked for it."""
+
+
 class Attempt(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     """One request and what came of it."""
 
@@ -50,7 +56,7 @@ class Attempt(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     """The beginning of the answer's body."""
     truncated: bool = False
     """There was more of it."""
-    trigger: str = "schedule"
+    trigger: str = SCHEDULE
 
 
 class Delivery(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
@@ -73,6 +79,11 @@ _decoder: Final = msgspec.json.Decoder(Delivery)
 def encode(delivery: Delivery) -> bytes:
     """Return the form in which a delivery is kept."""
     return _encoder.encode(delivery)
+
+
+def encode_attempt(attempt: Attempt) -> bytes:
+    """Return the form in which an attempt is kept within its delivery."""
+    return _encoder.encode(attempt)
 
 
 def decode(kept: bytes) -> tuple[str, Delivery]:

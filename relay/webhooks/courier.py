@@ -15,7 +15,7 @@ from relay.subscriptions.model import Subscription
 from relay.subscriptions.rendering import Rendered, rendered
 from relay.telemetry import log
 from relay.webhooks.agenda import Agenda
-from relay.webhooks.attempts import Attempt, Delivery, ErrorCode, Status
+from relay.webhooks.attempts import SCHEDULE, Attempt, Delivery, ErrorCode, Status
 from relay.webhooks.clearing import clear
 from relay.webhooks.crew import Crew
 from relay.webhooks.feeder import RETRY_PAUSE, Feeder
@@ -122,6 +122,17 @@ class Courier:
             self._ledger.write(self._operations.behind(outbox.id, reference))
         return outbox
 
+    def renew(self, subscription: Subscription, *, refilled: bool) -> None:
+        """Take in how a subscription is now; ``refilled`` says that its queue got older events."""
+        found = self._outboxes.get(subscription.id)
+        if found is None and not refilled:
+            return
+        outbox = self.outbox(subscription)
+        outbox.adopt(subscription, manner_of(subscription, self._parts.manners))
+        if refilled:
+            outbox.lanes.rewind()
+        self.serve(outbox)
+
     def end(self, subscription: str, up_to: int) -> None:
         """Send nothing more of a subscription that was ended; clear what is queued up to a place."""
         outbox = self._outboxes.pop(subscription, None)
@@ -198,7 +209,7 @@ class Courier:
             unreadable = Delivery(
                 status=Status.DEAD, type="", attempts=reference.history, reason=Reason.UNREADABLE
             )
-            self._settle(outbox, reference, unreadable)
+            self.settle(outbox, reference, unreadable)
             return True
         began, started = time.time(), time.perf_counter()
         stats.in_flight += 1
@@ -228,12 +239,12 @@ class Courier:
         took: float,
     ) -> None:
         """Decide what becomes of a delivery after an attempt, and have it stored."""
-        attempt = _attempt(answer, began, took, outbox.manner)
+        attempt = attempt_of(answer, began, took, outbox.manner)
         attempts = (*reference.history, attempt)
         verdict = outbox.manner.judge(attempt.status_code)
         if verdict is Verdict.SUCCESS:
             outbox.failing = None
-            self._settle(
+            self.settle(
                 outbox, reference, Delivery(status=Status.SUCCEEDED, type=event.type, attempts=attempts)
             )
             return
@@ -251,7 +262,7 @@ class Courier:
         match decision:
             case Retry() if outbox.closed:
                 canceled = Delivery(status=Status.CANCELED, type=event.type, attempts=attempts)
-                self._settle(outbox, reference, canceled)
+                self.settle(outbox, reference, canceled)
             case Retry(pause):
                 delivery = Delivery(
                     status=Status.FAILED,
@@ -262,11 +273,12 @@ class Courier:
                 self._fail(outbox, reference, delivery, pause)
             case GiveUp(reason):
                 delivery = Delivery(status=Status.DEAD, type=event.type, attempts=attempts, reason=reason)
-                self._settle(outbox, reference, delivery)
+                self.settle(outbox, reference, delivery)
                 if reason is Reason.GONE:
                     self._give_up(outbox, outbox.manner.complaint(attempt))
 
-    def _settle(self, outbox: Outbox, reference: Reference, delivery: Delivery) -> None:
+    def settle(self, outbox: Outbox, reference: Reference, delivery: Delivery) -> None:
+        """Have the end of a delivery stored; its lane then goes on."""
         dead = delivery.status is Status.DEAD
         self._parts.stats.dead += dead
         self._parts.stats.succeeded += delivery.status is Status.SUCCEEDED
@@ -355,11 +367,14 @@ class Courier:
                 return
 
 
-def _attempt(answer: Answer | Failure, began: float, took: float, manner: Manner) -> Attempt:
+def attempt_of(
+    answer: Answer | Failure, began: float, took: float, manner: Manner, *, trigger: str = SCHEDULE
+) -> Attempt:
+    """Return what is kept of a request that was begun at ``began`` and took so many seconds."""
     at, duration = round(began * 1000), round(took * 1000)
     match answer:
         case Failure(error):
-            return Attempt(at=at, duration_ms=duration, error=error)
+            return Attempt(at=at, duration_ms=duration, error=error, trigger=trigger)
         case Answer(status, body, truncated, _):
             failed = manner.judge(status) is not Verdict.SUCCESS
             return Attempt(
@@ -369,4 +384,5 @@ def _attempt(answer: Answer | Failure, began: float, took: float, manner: Manner
                 error=ErrorCode.HTTP_STATUS if failed else None,
                 response=body.decode(errors="replace"),
                 truncated=truncated,
+                trigger=trigger,
             )

@@ -17,6 +17,7 @@ from relay.subscriptions.store import Subscriptions
 from relay.telemetry import log
 from relay.webhooks.courier import Courier
 from relay.webhooks.crew import Crew
+from relay.webhooks.errands import Errands
 from relay.webhooks.fanout import FanOut
 from relay.webhooks.ledger import Ledger, Retention
 from relay.webhooks.manners import STANDARD_MANNERS, Manners
@@ -89,7 +90,8 @@ class WebhookDuty:
         index = Index(parts.store, parts.store.keys_at(lease.partition))
         ledger = Ledger(parts.store, lease, parts.retention, parts.stats)
         courier = Courier(parts, lease, records, ledger)
-        fan_out = FanOut(parts, lease, index, records, courier)
+        errands = Errands(parts, lease, index, records, ledger, courier)
+        fan_out = FanOut(parts, lease, index, records, courier, errands)
         name = f"webhooks-{lease.partition:02d}"
         loops, writer = Crew(name), Crew(f"{name}-ledger")
         listening = self._tail.listen(lease.partition, fan_out)
@@ -99,6 +101,7 @@ class WebhookDuty:
             await index.load()
             writer.spawn(ledger.run())
             await courier.resume(index, up_to)
+            await errands.resume()
             loops.spawn(fan_out.run())
             loops.spawn(courier.agenda.run())
             await first_failure(loops, writer, courier.chores, courier.workers)

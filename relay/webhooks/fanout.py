@@ -24,6 +24,7 @@ from relay.subscriptions.model import Subscription
 from relay.subscriptions.rendering import rendered
 from relay.telemetry import log
 from relay.webhooks.courier import Courier
+from relay.webhooks.errands import Errands
 from relay.webhooks.outbox import Outbox
 from relay.webhooks.parts import Parts
 from relay.webhooks.records import Records, readable
@@ -67,13 +68,22 @@ class FanOut:
     it reads from the journal.
     """
 
-    def __init__(self, parts: Parts, lease: Lease, index: Index, records: Records, courier: Courier) -> None:
+    def __init__(
+        self,
+        parts: Parts,
+        lease: Lease,
+        index: Index,
+        records: Records,
+        courier: Courier,
+        errands: Errands,
+    ) -> None:
         self._parts = parts
         self._lease = lease
         self._keys = parts.store.keys_at(lease.partition)
         self._index = index
         self._records = records
         self._courier = courier
+        self._errands = errands
         self._stored = ""  # the cursor as the store has it
         self._at = parse(START)  # evaluated up to here
         self._partly: tuple[StreamId, str] | None = None  # an entry evaluated up to a subscription's id
@@ -205,8 +215,15 @@ class FanOut:
 
     async def _learn(self, entry: Entry, at: StreamId) -> None:
         changed = await self._index.learn(entry)
-        if changed is not None and self._index.get(changed) is None:
-            self._courier.end(changed, place(at))
+        if changed is None:
+            return
+        subscription = self._index.get(changed.subscription)
+        if subscription is None:
+            self._courier.end(changed.subscription, place(at))
+        else:
+            self._courier.renew(subscription, refilled=changed.refilled)
+        if changed.errand is not None:
+            await self._errands.hear(changed.errand)
 
     async def _evaluate(self, entry: Entry, at: StreamId, chunk: _Chunk) -> _Chunk:
         """Add one event's references to a chunk; return the chunk to go on with: a full one is written."""

@@ -86,13 +86,26 @@ class Feeder:
             )
             places = {event.decode(): int(score) for event, score in found}
             entries = await self._records.load(list(places))
-            references = [Reference(entries[event], places[event]) for event in places if event in entries]
+            made = await self._made_before(outbox, places)
+            references = [
+                Reference(entries[event], places[event], history=made.get(event, ()))
+                for event in places
+                if event in entries
+            ]
             for event in places.keys() - entries.keys():
                 self._missing(outbox, Missing(event, places[event]), (), None)
             read_to, end = max(places.values(), default=after), len(found) < room
         finally:
             for reference in lanes.close_page(references, read_to=read_to, end=end):
                 self._ledger.write(self._operations.behind(outbox.id, reference))
+
+    async def _made_before(self, outbox: Outbox, places: dict[str, int]) -> dict[str, tuple[Attempt, ...]]:
+        """Return attempts at events that wait for their turn: they were resent, or queued once more."""
+        if not places:
+            return {}
+        key = self._keys.attempts(outbox.id)
+        kept = await self._store.call("ZRANGE", key, min(places.values()), max(places.values()), "BYSCORE")
+        return {event: found.attempts for event, found in map(decode, kept) if event in places}
 
     async def _heads(self, outbox: Outbox, claimed: Sequence[str]) -> None:
         lanes = outbox.lanes

@@ -64,13 +64,14 @@ class Lanes(Generic[Q]):
     """One subscription's lanes. Whoever takes a reference says how it ended: `done`, `fail` or `put_back`."""
 
     def __init__(self, limit: int, *, window: int = WINDOW, max_failing: int = MAX_FAILING) -> None:
-        self._limit = limit
+        self._window = window
         self._max_failing = max_failing
-        self._width = max(window, WINDOW_PER_REQUEST * limit)
+        self.limit(limit)
         self._lanes: dict[str, deque[Q]] = {}  # loaded, the head of each perhaps on its way
         self._loaded: set[str] = set()
         self._idle: deque[str] = deque()  # lanes whose head may go
         self._failing: set[str] = set()
+        self._trying: set[str] = set()  # failing lanes whose head is overdue, loaded or on its way
         self._overdue: deque[str] = deque()  # failing lanes whose head may be tried again, not loaded
         self._retries: deque[Q] = deque()  # heads of failing lanes, loaded
         self._claimed = 0  # overdue lanes that are being loaded
@@ -85,6 +86,11 @@ class Lanes(Generic[Q]):
             f"Lanes({len(self._loaded)} loaded in {len(self._lanes)} lanes, {self._in_flight} in flight, "
             f"{len(self._failing)} failing{', more queued' if self._more else ''})"
         )
+
+    def limit(self, limit: int) -> None:
+        """Have at most so many requests on their way at a time; what already is stays so."""
+        self._limit = limit
+        self._width = max(self._window, WINDOW_PER_REQUEST * limit)
 
     # What is to be sent
 
@@ -136,6 +142,7 @@ class Lanes(Generic[Q]):
     def fail(self, reference: Q) -> list[Q]:
         """Note that a head failed: its lane leaves the window. Returns what was loaded behind the head."""
         if reference.attempts:
+            self._trying.discard(reference.lane)
             return []
         lane = self._lanes.pop(reference.lane)
         for one in lane:
@@ -152,8 +159,22 @@ class Lanes(Generic[Q]):
 
     def overdue(self, lane: str) -> None:
         """Note that a failing lane's head may be tried again."""
-        if lane in self._failing:
+        if self.withdraw(lane):
             self._overdue.append(lane)
+
+    def withdraw(self, lane: str) -> bool:
+        """Keep a failing lane's head from being tried; False if that is under way, or it is not failing.
+
+        It is so until `done` or `restore`.
+        """
+        if lane not in self._failing or lane in self._trying:
+            return False
+        self._trying.add(lane)
+        return True
+
+    def restore(self, lane: str) -> None:
+        """Let a withdrawn lane's head be tried again when it is overdue."""
+        self._trying.discard(lane)
 
     def claim(self) -> list[str]:
         """Return overdue lanes whose heads are to be loaded: no more than the endpoint takes at a time."""
@@ -175,16 +196,22 @@ class Lanes(Generic[Q]):
     def forget(self, lane: str) -> None:
         """Note that a lane is not failing any more, with nothing left of it."""
         self._failing.discard(lane)
+        self._trying.discard(lane)
 
-    def _resume(self, lane: str, place: int) -> None:
-        """Take a failing lane back: what waited behind its head is in the queue again, after that place."""
-        self._failing.discard(lane)
+    def rewind(self, place: int = 0) -> None:
+        """Note that something was queued after a place which may have been read already."""
         self._position = min(self._position, place)
         self._more = True
         if self._page is not None:
-            self._page.resumed.add(lane)
             back_to = self._page.back_to
             self._page.back_to = place if back_to is None else min(back_to, place)
+
+    def _resume(self, lane: str, place: int) -> None:
+        """Take a failing lane back: what waited behind its head is in the queue again, after that place."""
+        self.forget(lane)
+        self.rewind(place)
+        if self._page is not None:
+            self._page.resumed.add(lane)
 
     # What is loaded
 

@@ -7,7 +7,7 @@ from typing import NamedTuple, final
 
 from relay.journal.keys import Keys
 from relay.journal.link import Argument
-from relay.webhooks.attempts import Delivery, encode
+from relay.webhooks.attempts import Attempt, Delivery, encode, encode_attempt
 from relay.webhooks.lanes import Queued
 
 
@@ -118,6 +118,27 @@ class Operations:
                 *events,
             ),
         )
+
+    def resent(
+        self, subscription: str, reference: Queued, event_type: str, attempt: Attempt, *, succeeded: bool
+    ) -> Operation:
+        """Add the attempt that somebody asked for to what is kept of a delivery."""
+        keys, event = self._keys, reference.event
+        return Operation(
+            (
+                *(keys.queue(subscription), keys.attempts(subscription), keys.dead(subscription)),
+                keys.parked(event),
+            ),
+            (
+                *("resent", subscription, event, reference.score, event_type),
+                encode_attempt(attempt),
+                int(succeeded),
+            ),
+        )
+
+    def done(self, errand: str) -> Operation:
+        """Take an errand out that is run."""
+        return Operation((self._keys.errands,), ("done", errand))
 
     def erase(self, subscription: str) -> Operation:
         """Drop what is kept of a deleted subscription's deliveries."""

@@ -37,6 +37,7 @@ class Outbox:
 
     __slots__ = (
         "_composer",
+        "_rules",
         "_timeout",
         "closed",
         "failing",
@@ -49,12 +50,9 @@ class Outbox:
     )
 
     def __init__(self, subscription: Subscription, rules: Rules, manner: Manner) -> None:
-        self.subscription = subscription
-        self.manner = manner
+        self._rules = rules
         self.lanes: Lanes[Reference] = Lanes(subscription.max_in_flight)
-        self.retries = rules.retries if subscription.retries is None else subscription.retries
-        self._timeout = rules.timeout if subscription.timeout is None else subscription.timeout
-        self._composer = manner.composer(subscription)
+        self.adopt(subscription, manner)
         #: Nothing more is sent: it is deleted, disabled, or no longer this owner's.
         self.closed = False
         #: It waits for a place among the process's requests.
@@ -63,6 +61,16 @@ class Outbox:
         self.feeding = False
         #: Since when, and why, it has got nothing but failures; None after a success.
         self.failing: Failing | None = None
+
+    def adopt(self, subscription: Subscription, manner: Manner) -> None:
+        """Go by what the subscription is now, from the next request on."""
+        rules = self._rules
+        self.subscription = subscription
+        self.manner = manner
+        self.lanes.limit(subscription.max_in_flight)
+        self.retries = rules.retries if subscription.retries is None else subscription.retries
+        self._timeout = rules.timeout if subscription.timeout is None else subscription.timeout
+        self._composer = manner.composer(subscription)
 
     def __repr__(self) -> str:
         return f"Outbox({self.subscription!r}, {self.lanes!r}{', closed' if self.closed else ''})"

@@ -23,6 +23,8 @@ class Stats:
     """Attempts that failed with another one to come."""
     dead: int = 0
     """Deliveries given up."""
+    resent: int = 0
+    """Requests that somebody asked for, beside those that were due."""
     unreadable: int = 0
     """Journal entries that could not be read."""
     missing: int = 0

@@ -17,6 +17,7 @@ from relay.subscriptions.index import Index
 from relay.subscriptions.store import Subscriptions
 from relay.webhooks import fanout
 from relay.webhooks.courier import Courier
+from relay.webhooks.errands import Errands
 from relay.webhooks.fanout import FanOut
 from relay.webhooks.guard import Guard
 from relay.webhooks.ledger import Ledger, Retention
@@ -50,9 +51,11 @@ class Bench:
         )
         self.records = Records(store, lease.partition)
         self.index = Index(store, store.keys(ACCOUNT))
-        self.courier = Courier(parts, lease, self.records, Ledger(store, lease, parts.retention, stats))
+        ledger = Ledger(store, lease, parts.retention, stats)
+        self.courier = Courier(parts, lease, self.records, ledger)
         self.courier.stop()
-        self.fan_out = FanOut(parts, lease, self.index, self.records, self.courier)
+        errands = Errands(parts, lease, self.index, self.records, ledger, self.courier)
+        self.fan_out = FanOut(parts, lease, self.index, self.records, self.courier, errands)
 
     async def run(self, listening: Listening) -> asyncio.Task[None]:
         """Start fanning out."""

@@ -17,6 +17,7 @@ from relay.http.body import (
     UnsupportedMediaTypeError,
 )
 from relay.http.rate_limits import RateLimitedError
+from relay.webhooks.repair import BodyExpiredError, SubscriptionDisabledError
 
 MEDIA_TYPE: Final = "application/problem+json"
 TYPE: Final = "urn:relay:problem:"
@@ -77,6 +78,8 @@ _KINDS: Final[dict[type[Exception], _Kind]] = {
     errors.NotParticipantError: _Kind(403, "not_active_participant", "You do not take part in this call leg"),
     errors.NotFoundError: _Kind(404, "not_found", "There is nothing here"),
     errors.NotAllowedNowError: _Kind(409, "not_allowed_now", "The state does not allow this"),
+    SubscriptionDisabledError: _Kind(409, "subscription_disabled", "The subscription is disabled"),
+    BodyExpiredError: _Kind(409, "body_expired", "The event is not kept any more"),
     errors.LimitReachedError: _Kind(409, "limit_reached", "A limit is reached"),
     IdempotencyKeyInUseError: _Kind(409, "idempotency_key_in_use", "The first request is not finished"),
     BodyTooLargeError: _Kind(413, "body_too_large", "The body is too large"),

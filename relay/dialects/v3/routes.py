@@ -11,6 +11,7 @@ from relay.control import Control
 from relay.dialects.v3.access import Handler, PrincipalHandler, authenticated
 from relay.dialects.v3.calls import Calls
 from relay.dialects.v3.commands import CallControl
+from relay.dialects.v3.deliveries import DeliveriesFace
 from relay.dialects.v3.events import Events
 from relay.dialects.v3.idempotency import Idempotency
 from relay.dialects.v3.simulator import SimulatorFace
@@ -25,7 +26,9 @@ from relay.streaming.sse import EventStreams
 from relay.subscriptions.rendering import Renderers
 from relay.subscriptions.store import Subscriptions
 from relay.switch.simulator import PhoneAction
+from relay.webhooks.deliveries import Deliveries
 from relay.webhooks.guard import Guard
+from relay.webhooks.repair import Repair
 
 PREFIX: Final = "/v3"
 """Under which every path of v3 is, and under which its errors are rendered."""
@@ -44,6 +47,8 @@ class Parts:
     limits: RateLimits
     detached: Detached
     subscriptions: Subscriptions
+    deliveries: Deliveries
+    repair: Repair
     guard: Guard
     base_url: str
     """What absolute URIs begin with."""
@@ -84,6 +89,14 @@ def add_routes(app: web.Application, parts: Parts) -> None:
         web.get(one, known(subscriptions.get)),
         web.delete(one, known(subscriptions.delete)),
         web.get(f"{one}/secret", known(subscriptions.secret)),
+    ]
+    deliveries = DeliveriesFace(parts.deliveries, parts.repair, parts.detached)
+    routes += [
+        web.get(f"{PREFIX}/deliveries", known(deliveries.list)),
+        web.get(f"{PREFIX}/deliveries/{{id}}", known(deliveries.get)),
+        web.post(f"{PREFIX}/deliveries/{{id}}/resend", known(deliveries.resend)),
+        web.post(f"{PREFIX}/dead-letters/redrive", known(deliveries.redrive)),
+        web.delete(f"{PREFIX}/dead-letters", known(deliveries.purge)),
     ]
     if parts.simulated:
         face = SimulatorFace(parts.control, parts.detached)

@@ -16,12 +16,16 @@
 --            An event of a subscription that gets nothing more leaves the queue.
 --   abandon  queue lanes attempts parked*n          sub lane score delivery n event*n
 --            A failing lane of such a subscription goes; `delivery` is its head's, '' if nothing is kept.
+--   resent   queue attempts dead parked             sub event score type attempt succeeded
+--            Somebody had an event sent again: its attempt joins what is kept. A success ends what had ended badly.
+--   done     errands                                id
+--            An errand is run.
 --   erase    queue lanes attempts dead              sub
 --            What is kept of a deleted subscription goes.
 --
 -- Returns nil (the lease is not the caller's) or 1. Repeating a batch changes nothing more, so whoever gets no
 -- answer, or an error over a key of a wrong type, may apply it again, whole or one by one. Operations on a deleted
--- subscription, but for the last three, do nothing.
+-- subscription, but for forget, abandon and erase, do nothing.
 --
 -- key             type    reads                writes
 -- lease           string  token
@@ -33,6 +37,7 @@
 -- lanes:<sub>     hash    the lane             "<attempts> <event> <event>..."
 -- attempts:<sub>  zset    oldest entries       "<event> <delivery>" by place; expiry
 -- dead:<sub>      zset    oldest entries       "<event> <delivery>" by place; expiry
+-- errands         hash                         the errand out
 -- parked:<event>  hash    holders              account, body, sub -> live or dead; expiry
 
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then
@@ -45,6 +50,7 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
 local TRIM = 4 -- kept entries that are looked at per entry added: more than one, so that trimming keeps up
 local PLACES = 4096
+local MOST_ATTEMPTS = 50 -- of one delivery: each may have an excerpt of 4 KiB, and resends are unlimited
 
 local key_at, arg_at = 5, 4
 local function key()
@@ -256,6 +262,56 @@ function operations.abandon()
     keep(attempts, attempts_ms, score, waiting[1], delivery)
   end
   rest(sub, queue, lanes)
+end
+
+function operations.resent()
+  local queue, attempts, dead, parked = unpack(keys(4))
+  local sub, event, score, kind, attempt, succeeded = unpack(args(6))
+  if not exists(sub) then
+    return
+  end
+  local function find(kept)
+    for _, entry in ipairs(redis.call('ZRANGE', kept, score, score, 'BYSCORE')) do
+      if entry:sub(1, #event + 1) == event .. ' ' then
+        return entry:sub(#event + 2)
+      end
+    end
+  end
+  local letter = find(dead)
+  local kept = letter or find(attempts) or (redis.call('ZSCORE', queue, event) and '["pending",null,[],null,null]')
+  if not kept then
+    return
+  end
+  local delivery, added = cjson.decode(kept), cjson.decode(attempt)
+  local made = delivery[3]
+  for _, one in ipairs(made) do
+    if one[1] == added[1] and one[7] == added[7] then
+      return -- it is there: the batch is being repeated
+    end
+  end
+  made[#made + 1] = added
+  if #made > MOST_ATTEMPTS then
+    table.remove(made, 1)
+  end
+  delivery[2] = kind
+  local ended = delivery[1] == 'dead' or delivery[1] == 'canceled'
+  if succeeded == '1' and ended then
+    delivery[1], delivery[4], delivery[5] = 'succeeded', cjson.null, cjson.null
+    if letter then
+      remove(dead, score, event)
+      release(parked, sub)
+      letter = nil
+    end
+  end
+  if letter then
+    keep(dead, dead_ms, score, event, cjson.encode(delivery))
+  else
+    keep(attempts, attempts_ms, score, event, cjson.encode(delivery))
+  end
+end
+
+function operations.done()
+  redis.call('HDEL', key(), arg())
 end
 
 function operations.erase()

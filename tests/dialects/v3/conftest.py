@@ -23,7 +23,9 @@ from relay.streaming.hub import Hub
 from relay.streaming.sse import EventStreams
 from relay.subscriptions.store import Subscriptions
 from relay.switch.simulator import Simulator
+from relay.webhooks.deliveries import Deliveries
 from relay.webhooks.guard import Guard
+from relay.webhooks.repair import Repair
 from tests.dialects.v3.face import Clock, Face
 
 DEMO = demo()
@@ -46,6 +48,8 @@ async def make_face(aiohttp_client: AiohttpClient, journal: Journal) -> AsyncIte
         streams = EventStreams(hub, renderers)
         detached = Detached()
         running.append((streams, hub, tail, detached))
+        subscriptions = Subscriptions(journal.store, formats=tuple(renderers), limit=MOST_SUBSCRIPTIONS)
+        deliveries = Deliveries(journal.store, subscriptions, renderers)
         app = web.Application(middlewares=[errors_middleware({PREFIX: render_error}, render_error)])
         parts = Parts(
             control=control,
@@ -55,7 +59,9 @@ async def make_face(aiohttp_client: AiohttpClient, journal: Journal) -> AsyncIte
             renderers=renderers,
             limits=RateLimits(journal.store, enabled=limits),
             detached=detached,
-            subscriptions=Subscriptions(journal.store, formats=tuple(renderers), limit=MOST_SUBSCRIPTIONS),
+            subscriptions=subscriptions,
+            deliveries=deliveries,
+            repair=Repair(journal.store, subscriptions, deliveries, retention=3600),
             guard=Guard((ip_network("127.0.0.0/8"),)),
             base_url="https://relay.example.com",
             simulated=simulated,

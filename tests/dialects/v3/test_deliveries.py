@@ -1,0 +1,119 @@
+"""``/v3/deliveries/`` and ``/v3/dead-letters/``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from relay.webhooks.attempts import Attempt, Delivery, ErrorCode, Status, encode
+from relay.webhooks.references import DeliveryId
+from tests.dialects.v3.face import TENANT, Face
+from tests.dialects.v3.test_subscriptions import subscribe
+
+
+async def dead_letter(face: Face, user: str = "jane") -> DeliveryId:
+    """Make a call, and leave its first event a dead letter of a new subscription."""
+    subscription = (await subscribe(face, user)).body["id"]
+    await face.dial()
+    events = (await face.get("/events/")).body["events"]
+    store = face.journal.store
+    keys = store.keys(TENANT)
+    made = DeliveryId(keys.partition, subscription, events[0]["event_id"].rpartition("_")[2])
+    attempt = Attempt(
+        at=1_763_717_404_218,
+        duration_ms=12,
+        status_code=500,
+        error=ErrorCode.HTTP_STATUS,
+        response="no",
+        truncated=True,
+    )
+    letter = Delivery(status=Status.DEAD, type="call.leg.ringing", attempts=(attempt,), reason="exhausted")
+    await store.call("ZADD", keys.dead(subscription), made.place, f"{made.event} ".encode() + encode(letter))
+    return made
+
+
+async def test_a_delivery_is_shown_with_its_attempts(face: Face) -> None:
+    """Lists leave the attempts out; another user's delivery is none."""
+    letter = await dead_letter(face)
+    expected: dict[str, Any] = {
+        "id": str(letter),
+        "event_id": f"evt_{letter.partition:02d}_{letter.event}",
+        "subscription": letter.subscription,
+        "type": "call.leg.ringing",
+        "status": "dead",
+        "reason": "exhausted",
+        "next_attempt_at": None,
+    }
+    assert (await face.get("/deliveries/")).body == {"deliveries": [expected], "next": None}
+    attempt = {
+        "id": f"{str(letter).replace('dlv', 'att')}_1",
+        "at": "2025-11-21T09:30:04.218Z",
+        "trigger": "schedule",
+        "duration_ms": 12,
+        "status_code": 500,
+        "error": "http_status",
+        "response": "no",
+        "truncated": True,
+    }
+    assert (await face.get(f"/deliveries/{letter}")).body == {**expected, "attempts": [attempt]}
+    assert (await face.get(f"/deliveries/{letter}", "admin")).status == 200
+    for user in ("john", "mallory"):
+        assert (await face.get(f"/deliveries/{letter}", user)).status == 404
+        assert (await face.get("/deliveries/", user)).body["deliveries"] == []
+
+
+@pytest.mark.parametrize(
+    ("query", "count"),
+    [
+        ({"status": "dead"}, 1),
+        ({"status": "pending"}, 0),
+        ({"type": "call.leg.*"}, 1),
+        ({"type": "call.leg.hungup"}, 0),
+        ({"since": "2020-01-01T00:00:00Z"}, 1),
+        ({"since": "2100-01-01T00:00:00.5+01:00"}, 0),
+    ],
+)
+async def test_lists_are_restricted(face: Face, query: dict[str, str], count: int) -> None:
+    """By status, type and time."""
+    await dead_letter(face)
+    assert len((await face.get("/deliveries/", **query)).body["deliveries"]) == count
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("status", "lost"), ("type", "a*b"), ("since", "yesterday"), ("cursor", "x"), ("limit", "0")],
+)
+async def test_a_parameter_that_cannot_be_used_is_named(face: Face, name: str, value: str) -> None:
+    """With 400."""
+    refused = await face.get("/deliveries/", **{name: value})
+    assert (refused.status, refused.body["errors"][0]["parameter"]) == (400, name)
+
+
+async def test_a_resend_is_accepted(face: Face) -> None:
+    """With 202; of a disabled subscription it is refused with 409."""
+    letter = await dead_letter(face)
+    sent = await face.post(f"/deliveries/{letter}/resend", None)
+    assert (sent.status, sent.body["delivery_id"]) == (202, str(letter))
+    assert (await face.post(f"/deliveries/{letter}/resend", None, "john")).status == 404
+    keys = face.journal.store.keys(TENANT)
+    await face.journal.store.call("XTRIM", keys.events, "MAXLEN", 0)
+    refused = await face.post(f"/deliveries/{letter}/resend", None)
+    assert (refused.status, refused.code) == (409, "body_expired")
+
+
+async def test_dead_letters_are_redriven_and_purged(face: Face) -> None:
+    """All of a subscription's, or those named."""
+    letter = await dead_letter(face)
+    wanted = {"subscription": letter.subscription}
+    refused = await face.post("/dead-letters/redrive", {**wanted, "ids": ["x"]})
+    assert refused.status == 404
+    assert (await face.post("/dead-letters/redrive", wanted, "john")).status == 404
+    assert (await face.post("/dead-letters/redrive", {})).pointers == ["/subscription"]
+    redriven = await face.post("/dead-letters/redrive", {**wanted, "ids": [str(letter)]})
+    assert (redriven.status, redriven.body) == (202, {"redriven": 1})
+    assert (await face.get(f"/deliveries/{letter}")).body["status"] == "pending"
+    assert (await face.post("/dead-letters/redrive", wanted)).body == {"redriven": 0}
+    purged = await face.request("DELETE", "/dead-letters/", params={"subscription": letter.subscription})
+    assert (purged.status, purged.body) == (200, {"purged": 0})
+    assert (await face.request("DELETE", "/dead-letters/")).status == 400
