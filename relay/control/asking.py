@@ -20,6 +20,7 @@ from relay.calls.lines import line_of
 from relay.calls.model import Address, Party, Session
 from relay.calls.user_data import merged, user_data_after
 from relay.control import checks, permissions
+from relay.control.parts import leg_of
 from relay.control.situation import Situation
 from relay.directory.model import Principal
 from relay.errors import InvalidFieldError, NotAllowedNowError
@@ -61,6 +62,8 @@ class Asking(NamedTuple):
             party = permissions.leg_of_ones_own(self.principal, session, self.at.leg)
         else:
             party = permissions.active_leg(self.principal, session, self.at.leg)
+            if self.other is not None:
+                permissions.active_leg(self.principal, situation.sessions[self.other.session], self.other.leg)
             checks.check_allowed(session, party, situation.beside(party), self.action.operation)
         if isinstance(self.action, UserDataAction):
             user_data = user_data_after(session.user_data, self.action)
@@ -87,7 +90,7 @@ class Asking(NamedTuple):
         operation = self.action.operation
         if self.other is not None:
             second = situation.sessions[self.other.session]
-            found = permissions.active_leg(self.principal, second, self.other.leg)
+            found = leg_of(second, self.other.leg)
             at_one_device = found.address.device_id == party.address.device_id and second is not session
             if at_one_device and pairs(operation, session, party, line_of(second, found)):
                 return second, found

@@ -15,7 +15,7 @@ from relay.calls.model import Session
 from relay.calls.transitions import apply_steps
 from relay.control.situation import Situation
 from relay.control.turns import Turns
-from relay.errors import ContendedError, NotParticipantError, SwitchUnavailableError
+from relay.errors import ContendedError, NotAllowedNowError, NotParticipantError, SwitchUnavailableError
 from relay.journal.commit import Change
 from relay.journal.journal import Journal
 from relay.switch.protocol import Switch
@@ -113,7 +113,12 @@ class Changing:
         """Return the sessions as they are in the journal, or None where another version of one is."""
         situation = Situation(self._journal, account, sessions)
         await situation.read()
-        steps = await decide(situation)
+        try:
+            steps = await decide(situation)
+        except NotAllowedNowError:
+            if await situation.stands():
+                raise
+            return None
         before = situation.sessions
         # Clocks of processes differ, and step: what comes later is never told with an earlier time.
         now = max((session.changed_at for session in sessions), default=0)

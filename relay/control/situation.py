@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
@@ -42,6 +43,17 @@ class Situation:
         wanted = {address.device_id for address in (*addresses, *(party.address for party in live))}
         missing = [device for device in wanted if device is not None and device not in self._devices]
         self._devices |= await self._journal.device_states(self._account, missing)
+
+    async def stands(self) -> bool:
+        """Tell whether everything is still as it was read.
+
+        Sessions and devices are read one after another: a refusal holds only if nothing changed meanwhile.
+        """
+        again = await self._journal.device_states(self._account, self._devices)
+        sessions = await asyncio.gather(
+            *(self._journal.session(self._account, session) for session in self.sessions)
+        )
+        return again == self._devices and sessions == list(self.sessions.values())
 
     async def route(self, address: Address) -> Route:
         """Return where a call for an address arrives: forwarding followed, do-not-disturb heeded."""
