@@ -155,6 +155,7 @@ class Client:
     def __init__(self, http: aiohttp.ClientSession, pod: Pod, *, user: str = "jane") -> None:
         self.pod = pod
         self.id = ""
+        self.browser = ""
         self._http = http
         self._headers = {"Authorization": f"Bearer demo-{user}"}
         self._ids = 0
@@ -162,7 +163,8 @@ class Client:
     async def send(self, messages: Any, *, path: str = "", pod: Pod | None = None) -> tuple[int, list[Reply]]:
         """Post a payload; return status and messages."""
         url = (pod or self.pod).url + path
-        async with self._http.post(url, json=messages, headers=self._headers) as response:
+        cookie = {"Cookie": f"BAYEUX_BROWSER={self.browser}"} if self.browser else {}
+        async with self._http.post(url, json=messages, headers=self._headers | cookie) as response:
             return response.status, (await response.json() if response.status == 200 else [])
 
     def message(self, channel: str, **fields: Any) -> dict[str, Any]:
