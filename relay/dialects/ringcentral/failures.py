@@ -154,6 +154,8 @@ def _answer(error: Exception) -> _Answer:
             return _Answer(409, "TAS-106", _NOT_ALLOWED)
         case errors.NotAllowedError():
             return _Answer(403, "TAS-106", _NOT_ALLOWED)
+        case errors.LimitReachedError():
+            return _Answer(403, "SUB-505", f"Subscriptions limit exceeded: {error}")
         case errors.UnavailableError():
             return _Answer(503, "CMN-201", "Service Temporary Unavailable")
         case web.HTTPNotFound():

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 from relay.calls.model import Address, Party, Role, Session
 from relay.dialects.ringcentral import identifiers
 from relay.dialects.ringcentral.identities import Identities
-from relay.dialects.ringcentral.render import API
+from relay.dialects.ringcentral.render import API, sip_data
 from relay.dialects.ringcentral.statuses import status_code
 from relay.dialects.times import timestamp
 from relay.directory.model import User
@@ -120,15 +120,6 @@ def active_call(leg: Leg, *, sip: bool) -> dict[str, Any]:
             tags = {"toTag": "blf", "fromTag": party_id}
         shown["sipData"] = {**tags, "remoteUri": "-", "localUri": "-"}
     return shown
-
-
-def sip_data(session: Session, party: Party) -> dict[str, str]:
-    """Return the SIP dialogue of a leg, in the names a switch without SIP can give."""
-    return {
-        "callId": f"{session.id}@relay",
-        "fromTag": f"{session.parties[0].id[:8]}",
-        "toTag": f"{party.id[-12:]}",
-    }
 
 
 def _named(end: str, address: Address) -> dict[str, str]:

@@ -23,8 +23,8 @@ SERVER: Final = "relay"
 _encode = msgspec.json.Encoder().encode
 
 
-def renderer(identities: Identities) -> Renderer:
-    """Return the renderer of telephony session notifications.
+def renderer(identities: Identities, *, sip: bool = False) -> Renderer:
+    """Return the renderer of telephony session notifications; ``sip`` adds SIP data to their parties.
 
     What it renders is the envelope without what only a subscription can tell, ``subscriptionId`` and
     ``ownerId``; the event's type is the resolved resource path that ``event`` shows.
@@ -47,7 +47,7 @@ def renderer(identities: Identities) -> Renderer:
                 "telephonySessionId": identifiers.telephony_session_id(session.id),
                 "serverId": SERVER,
                 "eventTime": at,
-                "parties": [notified_party(identities, session, party)],
+                "parties": [notified_party(identities, session, party, sip=sip)],
                 "origin": {"type": "Call"},
             },
         }
@@ -89,10 +89,12 @@ def party_object(identities: Identities, session: Session, party: Party) -> dict
     }
 
 
-def notified_party(identities: Identities, session: Session, party: Party) -> dict[str, Any]:
+def notified_party(
+    identities: Identities, session: Session, party: Party, *, sip: bool = False
+) -> dict[str, Any]:
     """Return a party as notifications show it."""
     extension = identities.extension_id(party.address.user_id)
-    return {
+    shown = {
         "accountId": identities.account_id(session.account),
         **({} if extension is None else {"extensionId": extension}),
         "id": identifiers.party_id(session, party),
@@ -102,6 +104,18 @@ def notified_party(identities: Identities, session: Session, party: Party) -> di
         "missedCall": missed(party),
         "standAlone": False,
         "muted": party.muted,
+    }
+    if sip:
+        shown["sipData"] = sip_data(session, party)
+    return shown
+
+
+def sip_data(session: Session, party: Party) -> dict[str, str]:
+    """Return the SIP dialogue of a leg, in the names a switch without SIP can give."""
+    return {
+        "callId": f"{session.id}@relay",
+        "fromTag": session.parties[0].id[:8],
+        "toTag": party.id[-12:],
     }
 
 

@@ -12,17 +12,23 @@ from relay.control import Control
 from relay.control.control import wall_clock
 from relay.dialects.ringcentral.access import Access
 from relay.dialects.ringcentral.accounts import Accounts
+from relay.dialects.ringcentral.handshake import Handshakes
 from relay.dialects.ringcentral.identities import Identities
 from relay.dialects.ringcentral.limits import PUBLISHED, Group, Limits
 from relay.dialects.ringcentral.oauth import OAuth
 from relay.dialects.ringcentral.render import API
 from relay.dialects.ringcentral.sessions import Sessions
+from relay.dialects.ringcentral.subscriptions import SubscriptionsFace
 from relay.dialects.ringcentral.tokens import Tokens
+from relay.dialects.ringcentral.wishes import Wishes
 from relay.directory.directory import Directory
 from relay.http.detached import Detached
 from relay.http.routing import with_either_slash
 from relay.journal.journal import Journal
 from relay.settings import Settings
+from relay.subscriptions.store import Subscriptions
+from relay.webhooks.guard import Guard
+from relay.webhooks.sender import Sender
 
 PREFIX: Final = "/restapi"
 """Under which every path is, and under which errors are rendered."""
@@ -41,6 +47,10 @@ class Parts:
     identities: Identities
     detached: Detached
     settings: Settings
+    subscriptions: Subscriptions
+    sender: Sender
+    """Shakes hands with webhooks."""
+    guard: Guard
     now: Callable[[], int] = wall_clock
     """Milliseconds since the epoch."""
 
@@ -58,6 +68,13 @@ def add_routes(app: web.Application, parts: Parts) -> None:
     sessions = Sessions(parts.control, parts.identities, parts.detached)
     accounts = Accounts(
         parts.control, parts.directory, parts.identities, access, settings.base_url, parts.now
+    )
+    subscriptions = SubscriptionsFace(
+        parts.subscriptions,
+        Wishes(parts.identities),
+        Handshakes(parts.sender, parts.guard),
+        parts.detached,
+        settings.base_url,
     )
     protected = access.protected
     account = f"{API}/account/{{accountId}}"
@@ -78,6 +95,15 @@ def add_routes(app: web.Application, parts: Parts) -> None:
         web.get(f"{account}/presence", protected(Group.HEAVY, accounts.all_presence)),
         web.get(f"{extension}/active-calls", protected(Group.HEAVY, accounts.active_calls)),
         web.get(f"{account}/active-calls", protected(Group.HEAVY, accounts.all_active_calls)),
+    ]
+    every, one = f"{API}/subscription", f"{API}/subscription/{{subscriptionId}}"
+    routes += [
+        web.get(every, protected(Group.LIGHT, subscriptions.list)),
+        web.post(every, protected(Group.MEDIUM, subscriptions.create)),
+        web.get(one, protected(Group.LIGHT, subscriptions.get)),
+        web.put(one, protected(Group.MEDIUM, subscriptions.update)),
+        web.delete(one, protected(Group.MEDIUM, subscriptions.delete)),
+        web.post(f"{one}/renew", protected(Group.LIGHT, subscriptions.renew)),
     ]
     app.add_routes(with_either_slash(routes))
 

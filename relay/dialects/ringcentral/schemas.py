@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from marshmallow import EXCLUDE, Schema, ValidationError, fields, pre_load
+from marshmallow import EXCLUDE, Schema, ValidationError, fields, pre_load, validate
 
 from relay.dialects.ringcentral.failures import invalid
 
+LONGEST_LIFE: Final = 630_720_000
+"""Seconds a subscription may live: twenty years, the longer of the published maxima."""
+
 _OBJECT: Final = "must be an object"
+_LIST: Final = "must be a list of strings"
+_HEADER_VALUE: Final = r"[\x21-\x7e]([\x20-\x7e]{0,253}[\x21-\x7e])?\Z"
 
 
 class Body(Schema):
@@ -28,6 +33,15 @@ class Body(Schema):
         if not isinstance(data, Mapping):
             return data
         return {name: value for name, value in data.items() if value is not None}
+
+
+class _Seconds(fields.Integer):
+    """JSON's integers only."""
+
+    def _validated(self, value: Any) -> Any:
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise self.make_error("invalid")
+        return super()._validated(value)
 
 
 class _Id(fields.String):
@@ -56,6 +70,30 @@ def nested(schema: type[Body], **options: Any) -> fields.Nested:
     return fields.Nested(schema, error_messages=_said(_OBJECT) | {"type": _OBJECT}, **options)
 
 
+def text(**options: Any) -> fields.String:
+    """Make a field for a string."""
+    return fields.String(error_messages=_said("must be a string"), **options)
+
+
+def header(**options: Any) -> fields.String:
+    """Make a field for what is sent as a header's value."""
+    return fields.String(
+        validate=validate.Regexp(_HEADER_VALUE, error="must be 1 to 255 printable ASCII characters"),
+        error_messages=_said("must be a string"),
+        **options,
+    )
+
+
+def seconds(**options: Any) -> fields.Integer:
+    """Make a field for a subscription's life."""
+    return _Seconds(
+        strict=True,
+        validate=validate.Range(1, LONGEST_LIFE, error=f"must be from 1 to {LONGEST_LIFE} seconds"),
+        error_messages=_said("must be a whole number of seconds") | {"too_large": "is too large"},
+        **options,
+    )
+
+
 class _From(Body):
     deviceId = identifier(load_default=None)  # noqa: N815 - the published name
     extensionId = identifier(load_default=None)  # noqa: N815
@@ -69,6 +107,28 @@ class _To(Body):
 CallOut = Body.from_dict(
     {"from": nested(_From, required=True), "to": nested(_To, required=True)}, name="CallOut"
 )
+
+
+class _DeliveryMode(Body):
+    transportType = text(required=True)  # noqa: N815
+    address = text(load_default=None)
+    verificationToken = header(load_default=None)  # noqa: N815
+    validationToken = header(load_default=None)  # noqa: N815 - what the guide calls it since 2023
+
+
+class CreateSubscription(Body):
+    """A new subscription."""
+
+    eventFilters = fields.List(text(), required=True, error_messages=_said(_LIST))  # noqa: N815
+    deliveryMode = nested(_DeliveryMode, required=True)  # noqa: N815
+    expiresIn = seconds(load_default=None)  # noqa: N815
+
+
+class UpdateSubscription(Body):
+    """What can be changed of one; everything else is passed over."""
+
+    eventFilters = fields.List(text(), load_default=None, error_messages=_said(_LIST))  # noqa: N815
+    expiresIn = seconds(load_default=None)  # noqa: N815
 
 
 def load(schema: Schema, body: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
+from ipaddress import ip_network
 
 import pytest
 from aiohttp import web
 from pytest_aiohttp.plugin import AiohttpClient
 
 from relay.control import Control
+from relay.dialects.ringcentral.envelopes import FORMAT
 from relay.dialects.ringcentral.failures import render_error
 from relay.dialects.ringcentral.routes import PREFIX, Parts, add_routes
 from relay.http.detached import Detached
@@ -17,9 +19,17 @@ from relay.http.errors import errors_middleware
 from relay.journal.journal import Journal
 from relay.journal.store import Store
 from relay.settings import Settings
+from relay.subscriptions.store import Subscriptions
 from relay.switch.simulator import Simulator
+from relay.webhooks.guard import Guard
+from relay.webhooks.sending.client import HttpSender
 from tests.dialects.ringcentral.calls import DIRECTORY, IDENTITIES
 from tests.dialects.ringcentral.face import Clock, Face
+from tests.dialects.ringcentral.hooks import Hooks, listening
+
+LOOPBACK = (ip_network("127.0.0.0/8"),)
+MOST_SUBSCRIPTIONS = 40
+"""Of an account, in these tests."""
 
 Serve = Callable[..., Awaitable[Face]]
 
@@ -27,13 +37,14 @@ Serve = Callable[..., Awaitable[Face]]
 @pytest.fixture
 async def serve_on(aiohttp_client: AiohttpClient) -> AsyncIterator[Serve]:
     """Give a function that serves RingCentral on a store."""
-    started: list[Detached] = []
+    started: list[tuple[Detached, HttpSender]] = []
 
     async def serving(store: Store, **settings: object) -> Face:
         journal = Journal(store)
+        guard = Guard(LOOPBACK)
         chosen = Settings(**{"rate_limits": False, **settings})  # type: ignore[arg-type]
-        clock, detached = Clock(), Detached()
-        started.append(detached)
+        clock, detached, sender = Clock(), Detached(), HttpSender(guard)
+        started.append((detached, sender))
         control = Control(journal, DIRECTORY, Simulator(DIRECTORY.device, ring_timeout=60), now=clock)
         app = web.Application(middlewares=[errors_middleware({PREFIX: render_error}, render_error)])
         parts = Parts(
@@ -43,6 +54,9 @@ async def serve_on(aiohttp_client: AiohttpClient) -> AsyncIterator[Serve]:
             identities=IDENTITIES,
             detached=detached,
             settings=chosen,
+            subscriptions=Subscriptions(store, formats=(FORMAT,), limit=MOST_SUBSCRIPTIONS),
+            sender=sender,
+            guard=guard,
             now=clock,
         )
         add_routes(app, parts)
@@ -50,8 +64,9 @@ async def serve_on(aiohttp_client: AiohttpClient) -> AsyncIterator[Serve]:
         return Face(client, control, journal, clock)
 
     yield serving
-    for detached in started:
+    for detached, sender in started:
         await detached.stop(5)
+        await sender.close()
 
 
 @pytest.fixture
@@ -64,3 +79,10 @@ def serve(serve_on: Serve, store: Store) -> Serve:
 async def face(serve: Serve) -> Face:
     """Give RingCentral, served by one process on the empty store, without rate limits."""
     return await serve()
+
+
+@pytest.fixture
+async def hooks() -> AsyncIterator[Hooks]:
+    """Give a webhook receiver that shakes hands."""
+    async with listening() as running:
+        yield running

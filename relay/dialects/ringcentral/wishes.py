@@ -1,0 +1,80 @@
+"""The event filters of one request: which are taken, and which are refused and why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from relay.dialects.ringcentral import labels
+from relay.dialects.ringcentral.failures import ApiError
+from relay.dialects.ringcentral.filters import MOST_FILTERS, FilterRefusedError, read_filter
+from relay.dialects.ringcentral.identities import Identities
+from relay.directory.model import Principal
+from relay.subscriptions.model import EventFilter
+
+
+class Refused(NamedTuple):
+    """A filter that is not followed, as ``disabledFilters`` shows it."""
+
+    filter: str
+    reason: str
+    message: str
+
+
+class Wishes:
+    """Reads event filters for a user."""
+
+    def __init__(self, identities: Identities) -> None:
+        self._identities = identities
+
+    def read(
+        self, texts: Sequence[str], principal: Principal, subscription: str
+    ) -> tuple[tuple[EventFilter, ...], list[Refused]]:
+        """Return the filters that can be followed, each once, and those that cannot.
+
+        Raises:
+            ApiError: none can, there are too many, or a reminder is not possible.
+
+        """
+        if len(texts) > MOST_FILTERS:
+            raise _invalid(f"at most {MOST_FILTERS} are taken")
+        taken: dict[EventFilter, None] = {}
+        refused = []
+        for text in texts:
+            try:
+                taken[read_filter(text, principal, self._identities, subscription)] = None
+            except FilterRefusedError as error:
+                if error.code == "SUB-516":
+                    raise ApiError(400, error.code, str(error)) from None
+                refused.append(Refused(text, error.code, str(error)))
+        if not taken:
+            raise _invalid(refused[0].message if refused else "none is given")
+        return tuple(taken), refused
+
+    def extensions(self, account: str, filters: Sequence[EventFilter]) -> tuple[str, ...]:
+        """Return the extensions that all of these filters are about; none where one is about more.
+
+        They only spare looking at other extensions' events: the filters' labels decide.
+        """
+        found = set()
+        for one in filters:
+            user = next(
+                (
+                    user
+                    for label in one.labels
+                    if label.startswith(_EXTENSION)
+                    and (user := self._identities.user(account, label.removeprefix(_EXTENSION))) is not None
+                ),
+                None,
+            )
+            if user is None or user.extension is None:
+                return ()
+            found.add(user.extension)
+        return tuple(sorted(found))
+
+
+_EXTENSION = labels.of_extension("")
+
+
+def _invalid(why: str) -> ApiError:
+    return ApiError(400, "SUB-508", f"Event filters are not specified or not valid: {why}")
