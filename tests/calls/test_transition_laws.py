@@ -18,11 +18,15 @@ from relay.calls.happenings import (
     Happening,
     LegAnswered,
     LegEnded,
+    LegHeld,
     LegMade,
+    LegMuted,
+    LegRetrieved,
     LegRinging,
+    RecordingChanged,
     UserDataReplaced,
 )
-from relay.calls.model import Address, Cause, Session, call_type
+from relay.calls.model import Address, Cause, RecordingState, Session, call_type
 from relay.calls.transitions import apply
 from tests.calls.calling import ACCOUNT, JANE, JOHN, OUTSIDE
 
@@ -32,6 +36,15 @@ later_happenings: st.SearchStrategy[Happening] = st.one_of(
     st.builds(LegRinging, leg=legs),
     st.builds(LegAnswered, leg=legs),
     st.builds(LegEnded, leg=legs, cause=causes),
+    st.builds(LegHeld, leg=legs),
+    st.builds(LegRetrieved, leg=legs),
+    st.builds(LegMuted, leg=legs, muted=st.booleans()),
+    st.builds(
+        RecordingChanged,
+        leg=legs,
+        recording=st.sampled_from(["r1", "r2"]),
+        state=st.sampled_from(RecordingState),
+    ),
     st.builds(DtmfSent, leg=legs, digits=st.just("1")),
     st.builds(UserDataReplaced, user_data=st.dictionaries(st.sampled_from("ab"), st.integers(0, 1))),
 )
