@@ -23,6 +23,12 @@ WRITES_PER_TURN: Final = 200
 ROUND_BYTES: Final = 256 * 1024
 """Bytes of records a round takes at most: bounds what one delivery adds to a connection's buffer."""
 
+CROWD: Final = 2 * WRITES_PER_TURN
+"""Members of an account from which a round is worth waiting for."""
+GATHER_SECONDS: Final = 0.002
+"""How long a crowd's first round waits for what was committed together but is read apart: half of what the
+round itself takes, and it spares a second one."""
+
 _log: Final = log.get("streaming")
 
 
@@ -36,20 +42,17 @@ class Frontier:
 
 
 class Pace:
-    """Tells when the deliveries of a turn of the loop are used up."""
+    """How many deliveries a turn of the loop has left."""
 
-    __slots__ = ("_left",)
+    __slots__ = ("left",)
 
     def __init__(self) -> None:
-        self._left = WRITES_PER_TURN
+        self.left = WRITES_PER_TURN
 
-    def spent(self) -> bool:
-        """Count one delivery; True when the loop should run now."""
-        self._left -= 1
-        if self._left > 0:
-            return False
-        self._left = WRITES_PER_TURN
-        return True
+    async def rest(self) -> None:
+        """Let the loop run, and begin another turn."""
+        await asyncio.sleep(0)
+        self.left = WRITES_PER_TURN
 
 
 class AccountStream:
@@ -157,6 +160,8 @@ class AccountStream:
         """Serve everybody up to the frontier, in as many rounds as it takes."""
         if not self._groups:
             self._before = self._served = self._frontier.at
+        if self.behind and len(self.links) >= CROWD:
+            await asyncio.sleep(GATHER_SECONDS)
         while self.behind:
             await self._serve_round()
             self.ring.trim(now, self._served)
@@ -251,8 +256,9 @@ class AccountStream:
         payload = self._picked(group, entries)
         if payload is None:
             return
+        pace = self._pace
         for link in tuple(group.links):
-            if link.round == current or not link.live:
+            if link.round >= current:
                 continue
             link.round = current
             try:
@@ -260,8 +266,9 @@ class AccountStream:
             except Exception:  # noqa: BLE001 - one member's fault must not keep events from the others
                 _log.exception("member failed", member=repr(link.member))
                 self._drop(link, self._before)
-            if self._pace.spent():
-                await asyncio.sleep(0)
+            pace.left -= 1
+            if not pace.left:
+                await pace.rest()
                 if self.resets != resets:
                     return
 

@@ -47,7 +47,20 @@ class End(StrEnum):
 class EventStream(Member[bytes]):
     """A member of the hub writing to one connection; what its socket cannot take waits in the transport."""
 
-    __slots__ = ("_asked", "_limits", "_loop", "_slow_since", "_transport", "_writer", "done", "framing")
+    __slots__ = (
+        "_asked",
+        "_closing",
+        "_limits",
+        "_loop",
+        "_over",
+        "_slow_since",
+        "_transport",
+        "_waiting",
+        "_write",
+        "_writer",
+        "done",
+        "framing",
+    )
 
     def __init__(
         self,
@@ -59,6 +72,11 @@ class EventStream(Member[bytes]):
         asked: str | None,
     ) -> None:
         self._transport = transport
+        # What every delivery calls, bound once.
+        self._write = transport.write
+        self._waiting = transport.get_write_buffer_size
+        self._closing = transport.is_closing
+        self._over = False
         self._writer = writer
         self._limits = limits
         self._asked = asked
@@ -71,12 +89,16 @@ class EventStream(Member[bytes]):
     def __repr__(self) -> str:
         if self.done.done():
             return f"EventStream({self.done.result()})"
-        return f"EventStream({self.framing}, {self._transport.get_write_buffer_size()} bytes wait)"
+        return f"EventStream({self.framing}, {self._waiting()} bytes wait)"
 
     def deliver(self, payload: bytes) -> None:
         """Write bytes that are framed already."""
-        if self._writable():
-            self._transport.write(payload)
+        if self._over:
+            return
+        if self._closing():
+            self._end(End.CLOSED)
+        elif not self._waiting() or self._may_wait():
+            self._write(payload)
 
     def send(self, frames: bytes) -> None:
         """Write frames."""
@@ -100,7 +122,7 @@ class EventStream(Member[bytes]):
             self.cut(End.SLOW)
         except ConnectionError:
             self._end(End.CLOSED)
-        return not self.done.done()
+        return not self._over
 
     def joined(self) -> None:
         """Forget what was asked for: gaps from now on are told by what was sent."""
@@ -121,19 +143,12 @@ class EventStream(Member[bytes]):
         self._transport.abort()
 
     def _end(self, why: End) -> None:
+        self._over = True
         if not self.done.done():
             self.done.set_result(why)
 
-    def _writable(self) -> bool:
-        if self.done.done():
-            return False
-        if self._transport.is_closing():
-            self._end(End.CLOSED)
-            return False
-        waiting = self._transport.get_write_buffer_size()
-        return waiting == 0 or self._may_wait(waiting)
-
-    def _may_wait(self, waiting: int) -> bool:
+    def _may_wait(self) -> bool:
+        waiting = self._waiting()
         if waiting <= HIGH_WATER:
             self._slow_since = None
             return True
@@ -144,4 +159,4 @@ class EventStream(Member[bytes]):
             self._slow_since = now
         elif now - self._slow_since > self._limits.slow_seconds:
             self.cut(End.SLOW)
-        return not self.done.done()
+        return not self._over
