@@ -1,4 +1,4 @@
-"""nginx with nchan, the server that relay's event streams are measured against. Debian: libnginx-mod-nchan."""
+"""nginx with nchan, which relay's event streams are measured against. Debian: libnginx-mod-nchan."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from typing import Final, NamedTuple
 from bench.client import Connection, head_of
 
 MODULE: Final = Path("/usr/lib/nginx/modules/ngx_nchan_module.so")
-STREAM: Final = head_of("GET", "/sub").replace(b"Content-Type: application/json\r\n", b"Accept: text/event-stream\r\n") + b"\r\n"
+STREAM: Final = (
+    head_of("GET", "/sub").replace(b"Content-Type: application/json\r\n", b"Accept: text/event-stream\r\n")
+    + b"\r\n"
+)
 """Asks for a stream."""
 CONFIGURATION: Final = """
 daemon off;
@@ -28,6 +31,7 @@ events {{ worker_connections 20000; }}
 http {{
   access_log off;
   keepalive_requests 1000000;
+  keepalive_timeout 1h;
   nchan_shared_memory_size 128M;
   client_body_temp_path {folder}/body;
   proxy_temp_path {folder}/proxy;
@@ -87,31 +91,36 @@ async def nchan() -> AsyncIterator[Peer]:
         FileNotFoundError: it is not installed.
 
     """
-    program = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin")
-    if program is None or not MODULE.exists():
-        raise FileNotFoundError("nginx with nchan is missing (Debian: apt-get install nginx libnginx-mod-nchan)")
     folder = Path(tempfile.mkdtemp(prefix="relay-bench-nchan-"))
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    file = folder / "nginx.conf"
-    file.write_text(CONFIGURATION.format(module=MODULE, folder=folder, port=port))
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen([program, "-c", file, "-p", folder, "-e", "stderr"], stdout=log, stderr=log)
+    process = _start(folder, port)
     try:
-        yield Peer(port, await _worker_of(process, port))
+        while True:
+            try:
+                (await Connection.open(port)).close()
+                break
+            except OSError:
+                if process.poll() is not None:
+                    raise
+                await asyncio.sleep(0.05)
+        yield Peer(port, _worker_of(process.pid))
     finally:
         process.send_signal(signal.SIGTERM)
         await asyncio.to_thread(process.wait, 20)
         shutil.rmtree(folder, ignore_errors=True)
 
 
-async def _worker_of(process: subprocess.Popen[bytes], port: int) -> int:
-    while process.poll() is None:
-        try:
-            (await Connection.open(port)).close()
-        except OSError:
-            await asyncio.sleep(0.05)
-        else:
-            [worker] = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-            return int(worker)
-    raise RuntimeError(f"nginx ended with {process.returncode}")
+def _start(folder: Path, port: int) -> subprocess.Popen[bytes]:
+    program = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin")
+    if program is None or not MODULE.exists():
+        raise FileNotFoundError("nginx with nchan is missing (Debian: nginx and libnginx-mod-nchan)")
+    file = folder / "nginx.conf"
+    file.write_text(CONFIGURATION.format(module=MODULE, folder=folder, port=port))
+    with (folder / "log").open("wb") as log:
+        return subprocess.Popen([program, "-c", file, "-p", folder, "-e", "stderr"], stdout=log, stderr=log)
+
+
+def _worker_of(pid: int) -> int:
+    [worker] = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return int(worker)

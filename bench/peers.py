@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import os
 import resource
 import sys
 import time
-from collections.abc import Callable, Sequence
+from array import array
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 from typing import Final, NamedTuple, Protocol
@@ -32,8 +34,19 @@ PACE: Final = 20
 """Events a second, one by one."""
 BURST: Final = 16
 """Events published at once, so that they come as one burst."""
+BURSTS_ALONE: Final = 100
+"""Bursts published to nobody, to know what publishing costs."""
+TICKS: Final = os.sysconf("SC_CLK_TCK")
 MANY: Final = 5000
 """Readers whose memory is measured."""
+
+
+CASES: Final = (
+    (f"{PACE} events/s", 1, 1 / PACE),
+    ("one after another", 1, 0.0),
+    (f"bursts of {BURST}, one after another", BURST, 0.0),
+)
+"""What is published: how many events at once, and how often, in seconds; 0: when all have the last."""
 
 
 class Voice(Protocol):
@@ -54,12 +67,39 @@ class Side(NamedTuple):
     voices: Sequence[Voice]
     readers: Readers
 
+    async def publish(self, burst: int) -> None:
+        """Publish so many events at once."""
+        now = time.monotonic_ns()
+        await asyncio.gather(
+            *(voice.tone(stamp(each, now)) for each, voice in enumerate(self.voices[:burst]))
+        )
+
+
+class Cpu(NamedTuple):
+    """CPU seconds of a server: its own, and the kernel's for it."""
+
+    user: float
+    system: float
+
+    @classmethod
+    def of(cls, pid: int) -> Cpu:
+        """Return what a process has used."""
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return cls(int(fields[11]) / TICKS, int(fields[12]) / TICKS)
+
+    def since(self, earlier: Cpu, *, each: int) -> Cpu:
+        """Return the microseconds for each of so many things."""
+        return Cpu(*((now - then) / each * 1e6 for now, then in zip(self, earlier, strict=True)))
+
 
 class Result(NamedTuple):
     """What one round showed of one server."""
 
-    us: float
-    """CPU microseconds for each delivery."""
+    user_us: float
+    system_us: float
+    """CPU microseconds for each delivery, beyond those of publishing to nobody."""
+    rate: float
+    """Deliveries a second."""
     p50_ms: float
     p99_ms: float
     """From an event's publishing until its last reader has it."""
@@ -90,39 +130,60 @@ async def _run(seconds: float, rounds: int) -> int:
             Side("nchan", peer.port, peer.pid, STREAM, mouths, Readers()),
         )
         _pin({relay.pid, peer.pid}, {relay.store_pid, os.getpid()})
+        alone = {(side.name, burst): await _alone(side, burst) for side in sides for burst in (1, BURST)}
         for side in sides:
             await _memory(side)
         for side in sides:
             await side.readers.open(side.port, side.head, READERS)
             await _live(side)
-        for case, burst, every in (("one by one", 1, 1 / PACE), ("bursts", BURST, BURST / 40)):
+        for case, burst, every in CASES:
             results: dict[str, list[Result]] = {side.name: [] for side in sides}
             for _ in range(rounds):
                 for side in sides:
-                    results[side.name].append(await _round(side, burst, every, seconds))
-            _show(case, burst, every, results)
+                    results[side.name].append(
+                        await _round(side, burst, every, seconds, alone[side.name, burst])
+                    )
+            _show(case, results)
         for side in sides:
             side.readers.close()
     return 0
 
 
-async def _round(side: Side, burst: int, every: float, seconds: float) -> Result:
-    bursts = max(1, round(seconds / every))
-    side.readers.begin(bursts * burst)
-    before = cpu_seconds(side.pid)
-    began = time.monotonic()
-    for number in range(bursts):
-        await asyncio.sleep(max(0.0, began + number * every - time.monotonic()))
-        now = time.monotonic_ns()
-        await asyncio.gather(
-            *(side.voices[each].tone(stamp(number * burst + each, now)) for each in range(burst))
-        )
-    await side.readers.complete()
-    used = cpu_seconds(side.pid) - before
-    deliveries = bursts * burst * len(side.readers)
-    latencies = sorted(side.readers.last_ms)
+async def _alone(side: Side, burst: int) -> Cpu:
+    """Return the CPU microseconds that publishing an event to nobody costs."""
+    before = Cpu.of(side.pid)
+    for _ in range(BURSTS_ALONE):
+        await side.publish(burst)
+        await asyncio.sleep(1 / PACE)
+    spent = Cpu.of(side.pid).since(before, each=BURSTS_ALONE * burst)
+    print(f"{side.name:<8}publishing in {burst}s: {sum(spent):.0f} µs CPU an event")
+    return spent
+
+
+async def _round(side: Side, burst: int, every: float, seconds: float, alone: Cpu) -> Result:
+    total, began = 0, time.monotonic()
+    before = Cpu.of(side.pid)
+    pieces, latencies = 0, array("d")
+    while time.monotonic() < began + seconds:
+        side.readers.begin(burst)
+        await side.publish(burst)
+        await side.readers.complete()
+        total += burst
+        pieces += side.readers.pieces
+        latencies += side.readers.last_ms
+        if every:
+            await asyncio.sleep(max(0.0, began + total / burst * every - time.monotonic()))
+    took = time.monotonic() - began
+    deliveries = total * len(side.readers)
+    used = Cpu.of(side.pid).since(before, each=deliveries)
+    ordered = sorted(latencies)
     return Result(
-        used / deliveries * 1e6, percentile(latencies, 50), percentile(latencies, 99), deliveries / side.readers.pieces
+        used.user - alone.user / len(side.readers),
+        used.system - alone.system / len(side.readers),
+        deliveries / took,
+        percentile(ordered, 50),
+        percentile(ordered, 99),
+        deliveries / pieces,
     )
 
 
@@ -161,9 +222,11 @@ async def _sample(port: int, publisher: Publisher) -> bytes:
     """Return the bytes of one of relay's events."""
     await publisher.one()
     connection = await Connection.open(port)
-    _, page = await connection.request(head_of("GET", "/v3/events/?type=call.leg.dtmf&limit=1000", ADMIN))
+    page = await connection.ask(
+        head_of("GET", "/v3/events/?type=call.leg.dtmf&limit=1000", ADMIN), expect=200
+    )
     connection.close()
-    return page[page.rindex(b'{"event_id"') : page.rindex(b"]")] if b'{"event_id"' in page else page
+    return json.dumps(page["events"][-1], separators=(",", ":")).encode()
 
 
 def _pin(servers: set[int], load: set[int]) -> None:
@@ -175,19 +238,20 @@ def _pin(servers: set[int], load: set[int]) -> None:
                 os.sched_setaffinity(int(thread.name), {cores[0] if pid in servers else cores[1]})
 
 
-def _show(case: str, burst: int, every: float, results: dict[str, list[Result]]) -> None:
-    print(f"\n{case}: {burst / every:g} events/s in {burst}s to {READERS:,}, each 1 KB; medians")
-    print(f"{'':<8}{'µs/delivery':>12}{'a core/s':>12}{'last p50 ms':>12}{'last p99 ms':>12}{'joined':>8}")
-    def middle(name: str, value: Callable[[Result], float]) -> float:
-        return median(value(result) for result in results[name])
-    for name in results:
-        us = middle(name, lambda result: result.us)
+def _show(case: str, results: dict[str, list[Result]]) -> None:
+    found = {
+        name: Result(*(median(values) for values in zip(*rounds, strict=True)))
+        for name, rounds in results.items()
+    }
+    print(f"\n{case}, 1 KB each, to {READERS:,}: CPU µs a delivery, deliveries/s, event to last reader")
+    print(f"{'':<8}{'user':>8}{'system':>8}{'rate':>10}{'p50 ms':>10}{'p99 ms':>10}{'joined':>8}")
+    for name, result in found.items():
         print(
-            f"{name:<8}{us:>12.2f}{1e6 / us:>12,.0f}{middle(name, lambda result: result.p50_ms):>12.1f}"
-            f"{middle(name, lambda result: result.p99_ms):>12.1f}{middle(name, lambda result: result.joined):>8.1f}"
+            f"{name:<8}{result.user_us:>8.2f}{result.system_us:>8.2f}{result.rate:>10,.0f}"
+            f"{result.p50_ms:>10.1f}{result.p99_ms:>10.1f}{result.joined:>8.1f}"
         )
-    ratio = middle("nchan", lambda result: result.us) / middle("relay", lambda result: result.us)
-    print(f"relay's deliveries for the same CPU: {ratio:.2f} x nchan's", flush=True)
+    relay, peer = (found[name].user_us + found[name].system_us for name in ("relay", "nchan"))
+    print(f"relay delivers {peer / relay:.2f} x as many for the same CPU", flush=True)
 
 
 if __name__ == "__main__":

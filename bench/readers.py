@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from array import array
 from collections.abc import Sequence
@@ -49,16 +50,14 @@ class Readers:
             RuntimeError: they have not, or some twice, or a stream was closed.
 
         """
-        try:
+        with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._complete.wait(), SETTLE)
-        except TimeoutError:
-            pass
         wrong = {stamp: count for stamp, count in self.counts.items() if count != len(self)}
         closed = sum(reader.closed for reader in self._readers)
         if wrong or closed or len(self.last_ms) != self._expected:
             raise RuntimeError(
-                f"{len(self.last_ms)} of {self._expected} events came to all, {len(wrong)} to others than all, "
-                f"{closed} streams were closed"
+                f"{len(self.last_ms)} of {self._expected} events came to all, "
+                f"{len(wrong)} to others than all; {closed} streams were closed"
             )
 
     def take(self, stamped: Sequence[bytes], now: int) -> None:
