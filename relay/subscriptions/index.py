@@ -18,8 +18,9 @@ from relay.journal.keys import Keys
 from relay.journal.record import Entry
 from relay.journal.store import Store
 from relay.subscriptions.filters import Filter, compile_filter
-from relay.subscriptions.model import Status, Subscription, SubscriptionChanged, secret_key
+from relay.subscriptions.model import Status, Subscription, SubscriptionChanged
 from relay.subscriptions.rendering import Rendered
+from relay.subscriptions.signing_keys import check_key
 from relay.subscriptions.store import decode
 from relay.telemetry import log
 
@@ -162,8 +163,8 @@ def _indexed(subscription_id: str, stored: bytes) -> Indexed | None:
         wanted = compile_filter(
             subscription.types, subscription.extensions, [one.labels for one in subscription.filters]
         )
-        for secret in subscription.secrets:
-            secret_key(secret)
+        for secret in (*subscription.secrets, *(one.secret for one in subscription.retired)):
+            check_key(secret)
         return Indexed(subscription, wanted, parse(subscription.from_id))
     except (ValueError, InvalidFieldError) as error:
         _log.error("subscription cannot be read", id=subscription_id, error=str(error))

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
-import secrets
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Final
@@ -13,6 +10,7 @@ from typing import Final
 import msgspec
 
 from relay.errors import InvalidFieldError
+from relay.subscriptions.signing_keys import SIGNATURES, check_secret, signature_of
 
 MAX_IN_FLIGHT: Final = 10
 """Requests that one endpoint is sent at a time, unless the subscription says otherwise."""
@@ -24,12 +22,14 @@ LONGEST_PAUSE: Final = 86_400.0
 """Seconds between two attempts at most: what Retry-After is capped at too."""
 LONGEST_TIMEOUT: Final = 30.0
 """Seconds an attempt may be given at most (Standard Webhooks 1.0.0: 15 to 30 s)."""
+LONGEST_GRACE: Final = 604_800.0
+"""Seconds that a replaced secret may go on signing: a week."""
+MOST_PER_WINDOW: Final = 1_000_000
+"""Attempts that a subscription's rate limit may allow in its window."""
+LONGEST_WINDOW: Final = 3600.0
+"""Seconds of a rate limit's window at most."""
 MOST_HEADERS: Final = 20
 """Custom headers a subscription may have."""
-SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - what every symmetric secret begins with
-SECRET_BYTES: Final = (24, 64)
-"""Fewest and most random bytes in a symmetric secret (Standard Webhooks 1.0.0)."""
-
 RESERVED_HEADERS: Final = frozenset(
     {"host", "content-length", "content-type", "connection", "transfer-encoding", "user-agent"}
 )
@@ -58,6 +58,24 @@ class EventFilter(msgspec.Struct, frozen=True):
     labels: tuple[str, ...]
 
 
+class RateLimit(msgspec.Struct, frozen=True):
+    """How many attempts an endpoint takes in a time."""
+
+    count: int
+    per_seconds: float
+
+
+class Retired(msgspec.Struct, frozen=True):
+    """A secret that was replaced, and signs beside its successor for a while."""
+
+    secret: str
+    until: int
+    """Milliseconds since the epoch."""
+
+    def __repr__(self) -> str:
+        return f"Retired(until {self.until})"
+
+
 class NewSubscription(msgspec.Struct, frozen=True, kw_only=True):
     """What is asked for: the part of a subscription that its creator chooses."""
 
@@ -68,10 +86,14 @@ class NewSubscription(msgspec.Struct, frozen=True, kw_only=True):
     """Extensions whose legs are told of; empty: the whole account."""
     format: str = "v3"
     secret: str | None = None
-    """``whsec_`` + base64; None: a new one is made."""
+    """``whsec_`` or ``whsk_``, and base64; None: a new one is made."""
+    signature: str | None = None
+    """``v1`` or ``v1a``; None: as the secret is, or v1."""
     headers: Mapping[str, str] = {}
     """Sent with every delivery."""
     max_in_flight: int = MAX_IN_FLIGHT
+    rate_limit: RateLimit | None = None
+    """None: as fast as it answers."""
     retries: tuple[float, ...] | None = None
     """Seconds between attempts, in place of the configured ones; empty: no retry."""
     timeout: float | None = None
@@ -98,6 +120,8 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     url: str
     secrets: tuple[str, ...]
     """Newest first; every delivery is signed with each."""
+    retired: tuple[Retired, ...] = ()
+    """Secrets that were rotated out and still sign, newest first."""
     created_at: int
     """Milliseconds since the epoch."""
     types: tuple[str, ...] = ()
@@ -105,9 +129,10 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     format: str = "v3"
     status: Status = Status.ACTIVE
     reason: str | None = None
-    """Why it is disabled: ``gone`` after an answer of 410."""
+    """Why it is disabled: ``gone`` after an answer of 410, ``failing`` after days of failures, ``owner``."""
     headers: Mapping[str, str] = {}
     max_in_flight: int = MAX_IN_FLIGHT
+    rate_limit: RateLimit | None = None
     retries: tuple[float, ...] | None = None
     timeout: float | None = None
     description: str | None = None
@@ -143,25 +168,6 @@ class SubscriptionChanged(msgspec.Struct, frozen=True):
     """Older events were put into its queue."""
 
 
-def new_secret() -> str:
-    """Make a symmetric signing secret of 32 random bytes."""
-    return SECRET_PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
-
-
-def secret_key(secret: str) -> bytes:
-    """Return the key bytes of a symmetric secret, with or without its prefix and padding.
-
-    Raises:
-        ValueError: it is no base64.
-
-    """
-    encoded = secret.removeprefix(SECRET_PREFIX)
-    try:
-        return base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
-    except binascii.Error as error:
-        raise ValueError("a signing secret is whsec_ and base64") from error
-
-
 def check(new: NewSubscription, formats: Sequence[str]) -> None:
     """Check everything but the URL's address and the filters.
 
@@ -177,7 +183,30 @@ def check(new: NewSubscription, formats: Sequence[str]) -> None:
         raise InvalidFieldError("timeout", f"must be from 1 to {LONGEST_TIMEOUT:g} seconds")
     _check_retries(new.retries)
     _check_headers(new.headers)
-    _check_secret(new.secret)
+    _check_secret(new.secret, new.signature)
+    if new.rate_limit is not None:
+        _check_rate_limit(new.rate_limit)
+
+
+def check_rotation(secret: str | None, signature: str | None, grace: float) -> None:
+    """Check what a rotation is asked with.
+
+    Raises:
+        InvalidFieldError: names the first field that cannot be used.
+
+    """
+    _check_secret(secret, signature)
+    if not 0 <= grace <= LONGEST_GRACE:
+        raise InvalidFieldError("grace_seconds", f"must be from 0 to {LONGEST_GRACE:g}")
+
+
+def _check_rate_limit(limit: RateLimit) -> None:
+    if not 1 <= limit.count <= MOST_PER_WINDOW:
+        raise InvalidFieldError("rate_limit/count", f"must be from 1 to {MOST_PER_WINDOW}")
+    if not 0 < limit.per_seconds <= LONGEST_WINDOW:
+        raise InvalidFieldError(
+            "rate_limit/per_seconds", f"must be more than 0 and at most {LONGEST_WINDOW:g}"
+        )
 
 
 def _check_retries(retries: tuple[float, ...] | None) -> None:
@@ -204,13 +233,14 @@ def _check_headers(headers: Mapping[str, str]) -> None:
             raise InvalidFieldError("headers", f"the value of {name} must be printable ASCII on one line")
 
 
-def _check_secret(secret: str | None) -> None:
+def _check_secret(secret: str | None, signature: str | None) -> None:
+    if signature is not None and signature not in SIGNATURES:
+        raise InvalidFieldError("signature", f"must be one of {', '.join(SIGNATURES)}")
     if secret is None:
         return
-    fewest, most = SECRET_BYTES
     try:
-        fits = secret.startswith(SECRET_PREFIX) and fewest <= len(secret_key(secret)) <= most
-    except ValueError:
-        fits = False
-    if not fits:
-        raise InvalidFieldError("secret", f"must be whsec_ and base64 of {fewest} to {most} random bytes")
+        check_secret(secret)
+    except ValueError as error:
+        raise InvalidFieldError("secret", str(error)) from error
+    if signature not in (None, signature_of(secret)):
+        raise InvalidFieldError("secret", f"must be one for {signature}: whsec_ is for v1, whsk_ for v1a")

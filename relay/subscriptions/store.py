@@ -15,15 +15,21 @@ from relay.journal.store import Store
 from relay.subscriptions.filters import compile_filter
 from relay.subscriptions.model import (
     NewSubscription,
+    Retired,
     Status,
     Subscription,
     SubscriptionChanged,
     check,
-    new_secret,
+    check_rotation,
 )
+from relay.subscriptions.signing_keys import SYMMETRIC, new_secret, signature_of
 
 PREFIX: Final = "sub_"
 """What every subscription's id begins with."""
+GRACE: Final = 86_400.0
+"""Seconds for which a replaced secret signs too, unless the owner says otherwise."""
+MOST_RETIRED: Final = 4
+"""Replaced secrets that sign at a time: each costs a signature and a part of a header per delivery."""
 MAX_PAGE: Final = 1000
 """Subscriptions a page holds at most."""
 
@@ -85,13 +91,14 @@ class Subscriptions:
             account=account,
             user_id=user_id,
             url=new.url,
-            secrets=(new.secret or new_secret(),),
+            secrets=(new.secret or new_secret(new.signature or SYMMETRIC),),
             created_at=time.time_ns() // 1_000_000,
             types=new.types,
             extensions=new.extensions,
             format=new.format,
             headers=dict(new.headers),
             max_in_flight=new.max_in_flight,
+            rate_limit=new.rate_limit,
             retries=new.retries,
             timeout=new.timeout,
             description=new.description,
@@ -164,7 +171,7 @@ class Subscriptions:
         ):
             raise NotFoundError("there is no such subscription")
 
-    async def disable(self, account: str, subscription_id: str, reason: str) -> None:
+    async def disable(self, account: str, subscription_id: str, reason: str) -> Subscription:
         """Stop a subscription for good or until it is enabled; what is queued for it is canceled.
 
         Raises:
@@ -179,7 +186,86 @@ class Subscriptions:
                 return found
             return msgspec.structs.replace(found, status=Status.DISABLED, reason=reason, disabled_at=now)
 
-        await self.change(account, subscription_id, disabled)
+        return await self.change(account, subscription_id, disabled)
+
+    async def enable(self, account: str, subscription_id: str) -> Subscription:
+        """Have a subscription delivered to again, from now on; what was missed is not made up for.
+
+        Raises:
+            NotFoundError: the account has none of this id.
+            ContendedError: others kept changing it.
+
+        """
+
+        def enabled(found: Subscription) -> Subscription:
+            if found.status is Status.ACTIVE:
+                return found
+            return msgspec.structs.replace(found, status=Status.ACTIVE, reason=None, disabled_at=None)
+
+        return await self.change(account, subscription_id, enabled)
+
+    async def rotate(
+        self,
+        account: str,
+        subscription_id: str,
+        *,
+        secret: str | None = None,
+        signature: str | None = None,
+        grace: float = GRACE,
+    ) -> Subscription:
+        """Give a subscription another secret; the one it had signs too for ``grace`` seconds.
+
+        Raises:
+            InvalidFieldError: a field cannot be used.
+            NotFoundError: the account has none of this id.
+            ContendedError: others kept changing it.
+
+        """
+        check_rotation(secret, signature, grace)
+
+        def rotated(found: Subscription) -> Subscription:
+            now = time.time_ns() // 1_000_000
+            [former, *_] = found.secrets
+            fresh = secret or new_secret(signature or signature_of(former))
+            retired = (Retired(former, now + round(grace * 1000)), *found.retired)
+            signing = tuple(one for one in retired if one.until > now and one.secret != fresh)
+            return msgspec.structs.replace(found, secrets=(fresh,), retired=signing[:MOST_RETIRED])
+
+        return await self.change(account, subscription_id, rotated)
+
+    async def revise(
+        self, account: str, subscription_id: str, revised: Callable[[Subscription], NewSubscription]
+    ) -> Subscription:
+        """Change what a subscription's creator chose, but for its secret. The URL's address is the caller's.
+
+        ``revised`` may be asked again if others were first.
+
+        Raises:
+            InvalidFieldError: a field cannot be used.
+            NotFoundError: the account has none of this id.
+            ContendedError: others kept changing it.
+
+        """
+
+        def changed(found: Subscription) -> Subscription:
+            new = revised(found)
+            check(new, self._formats)
+            compile_filter(new.types, new.extensions)
+            return msgspec.structs.replace(
+                found,
+                url=new.url,
+                types=new.types,
+                extensions=new.extensions,
+                format=new.format,
+                headers=dict(new.headers),
+                max_in_flight=new.max_in_flight,
+                rate_limit=new.rate_limit,
+                retries=new.retries,
+                timeout=new.timeout,
+                description=new.description,
+            )
+
+        return await self.change(account, subscription_id, changed)
 
     async def change(
         self, account: str, subscription_id: str, changed: Callable[[Subscription], Subscription]

@@ -60,7 +60,7 @@ class _StandardComposer:
 
     def __init__(self, subscription: Subscription) -> None:
         self._url = subscription.url
-        self._signer = Signer(subscription.secrets)
+        self._signer = Signer(subscription.secrets, subscription.retired)
         self._headers = {
             **subscription.headers,
             "Content-Type": "application/json",

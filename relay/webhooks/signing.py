@@ -1,31 +1,44 @@
-"""Signatures of Standard Webhooks 1.0.0, version ``v1`` (HMAC-SHA256)."""
+"""Signatures of Standard Webhooks 1.0.0: ``v1`` (HMAC-SHA256) and ``v1a`` (Ed25519)."""
 
 from __future__ import annotations
 
 import base64
 import hmac
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from relay.subscriptions.model import secret_key
+from relay.subscriptions.model import Retired
+from relay.subscriptions.signing_keys import ASYMMETRIC, private_key, secret_key, signature_of
 
 
 class Signer:
-    """Signs deliveries with every secret of a subscription, newest first."""
+    """Signs deliveries with a subscription's secrets, newest first, and those replaced while in grace."""
 
     __slots__ = ("_keys",)
 
-    def __init__(self, secrets: Sequence[str]) -> None:
-        self._keys = tuple(secret_key(secret) for secret in secrets)
+    def __init__(self, secrets: Sequence[str], retired: Sequence[Retired] = ()) -> None:
+        self._keys: list[tuple[str, Callable[[bytes], bytes], int | None]] = [
+            (*_signing(secret), None) for secret in secrets
+        ]
+        self._keys += [(*_signing(one.secret), one.until) for one in retired]
 
     def __repr__(self) -> str:
         return f"Signer({len(self._keys)} keys)"
 
     def sign(self, delivery_id: str, timestamp: int, body: bytes) -> str:
-        """Return the value of ``webhook-signature``: one ``v1,<base64>`` per secret, separated by spaces.
+        """Return the value of ``webhook-signature``: a ``v1,<base64>`` or ``v1a,<base64>`` for each secret.
 
         Signed is ``<id>.<timestamp>.<body>``, exactly as sent; the timestamp is the attempt's, in seconds.
         """
         signed = b"%b.%d.%b" % (delivery_id.encode(), timestamp, body)
         return " ".join(
-            "v1," + base64.b64encode(hmac.digest(key, signed, "sha256")).decode() for key in self._keys
+            prefix + base64.b64encode(sign(signed)).decode()
+            for prefix, sign, until in self._keys
+            if until is None or timestamp * 1000 < until
         )
+
+
+def _signing(secret: str) -> tuple[str, Callable[[bytes], bytes]]:
+    if signature_of(secret) == ASYMMETRIC:
+        return "v1a,", private_key(secret).sign
+    key = secret_key(secret)
+    return "v1,", lambda signed: hmac.digest(key, signed, "sha256")

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from relay.errors import InvalidFieldError
-from relay.subscriptions.model import NewSubscription, Subscription, check, new_secret
+from relay.subscriptions.model import NewSubscription, RateLimit, Subscription, check
+from relay.subscriptions.signing_keys import new_secret
 
 URL = "https://example.com/hook"
 
@@ -41,6 +42,13 @@ URL = "https://example.com/hook"
         ({"secret": base64.b64encode(b"x" * 32).decode()}, "secret"),
         ({"secret": "whsec_" + base64.b64encode(b"x" * 65).decode()}, "secret"),
         ({"secret": "whsec_!!!!"}, "secret"),
+        ({"secret": "whsk_" + base64.b64encode(b"x" * 31).decode()}, "secret"),
+        ({"secret": "whsk_" + base64.b64encode(b"x" * 64).decode()}, "secret"),
+        ({"secret": new_secret(), "signature": "v1a"}, "secret"),
+        ({"signature": "v2"}, "signature"),
+        ({"rate_limit": RateLimit(0, 1)}, "rate_limit/count"),
+        ({"rate_limit": RateLimit(1, 0)}, "rate_limit/per_seconds"),
+        ({"rate_limit": RateLimit(1, float("nan"))}, "rate_limit/per_seconds"),
     ],
 )
 def test_what_cannot_be_used_is_refused_by_name(asked: dict[str, Any], field: str) -> None:

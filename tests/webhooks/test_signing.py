@@ -6,11 +6,13 @@ import base64
 from datetime import UTC, datetime
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from hypothesis import given
 from hypothesis import strategies as st
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from relay.subscriptions.model import new_secret, secret_key
+from relay.subscriptions.model import Retired
+from relay.subscriptions.signing_keys import new_secret, public_key, secret_key
 from relay.webhooks.signing import Signer
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -55,6 +57,33 @@ def test_broken_base64_is_refused() -> None:
     """A secret that is no base64 is an error, not another key."""
     with pytest.raises(ValueError, match="base64"):
         secret_key("whsec_!!")
+
+
+def test_an_asymmetric_secret_signs_what_its_public_key_verifies() -> None:
+    """As v1a: Ed25519 over the same content; a key with its public half behind it is the same key."""
+    secret = new_secret("v1a")
+    shown = public_key(secret)
+    assert shown is not None
+    key = Ed25519PublicKey.from_public_bytes(base64.b64decode(shown.removeprefix("whpk_")))
+    pair = secret_key(secret.replace("whsk_", "whsec_")) + key.public_bytes_raw()
+
+    signature = Signer([secret]).sign(ID, TIMESTAMP, BODY)
+
+    version, _, encoded = signature.partition(",")
+    assert version == "v1a"
+    key.verify(base64.b64decode(encoded), f"{ID}.{TIMESTAMP}.".encode() + BODY)
+    assert Signer(["whsk_" + base64.b64encode(pair).decode()]).sign(ID, TIMESTAMP, BODY) == signature
+    assert public_key(SECRET) is None
+
+
+def test_a_replaced_secret_signs_until_its_grace_is_over() -> None:
+    """Both signatures while it lasts, also of different kinds; then the newest alone."""
+    fresh = new_secret("v1a")
+    signer = Signer([fresh], [Retired(SECRET, TIMESTAMP * 1000 + 1)])
+
+    assert signer.sign(ID, TIMESTAMP, BODY) == f"{Signer([fresh]).sign(ID, TIMESTAMP, BODY)} {SIGNATURE}"
+    later = TIMESTAMP + 1
+    assert signer.sign(ID, later, BODY) == Signer([fresh]).sign(ID, later, BODY)
 
 
 @given(text=st.text(max_size=300))

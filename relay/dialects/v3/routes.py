@@ -87,7 +87,11 @@ def add_routes(app: web.Application, parts: Parts) -> None:
         web.post(f"{PREFIX}/subscriptions", known(subscriptions.create)),
         web.get(f"{PREFIX}/subscriptions", known(subscriptions.list)),
         web.get(one, known(subscriptions.get)),
+        web.patch(one, known(subscriptions.change)),
         web.delete(one, known(subscriptions.delete)),
+        web.post(f"{one}/rotate", known(subscriptions.rotate)),
+        web.post(f"{one}/enable", known(subscriptions.enable)),
+        web.post(f"{one}/disable", known(subscriptions.disable)),
         web.get(f"{one}/secret", known(subscriptions.secret)),
     ]
     deliveries = DeliveriesFace(parts.deliveries, parts.repair, parts.detached)

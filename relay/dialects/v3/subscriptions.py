@@ -2,51 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
 from typing import Any, Final
 
 from aiohttp import web
-from marshmallow import validate
 
 from relay.dialects.times import rfc3339
-from relay.dialects.v3.access import NotOwnerError, check_reach
+from relay.dialects.v3.access import NotOwnerError
 from relay.dialects.v3.calls import answer
-from relay.dialects.v3.problems import Fault, InvalidBodyError, InvalidParameterError
+from relay.dialects.v3.problems import InvalidParameterError
 from relay.dialects.v3.queries import page_limit
-from relay.dialects.v3.schemas import Strict, array, number, obj, parse, pointer_token, text, whole
+from relay.dialects.v3.subscription_bodies import read_new, read_revision, read_rotation, shown_limit
 from relay.directory.directory import Directory
 from relay.directory.model import Principal
-from relay.errors import InvalidFieldError, NotAllowedError, NotFoundError
+from relay.errors import InvalidFieldError, NotFoundError
 from relay.http.body import json_object
 from relay.http.detached import Detached
-from relay.subscriptions.model import MAX_IN_FLIGHT, NewSubscription, Subscription
+from relay.subscriptions.model import Subscription
+from relay.subscriptions.signing_keys import public_key, signature_of
 from relay.subscriptions.store import Subscriptions
 from relay.webhooks.guard import Guard
 
-LONGEST_DESCRIPTION: Final = 500
-"""Characters: a subscription is read with every list."""
+BY_OWNER: Final = "owner"
+"""Why a subscription is disabled that its owner, or an admin, has disabled."""
+PATCHES: Final = ("application/merge-patch+json", "application/json")
 HIDDEN: Final = "***"
 """What others than the owner see of a custom header's value: it may well be a credential."""
-
-
-class SubscriptionSchema(Strict):
-    """What a subscription is made of."""
-
-    url = text(required=True)
-    types = array(text(), load_default=())
-    extensions = array(text(), load_default=())
-    format = text(load_default="v3")
-    secret = text(load_default=None)
-    headers = obj(load_default=dict)
-    max_in_flight = whole(load_default=MAX_IN_FLIGHT)
-    retries = array(number(), load_default=None)
-    timeout = number(load_default=None)
-    description = text(
-        load_default=None,
-        validate=validate.Length(max=LONGEST_DESCRIPTION, error="must be at most {max} characters"),
-    )
-
-
-_SCHEMA: Final = SubscriptionSchema()
 
 
 class SubscriptionsFace:
@@ -68,12 +49,12 @@ class SubscriptionsFace:
 
     async def create(self, request: web.Request, principal: Principal) -> web.Response:
         """Subscribe to what happens from now on; answer 201 with the secret."""
-        new = self._new(principal, parse(_SCHEMA, await json_object(request)))
+        new = read_new(await json_object(request), principal, self._directory)
         await self._guard.check_url(new.url)
         made = await self._detached.finish(
             self._subscriptions.create(principal.account, principal.user.id, new)
         )
-        response = answer({**shown(made, principal), "secret": made.secrets[0]}, 201)
+        response = _secretly({**shown(made, principal), "secret": made.secrets[0]}, 201)
         response.headers["Location"] = f"{self._base_url}/v3/subscriptions/{made.id}"
         return response
 
@@ -98,11 +79,8 @@ class SubscriptionsFace:
     async def secret(self, request: web.Request, principal: Principal) -> web.Response:
         """Answer the signing secret, to the owner alone."""
         found = await self._find(request, principal)
-        if found.user_id != principal.user.id:
-            raise NotOwnerError("only the subscription's owner may read its secret")
-        response = answer({"secret": found.secrets[0]})
-        response.headers["Cache-Control"] = "no-store"
-        return response
+        _check_owner(found, principal)
+        return _secretly({"secret": found.secrets[0]})
 
     async def delete(self, request: web.Request, principal: Principal) -> web.Response:
         """Delete a subscription; what waits for it is not sent any more."""
@@ -110,33 +88,59 @@ class SubscriptionsFace:
         await self._detached.finish(self._subscriptions.delete(found.account, found.id))
         return web.Response(status=204)
 
-    def _new(self, principal: Principal, read: dict[str, Any]) -> NewSubscription:
-        faults = [
-            Fault(f"/headers/{pointer_token(name)}", "invalid", "must be a string")
-            for name, value in read["headers"].items()
-            if not isinstance(value, str)
-        ]
-        faults += [
-            Fault(f"/extensions/{place}", "invalid", "is no extension of your tenant")
-            for place, extension in enumerate(read["extensions"])
-            if self._directory.by_extension(principal.account, extension) is None
-        ]
-        if faults:
-            raise InvalidBodyError(faults)
-        check_reach(principal, read["extensions"])
-        if not read["extensions"] and not principal.is_admin:
-            if principal.user.extension is None:
-                raise NotAllowedError("you have no extension to subscribe to")
-            read["extensions"] = [principal.user.extension]
-        for name in ("types", "extensions", "retries"):
-            read[name] = None if read[name] is None else tuple(read[name])
-        return NewSubscription(**read)
+    async def change(self, request: web.Request, principal: Principal) -> web.Response:
+        """Change what a merge patch names; what waits is sent by the new rules."""
+        found = await self._find(request, principal)
+        patch = await json_object(request, accepted=PATCHES)
+        wanted = read_revision(patch, found, principal, self._directory)
+        if "url" in patch:
+            await self._guard.check_url(wanted.url)
+        return await self._changed(
+            principal,
+            self._subscriptions.revise(
+                found.account,
+                found.id,
+                lambda latest: read_revision(patch, latest, principal, self._directory),
+            ),
+        )
+
+    async def rotate(self, request: web.Request, principal: Principal) -> web.Response:
+        """Replace the secret and answer with the new one; the old one signs too for its grace."""
+        found = await self._find(request, principal)
+        _check_owner(found, principal)
+        asked = read_rotation(await json_object(request, empty=True))
+        rotated = await self._detached.finish(self._subscriptions.rotate(found.account, found.id, **asked))
+        return _secretly({**shown(rotated, principal), "secret": rotated.secrets[0]})
+
+    async def enable(self, request: web.Request, principal: Principal) -> web.Response:
+        """Deliver again what happens from now on."""
+        found = await self._find(request, principal)
+        return await self._changed(principal, self._subscriptions.enable(found.account, found.id))
+
+    async def disable(self, request: web.Request, principal: Principal) -> web.Response:
+        """Deliver nothing more until it is enabled; what waits is canceled."""
+        found = await self._find(request, principal)
+        return await self._changed(principal, self._subscriptions.disable(found.account, found.id, BY_OWNER))
+
+    async def _changed(self, principal: Principal, change: Coroutine[Any, Any, Subscription]) -> web.Response:
+        return answer(shown(await self._detached.finish(change), principal))
 
     async def _find(self, request: web.Request, principal: Principal) -> Subscription:
         found = await self._subscriptions.get(principal.account, request.match_info["id"])
         if not principal.is_admin and found.user_id != principal.user.id:
             raise NotFoundError("there is no such subscription")
         return found
+
+
+def _check_owner(subscription: Subscription, principal: Principal) -> None:
+    if subscription.user_id != principal.user.id:
+        raise NotOwnerError("only the subscription's owner may have its secret")
+
+
+def _secretly(body: dict[str, Any], status: int = 200) -> web.Response:
+    response = answer(body, status)
+    response.headers["Cache-Control"] = "no-store"
+    return response
 
 
 def shown(subscription: Subscription, principal: Principal) -> dict[str, Any]:
@@ -151,7 +155,10 @@ def shown(subscription: Subscription, principal: Principal) -> dict[str, Any]:
         "status": subscription.status,
         "reason": subscription.reason,
         "headers": {name: value if owned else HIDDEN for name, value in subscription.headers.items()},
+        "signature": signature_of(subscription.secrets[0]),
+        "public_key": public_key(subscription.secrets[0]),
         "max_in_flight": subscription.max_in_flight,
+        "rate_limit": shown_limit(subscription.rate_limit),
         "retries": subscription.retries,
         "timeout": subscription.timeout,
         "description": subscription.description,

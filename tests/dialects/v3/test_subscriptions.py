@@ -36,7 +36,10 @@ async def test_a_subscription_is_made_with_a_secret(face: Face) -> None:
         "status": "active",
         "reason": None,
         "headers": {},
+        "signature": "v1",
+        "public_key": None,
         "max_in_flight": 10,
+        "rate_limit": None,
         "retries": None,
         "timeout": None,
         "description": "mine",
@@ -55,6 +58,7 @@ async def test_every_field_is_kept(face: Face) -> None:
         "secret": SECRET,
         "headers": {"Authorization": "Bearer x"},
         "max_in_flight": 3,
+        "rate_limit": {"count": 5, "per_seconds": 2},
         "retries": [1, 2.5],
         "timeout": 10,
     }
@@ -174,7 +178,7 @@ async def test_a_tenant_has_only_so_many(face: Face) -> None:
         ({"timeout": 0.1}, ["/timeout"]),
         ({"timeout": False}, ["/timeout"]),
         ({"description": "x" * 501}, ["/description"]),
-        ({"rate_limit": {"count": 1}}, ["/rate_limit"]),
+        ({"rate_limit": {"count": 1}}, ["/rate_limit/per_seconds"]),
         ({"_schema": 1}, ["/_schema"]),
     ],
 )
