@@ -45,11 +45,10 @@ def leave(call: Telling, party: Party, peer: Peer | None) -> None:
     _release(call, party, Cause.TRANSFERRED, party.address.extension)
 
 
-def move_away(call: Telling, party: Party, to: str) -> None:
+def move_away(call: Telling, party: Party, to: Peer) -> None:
     """Take a leg out of a session because it goes on in another; its numbering goes with it."""
-    peer = Peer(to, party.id)
-    call.tell(EventKind.GONE, replace(party, peer=peer))
-    gone = replace(party, peer=peer, state=PartyState.GONE, cause=Cause.TRANSFERRED, ended_at=call.now)
+    call.tell(EventKind.GONE, replace(party, peer=to))
+    gone = replace(party, peer=to, state=PartyState.GONE, cause=Cause.TRANSFERRED, ended_at=call.now)
     call.tell(EventKind.MOVED, gone)
 
 

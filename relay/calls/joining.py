@@ -42,7 +42,7 @@ def join(call: Telling, own: Party, donor: Telling, other: Party, *, leaves: boo
         return
     stayed = [party.id for party in call.session.participants(own)]
     comers = [party.id for party in donor.session.participants(other)]
-    here, there = Peer(call.session.id, own.id), Peer(donor.session.id, other.id)
+    here, there = _peer(call, own), _peer(donor, other)
     if leaves:
         leave(call, own, there)
     leave(donor, other, here)
@@ -87,15 +87,21 @@ def _turn_to(call: Telling, stayed: Sequence[str], comers: Sequence[Address]) ->
 
 def _move(donor: Telling, call: Telling, legs: Sequence[str]) -> list[Party]:
     """Take legs out of a donor; one whose device has a leg in the call already has no place there."""
-    moved = []
+    moved, comers = [], 0
     taken = {party.address.device_id for party in call.session.parties if party.live and party.ours}
     for party in _live(donor, legs):
         if party.address.device_id in taken:
             leave(donor, party, None)
         else:
-            move_away(donor, party, call.session.id)
+            place = call.session.place(party.id) or len(call.session.parties) + comers + 1
+            comers += place > len(call.session.parties)
+            move_away(donor, party, Peer(call.session.id, party.id, place))
             moved.append(party)
     return moved
+
+
+def _peer(call: Telling, party: Party) -> Peer:
+    return Peer(call.session.id, party.id, call.session.place(party.id))
 
 
 def _host(call: Telling, leg: str) -> None:

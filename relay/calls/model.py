@@ -104,6 +104,8 @@ class Peer(msgspec.Struct, frozen=True):
 
     session: str
     leg: str
+    place: int = 0
+    """Its place among that session's legs, from 1; 0 where nobody needs it."""
 
 
 class Party(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -216,6 +218,10 @@ class Session(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             if party.id == party_id:
                 return party
         return None
+
+    def place(self, party_id: str) -> int:
+        """Return a leg's place among the session's, from 1, which it keeps; 0 where it has none."""
+        return next((place for place, party in enumerate(self.parties, 1) if party.id == party_id), 0)
 
     def party_at(self, device_id: str) -> Party | None:
         """Return the device's leg, the live one if there are several, or None."""
