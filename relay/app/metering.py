@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import fields
 from typing import Any, Final
@@ -20,6 +21,7 @@ def register(metrics: Metrics, parts: Parts, ownership: Ownership) -> None:
     metrics.gauge("store_available", "1 while every connection to the store works.", lambda: store.available)
     metrics.counter("store_batches", "Pipelines sent to the store.", lambda: store.batches)
     metrics.gauge("partitions_owned", "Partitions this process owns.", lambda: len(ownership.partitions))
+    metrics.gauge("tasks", "Tasks of the event loop.", lambda: len(asyncio.all_tasks()))
     metrics.gauge("sse_streams", "Open event streams.", lambda: len(streams))
     metrics.counter(
         "sse_streams_ended",
