@@ -23,8 +23,8 @@ SECONDS = float(os.environ.get("CHURN_SECONDS", "1800" if FULL else "20"))
 VISITORS = 40
 SAMPLE_SECONDS = SECONDS / 100
 GROWTH = 1.03 if FULL else 1.1
-"""What memory may grow from the second quarter to the last: the first half minute fills the rings, and Python's
-own heap is never quite still."""
+"""What memory may grow from the second quarter to the last: the first half minute fills the rings, and
+Python's own heap is never quite still."""
 
 pytestmark = pytest.mark.timeout(SECONDS * 1.5 + 240)
 
