@@ -115,4 +115,4 @@ def _head(sent: Reading) -> Head:
 
 def _answer(sent: Reading) -> Answer:
     head = _head(sent)
-    return Answer(head.status, sent.body, sent.truncated, head.fields.get("retry-after"))
+    return Answer(head.status, sent.body, sent.truncated, head.retry_after)

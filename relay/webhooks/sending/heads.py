@@ -50,6 +50,7 @@ class Head(NamedTuple):
 
     status: int
     fields: Fields
+    retry_after: str | None
     length: int | None
     """Bytes of the body; None: chunked, or all until the connection is closed."""
     chunked: bool
@@ -100,7 +101,7 @@ def read(head: bytes) -> Head:
     connection = fields.get(b"connection", b"").lower()
     keep = b"close" not in connection if line[1] == b"1" else b"keep-alive" in connection
     shown = {name.decode(): value.decode("utf-8", "surrogateescape") for name, value in fields.items()}
-    return Head(status, Fields(shown), length, chunked, keep and status != 101)
+    return Head(status, Fields(shown), shown.get("retry-after"), length, chunked, keep and status != 101)
 
 
 def _framing(status: int, fields: Mapping[bytes, bytes]) -> tuple[int | None, bool]:
