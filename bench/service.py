@@ -18,6 +18,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from bench.certificate import make
 from bench.client import Connection, head_of
 from bench.tenant import directory
 
@@ -40,6 +41,8 @@ class Service(NamedTuple):
     port: int
     pid: int
     store_pid: int
+    certificate: Path
+    """Key and certificate of an endpoint that it trusts."""
 
 
 @contextlib.asynccontextmanager
@@ -52,6 +55,7 @@ async def service() -> AsyncIterator[Service]:
     """
     folder = Path(tempfile.mkdtemp(prefix="relay-bench-"))
     port, admin_port = _free_ports(2)
+    certificate = make(folder)
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("RELAY_")}
     environment = inherited | {
         "RELAY_BIND": f"127.0.0.1:{port}",
@@ -61,13 +65,14 @@ async def service() -> AsyncIterator[Service]:
         "RELAY_WEBHOOK_ALLOW": "127.0.0.0/8",
         "RELAY_RATE_LIMITS": "off",
         "RELAY_LOG_LEVEL": "warning",
+        "SSL_CERT_FILE": str(certificate),
     }
     log = folder / "log"
     (folder / "directory.yaml").write_text(json.dumps(directory()))
     process = _start(environment, log)
     try:
         await _ready(process, admin_port, log)
-        yield Service(port, process.pid, _child_of(process.pid))
+        yield Service(port, process.pid, _child_of(process.pid), certificate)
     finally:
         process.send_signal(signal.SIGTERM)
         try:

@@ -1,17 +1,20 @@
 """An endpoint for webhooks in a process of its own: it answers 204 and accounts for what it was sent.
 
-``python -m bench.sink`` prints its port. ``GET /-/count`` answers how many deliveries have come,
+``python -m bench.sink [certificate]`` prints its port, and that for TLS where there is a certificate.
+``GET /-/count`` answers how many deliveries have come,
 ``GET /-/report`` a `Report`, and ``POST /-/begin`` forgets them.
 """
 
 from __future__ import annotations
 
 import asyncio
+import ssl
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Final, NamedTuple, cast
 
 import msgspec
@@ -111,25 +114,35 @@ class Sink(NamedTuple):
 
     pid: int
     port: int
+    tls_port: int
+    """0 without a certificate."""
 
 
 @contextmanager
-def sink() -> Iterator[Sink]:
+def sink(certificate: Path | None = None) -> Iterator[Sink]:
     """Run a sink; it ends with the block."""
-    with subprocess.Popen([sys.executable, "-m", "bench.sink"], stdout=subprocess.PIPE) as process:
+    given = [] if certificate is None else [str(certificate)]
+    with subprocess.Popen([sys.executable, "-m", "bench.sink", *given], stdout=subprocess.PIPE) as process:
         try:
             assert process.stdout is not None
-            yield Sink(process.pid, int(process.stdout.readline()))
+            port, tls_port = map(int, process.stdout.readline().split())
+            yield Sink(process.pid, port, tls_port)
         finally:
             process.terminate()
 
 
-async def _serve() -> None:
-    account = Account()
-    server = await asyncio.get_running_loop().create_server(lambda: Endpoint(account), "127.0.0.1", 0)
-    print(server.sockets[0].getsockname()[1], flush=True)
+async def _serve(certificate: str | None) -> None:
+    account, loop = Account(), asyncio.get_running_loop()
+    server = await loop.create_server(lambda: Endpoint(account), "127.0.0.1", 0)
+    ports = [server.sockets[0].getsockname()[1], 0]
+    if certificate is not None:
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(certificate)
+        secure = await loop.create_server(lambda: Endpoint(account), "127.0.0.1", 0, ssl=tls)
+        ports[1] = secure.sockets[0].getsockname()[1]
+    print(*ports, flush=True)
     await server.serve_forever()
 
 
 if __name__ == "__main__":
-    uvloop.run(_serve())
+    uvloop.run(_serve(next(iter(sys.argv[1:]), None)))

@@ -36,7 +36,7 @@ SETTLE: Final = 30.0
 async def run(service: Service, seconds: float) -> AsyncIterator[Figures]:
     """Publish to nobody, then to subscriptions: what a delivery costs is the difference."""
     publisher = await Publisher.open(service.port)
-    with sink() as endpoint:
+    with sink(service.certificate) as endpoint:
         load = Load(service, seconds, publisher, endpoint, await Connection.open(endpoint.port))
         paced, flooded = await _alone(load, paced=True), await _alone(load, paced=False)
         yield Figures.of(f"{PACE} events/s, no subscription", paced.events, paced.used, (), ())
@@ -45,6 +45,8 @@ async def run(service: Service, seconds: float) -> AsyncIterator[Figures]:
         yield Figures.of("flood of events, no subscription", flooded.events, flooded.used, (), ())
         await _subscribe(load, range(PACED_TO, FLOOD_TO))
         yield await _delivered(load, FLOOD_TO, flooded)
+        await _secure(load)
+        yield (await _delivered(load, FLOOD_TO, flooded))._replace(case=f"flood to {FLOOD_TO}, TLS")
         load.asking.close()
     publisher.close()
 
@@ -143,10 +145,28 @@ async def _subscribe(load: Load, numbers: range) -> None:
         wanted = {"url": f"http://127.0.0.1:{load.sink.port}/{number}", "types": ["call.leg.dtmf"]}
         await connection.ask(head_of("POST", "/v3/subscriptions/", ADMIN), wanted, expect=201)
     connection.close()
+    await _reached(load, numbers.stop)
+
+
+async def _secure(load: Load) -> None:
+    """Have every subscription deliver over TLS from now on."""
+    connection = await Connection.open(load.service.port)
+    page = await connection.ask(head_of("GET", "/v3/subscriptions/", ADMIN), expect=200)
+    for one in page["subscriptions"]:
+        url = one["url"].replace("http:", "https:").replace(f":{load.sink.port}/", f":{load.sink.tls_port}/")
+        await connection.ask(
+            head_of("PATCH", f"/v3/subscriptions/{one['id']}", ADMIN), {"url": url}, expect=200
+        )
+    connection.close()
+    await _reached(load, len(page["subscriptions"]))
+
+
+async def _reached(load: Load, subscriptions: int) -> None:
+    """Wait until an event reaches every subscription."""
     await load.asking.request(head_of("POST", "/-/begin"))
     await load.publisher.one()
     deadline = time.monotonic() + SETTLE
-    while await load.delivered() < numbers.stop:
+    while await load.delivered() < subscriptions:
         if time.monotonic() > deadline:
             raise TimeoutError("not every subscription got its first event")
         await asyncio.sleep(POLL)
