@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Final
 
 from relay.calls.events import EventId
-from relay.calls.model import Party, Session
+from relay.calls.model import Party, Peer, Session
 
 _SESSION: Final = re.compile(r"s-([0-9a-f]{32})", re.ASCII)
 _PARTY: Final = re.compile(r"p-([0-9a-f]{32})-([1-9][0-9]{0,3})", re.ASCII)
@@ -48,8 +48,16 @@ def session_id(telephony_session: str) -> str | None:
 
 def party_id(session: Session, party: Party) -> str:
     """Return the id of one of the session's legs: legs keep their place, so it never changes."""
-    place = next(index for index, other in enumerate(session.parties, 1) if other.id == party.id)
-    return f"p-{_digits(session.id)}-{place}"
+    return f"p-{_digits(session.id)}-{session.place(party.id)}"
+
+
+def peer_id(peer: Peer) -> dict[str, str]:
+    """Return the ``peerId`` of a leg that left because its call was joined with another."""
+    return {
+        "sessionId": legacy_session_id(peer.session),
+        "telephonySessionId": telephony_session_id(peer.session),
+        "partyId": f"p-{_digits(peer.session)}-{peer.place}",
+    }
 
 
 def leg(session: Session, party: str) -> Party | None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from relay.calls.model import Address, Party, Role
+from relay.calls.events import CallEvent
+from relay.calls.model import Address, Role
 from relay.dialects.ringcentral.statuses import missed, status_code
 
 TELEPHONY: Final = "telephony"
@@ -43,15 +44,18 @@ def of_subscription(subscription_id: str) -> str:
     return f"subscription={subscription_id}"
 
 
-def of_event(party: Party, extension_id: str | None) -> frozenset[str]:
+def of_event(event: CallEvent, extension_id: str | None) -> frozenset[str]:
     """Return the labels of a notification about a leg."""
+    party = event.party
     direction = "Outbound" if party.role is Role.CALLER else "Inbound"
-    found = {TELEPHONY, of_direction(direction), of_status(status_code(party))}
+    found = {TELEPHONY, of_direction(direction), of_status(status_code(party, event.kind))}
     found |= {*_numbers(party.caller), *_numbers(party.callee)}
     if extension_id is not None:
         found.add(of_extension(extension_id))
     if missed(party):
         found.add(MISSED)
+    if any(one.recordings for one in event.session.parties):
+        found.add(RECORDINGS)
     return frozenset(found)
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from relay.calls.events import NUMBERING, CallEvent, EventId
-from relay.calls.model import Address, Party, PartyState, Role, Session
+from relay.calls.model import Address, Party, PartyState, Recording, RecordingState, Role, Session
 from relay.dialects.ringcentral import identifiers, labels
 from relay.dialects.ringcentral.identities import Identities
 from relay.dialects.ringcentral.statuses import missed, status
@@ -47,12 +47,12 @@ def renderer(identities: Identities, *, sip: bool = False) -> Renderer:
                 "telephonySessionId": identifiers.telephony_session_id(session.id),
                 "serverId": SERVER,
                 "eventTime": at,
-                "parties": [notified_party(identities, session, party, sip=sip)],
+                "parties": [notified_party(identities, event, sip=sip)],
                 "origin": {"type": "Call"},
             },
         }
         address = party.address
-        named = labels.of_event(party, identities.extension_id(address.user_id))
+        named = labels.of_event(event, identities.extension_id(address.user_id))
         return Rendered(resource, _encode(shown), address.extension, address.user_id, named)
 
     return render
@@ -86,28 +86,44 @@ def party_object(identities: Identities, session: Session, party: Party) -> dict
         "muted": party.muted,
         "standAlone": False,
         "status": status(party),
+        **_conferring(session, party),
     }
 
 
-def notified_party(
-    identities: Identities, session: Session, party: Party, *, sip: bool = False
-) -> dict[str, Any]:
+def notified_party(identities: Identities, event: CallEvent, *, sip: bool = False) -> dict[str, Any]:
     """Return a party as notifications show it."""
+    session, party = event.session, event.party
     extension = identities.extension_id(party.address.user_id)
     shown = {
         "accountId": identities.account_id(session.account),
         **({} if extension is None else {"extensionId": extension}),
         "id": identifiers.party_id(session, party),
         **_ends(identities, party),
-        "status": {**status(party), "rcc": False},
+        "status": {**status(party, event.kind), "rcc": False},
         "park": {},
         "missedCall": missed(party),
         "standAlone": False,
         "muted": party.muted,
+        **_conferring(session, party),
     }
     if sip:
         shown["sipData"] = sip_data(session, party)
     return shown
+
+
+def _conferring(session: Session, party: Party) -> dict[str, Any]:
+    """Return what only some parties have: recordings that are not over, and a part in a conference."""
+    shown: dict[str, Any] = {}
+    if running := [recording(one) for one in party.recordings if one.state is not RecordingState.STOPPED]:
+        shown["recordings"] = running
+    if any(one.owner for one in session.parties):
+        shown["conferenceRole"] = "Host" if party.owner else "Participant"
+    return shown
+
+
+def recording(one: Recording) -> dict[str, Any]:
+    """Return a recording as parties show it; a paused one is not active."""
+    return {"id": one.id, "active": one.state is RecordingState.RECORDING}
 
 
 def sip_data(session: Session, party: Party) -> dict[str, str]:

@@ -12,10 +12,12 @@ from relay.control import Control
 from relay.control.control import wall_clock
 from relay.dialects.ringcentral.access import Access
 from relay.dialects.ringcentral.accounts import Accounts
+from relay.dialects.ringcentral.calls import Calls
 from relay.dialects.ringcentral.handshake import Handshakes
 from relay.dialects.ringcentral.identities import Identities
 from relay.dialects.ringcentral.limits import PUBLISHED, Group, Limits
 from relay.dialects.ringcentral.oauth import OAuth
+from relay.dialects.ringcentral.parties import Parties
 from relay.dialects.ringcentral.render import API
 from relay.dialects.ringcentral.sessions import Sessions
 from relay.dialects.ringcentral.subscriptions import SubscriptionsFace
@@ -65,7 +67,9 @@ def add_routes(app: web.Application, parts: Parts) -> None:
     limits = Limits(store, settings.ringcentral_limits or PUBLISHED, enabled=settings.rate_limits)
     access = Access(tokens, parts.identities, limits)
     oauth = OAuth(tokens, parts.directory, limits, _socket_uri(settings.base_url))
-    sessions = Sessions(parts.control, parts.identities, parts.detached)
+    calls = Calls(parts.control, parts.detached)
+    sessions = Sessions(parts.control, calls, parts.identities, parts.detached)
+    parties = Parties(calls, parts.identities)
     accounts = Accounts(
         parts.control, parts.directory, parts.identities, access, settings.base_url, parts.now
     )
@@ -88,7 +92,19 @@ def add_routes(app: web.Application, parts: Parts) -> None:
         web.post(f"{PREFIX}/oauth/wstoken", protected(Group.AUTH, oauth.socket_token)),
         web.post(f"{telephony}/call-out", protected(Group.HEAVY, sessions.call_out)),
         web.get(session, protected(Group.LIGHT, sessions.read)),
+        web.delete(session, protected(Group.LIGHT, sessions.end)),
         web.get(party, protected(Group.LIGHT, sessions.read_party)),
+        web.patch(party, protected(Group.LIGHT, parties.update)),
+        web.delete(party, protected(Group.LIGHT, parties.remove)),
+        web.post(f"{party}/hold", protected(Group.LIGHT, parties.hold)),
+        web.post(f"{party}/unhold", protected(Group.LIGHT, parties.unhold)),
+        web.post(f"{party}/answer", protected(Group.LIGHT, parties.answer)),
+        web.post(f"{party}/reject", protected(Group.LIGHT, parties.reject)),
+        web.post(f"{party}/ignore", protected(Group.LIGHT, parties.ignore)),
+        web.post(f"{party}/transfer", protected(Group.LIGHT, parties.transfer)),
+        web.post(f"{party}/bridge", protected(Group.LIGHT, parties.bridge)),
+        web.post(f"{party}/recordings", protected(Group.LIGHT, parties.record)),
+        web.patch(f"{party}/recordings/{{recordingId}}", protected(Group.LIGHT, parties.update_recording)),
         web.get(extension, protected(Group.LIGHT, accounts.extension)),
         web.get(f"{extension}/device", protected(Group.MEDIUM, accounts.devices)),
         web.get(f"{extension}/presence", protected(Group.LIGHT, accounts.presence)),

@@ -13,6 +13,7 @@ LONGEST_LIFE: Final = 630_720_000
 """Seconds a subscription may live: twenty years, the longer of the published maxima."""
 
 _OBJECT: Final = "must be an object"
+_HOLD_PROTOCOLS: Final = ("Auto", "RC", "BroadWorks", "DisconnectHolder", "BroadWorksOrDisconnectHolder")
 _LIST: Final = "must be a list of strings"
 _HEADER_VALUE: Final = r"[\x21-\x7e]([\x20-\x7e]{0,253}[\x21-\x7e])?\Z"
 
@@ -33,6 +34,17 @@ class Body(Schema):
         if not isinstance(data, Mapping):
             return data
         return {name: value for name, value in data.items() if value is not None}
+
+
+class _Flag(fields.Boolean):
+    """JSON's two booleans only."""
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> bool:
+        if not isinstance(value, bool):
+            raise self.make_error("invalid")
+        return super()._deserialize(value, attr, data, **kwargs)
 
 
 class _Seconds(fields.Integer):
@@ -94,6 +106,11 @@ def seconds(**options: Any) -> fields.Integer:
     )
 
 
+def flag(**options: Any) -> fields.Boolean:
+    """Make a field for true or false, and nothing that could be meant by it."""
+    return _Flag(error_messages=_said("must be true or false"), **options)
+
+
 class _From(Body):
     deviceId = identifier(load_default=None)  # noqa: N815 - the published name
     extensionId = identifier(load_default=None)  # noqa: N815
@@ -107,6 +124,61 @@ class _To(Body):
 CallOut = Body.from_dict(
     {"from": nested(_From, required=True), "to": nested(_To, required=True)}, name="CallOut"
 )
+
+
+class Hold(Body):
+    """How a call is put on hold."""
+
+    proto = text(
+        load_default=None,
+        validate=validate.OneOf(_HOLD_PROTOCOLS, error=f"must be one of {', '.join(_HOLD_PROTOCOLS)}"),
+    )
+
+
+class AtDevice(Body):
+    """At which device something is to happen."""
+
+    deviceId = identifier(required=True)  # noqa: N815
+
+
+class Target(Body):
+    """Whither a call is to go: exactly one of these."""
+
+    phoneNumber = identifier(load_default=None)  # noqa: N815
+    voicemail = identifier(load_default=None)
+    extensionNumber = identifier(load_default=None)  # noqa: N815
+    extensionId = identifier(load_default=None)  # noqa: N815
+    parkOrbit = identifier(load_default=None)  # noqa: N815
+
+
+class Bridge(Body):
+    """The user's party in another session."""
+
+    telephonySessionId = text(required=True)  # noqa: N815
+    partyId = text(required=True)  # noqa: N815
+
+
+class _PartyChange(Body):
+    muted = flag(load_default=None)
+    standAlone = flag(load_default=None)  # noqa: N815
+
+
+class PatchParty(_PartyChange):
+    """What of a party is to change, at the top or inside ``party``: clients send both."""
+
+    party = nested(_PartyChange, load_default=None)
+
+
+class RemoveParty(Body):
+    """What becomes of a conference whose host leaves."""
+
+    keepConferenceAlive = flag(load_default=False)  # noqa: N815
+
+
+class PatchRecording(Body):
+    """Whether a recording is to go on."""
+
+    active = flag(required=True)
 
 
 class _DeliveryMode(Body):

@@ -6,61 +6,32 @@ from typing import Final
 
 from aiohttp import web
 
-from relay.calls.model import Party, Session
 from relay.control import Control
-from relay.dialects.ringcentral import identifiers, schemas
-from relay.dialects.ringcentral.failures import forbidden, invalid, json_response, not_found
+from relay.control.permissions import owns
+from relay.dialects.ringcentral import schemas
+from relay.dialects.ringcentral.calls import Calls
+from relay.dialects.ringcentral.failures import forbidden, invalid, json_response, not_found, wrong_state
 from relay.dialects.ringcentral.identities import Identities
+from relay.dialects.ringcentral.parties import ending
 from relay.dialects.ringcentral.render import party_object, session_object
 from relay.dialects.ringcentral.tokens import Caller
 from relay.directory.model import Device, User
-from relay.errors import InvalidFieldError, NotAllowedError, NotFoundError
+from relay.errors import InvalidFieldError
 from relay.http.body import json_object
 from relay.http.detached import Detached
 
 _CALL_OUT: Final = schemas.CallOut()
-
-
-class Calls:
-    """Finds the sessions and parties that paths name."""
-
-    def __init__(self, control: Control) -> None:
-        self._control = control
-
-    async def session(self, request: web.Request, caller: Caller) -> Session:
-        """Return the path's session.
-
-        Raises:
-            ApiError: the account has none of this id, or the user is not in it.
-
-        """
-        found = identifiers.session_id(request.match_info["telephonySessionId"])
-        if found is None:
-            raise not_found("telephonySessionId")
-        try:
-            return await self._control.session(caller.principal, found)
-        except NotFoundError:
-            raise not_found("telephonySessionId") from None
-        except NotAllowedError:
-            raise forbidden() from None
-
-    async def party(self, request: web.Request, caller: Caller) -> tuple[Session, Party]:
-        """Return the path's session and party; raises as `session` does, and where it has no such party."""
-        session = await self.session(request, caller)
-        found = identifiers.leg(session, request.match_info["partyId"])
-        if found is None:
-            raise not_found("partyId")
-        return session, found
+_NOTHING: Final = schemas.Body()
 
 
 class Sessions:
     """Handlers of sessions."""
 
-    def __init__(self, control: Control, identities: Identities, detached: Detached) -> None:
+    def __init__(self, control: Control, calls: Calls, identities: Identities, detached: Detached) -> None:
         self._control = control
+        self._calls = calls
         self._identities = identities
         self._detached = detached
-        self._calls = Calls(control)
 
     async def read(self, request: web.Request, caller: Caller) -> web.Response:
         """Answer one session, live or ended within the hour."""
@@ -70,6 +41,16 @@ class Sessions:
         """Answer one party of a session."""
         session, party = await self._calls.party(request, caller)
         return json_response(party_object(self._identities, session, party))
+
+    async def end(self, request: web.Request, caller: Caller) -> web.Response:
+        """End a call for everybody in it; 204."""
+        schemas.load(_NOTHING, await json_object(request, empty=True))
+        session = await self._calls.session(request, caller)
+        own = next((party for party in session.parties if party.live and owns(caller.principal, party)), None)
+        if own is None:
+            raise wrong_state() if not session.live else forbidden()
+        await self._calls.act(caller, own, ending(session, own))
+        return web.Response(status=204)
 
     async def call_out(self, request: web.Request, caller: Caller) -> web.Response:
         """Place a call from one of the user's devices, and answer its session."""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from relay.calls.events import EventKind
 from relay.calls.model import Cause, Party, PartyState, Role
+from relay.dialects.ringcentral import identifiers
 
 _CODES: Final[dict[PartyState, str]] = {
     PartyState.SETUP: "Setup",
     PartyState.PROCEEDING: "Proceeding",
     PartyState.ANSWERED: "Answered",
+    PartyState.HELD: "Hold",
     PartyState.DISCONNECTED: "Disconnected",
     PartyState.GONE: "Gone",
 }
@@ -25,27 +28,42 @@ _REASONS: Final[dict[Cause, str]] = {
     Cause.NO_ANSWER: "NoAnswer",
     Cause.REJECTED: "Rejected",
     Cause.FAILED: "InternalError",
+    Cause.TRANSFERRED: "BlindTransfer",
 }
-"""Reasons of calls that did not come about; one that was simply hung up has none."""
+"""Reasons of calls that did not come about, and of legs that left them; who simply hung up has none."""
+
+ATTENDED: Final = "AttendedTransfer"
+"""The reason of legs that left because their call was joined with another."""
 
 _UNANSWERED: Final = frozenset({Cause.BUSY, Cause.NO_ANSWER, Cause.CANCELED})
 
 
-def status_code(party: Party) -> str:
-    """Return the status code of a leg.
+def status_code(party: Party, kind: EventKind | None = None) -> str:
+    """Return the status code of a leg, or that of an event about it.
 
-    A caller counts as answered from when the switch has taken the leg, which is before the callee answers.
+    A leg whose call was joined with another shows as gone; its notifications first say so, then that it is
+    disconnected, since clients keep what is only gone. A caller counts as answered from when the switch has
+    taken the leg, which is before the callee answers.
     """
+    if kind is EventKind.GONE or (kind is None and party.peer is not None):
+        return _CODES[PartyState.GONE]
+    if kind is EventKind.MOVED:
+        return _CODES[PartyState.DISCONNECTED]
     if party.connected and party.state in (PartyState.SETUP, PartyState.PROCEEDING):
         return "Answered"
     return _CODES[party.state]
 
 
-def status(party: Party) -> dict[str, Any]:
-    """Return a leg's status as parties show it."""
-    shown = {"code": status_code(party)}
-    if party.state is PartyState.DISCONNECTED and party.cause in _REASONS:
+def status(party: Party, kind: EventKind | None = None) -> dict[str, Any]:
+    """Return a leg's status as parties show it, or as an event about it does."""
+    code = status_code(party, kind)
+    shown: dict[str, Any] = {"code": code}
+    if party.peer is not None:
+        shown["reason"] = ATTENDED
+    elif party.state.final and party.cause in _REASONS:
         shown["reason"] = _REASONS[party.cause]
+    if party.peer is not None and code == _CODES[PartyState.GONE]:
+        shown["peerId"] = identifiers.peer_id(party.peer)
     return shown
 
 

@@ -11,9 +11,11 @@ from multidict import CIMultiDictProxy
 
 from relay.control import Control
 from relay.dialects.ringcentral.oauth import JWT
+from relay.dialects.ringcentral.render import renderer
 from relay.journal.commit import Timer
 from relay.journal.journal import Journal
-from tests.dialects.ringcentral.calls import ACCOUNT
+from relay.journal.record import RecordKind
+from tests.dialects.ringcentral.calls import ACCOUNT, IDENTITIES, JOHN, brief
 
 Client = TestClient[web.Request, web.Application]
 
@@ -104,6 +106,31 @@ class Face:
         assert answer.status == 201, answer.body
         return dict(answer.body["session"])
 
+    async def talk(self) -> dict[str, Any]:
+        """Have jane call john and john answer; return the session as it is then."""
+        session = await self.call_out("jane", extensionNumber="200")
+        path = f"/telephony/sessions/{session['id']}"
+        answer = await self.post(
+            f"{path}/parties/{session['parties'][1]['id']}/answer", {"deviceId": JOHN.device_id}, "john"
+        )
+        assert answer.status == 200, answer.body
+        return dict((await self.get(path)).body)
+
+    async def ask(self, party: dict[str, Any], what: str, body: Any = None, user: str = "jane") -> Answer:
+        """Ask something of a party by POST."""
+        return await self.post(f"{path_of(party)}/{what}", body, user)
+
+    async def party(self, party: dict[str, Any], user: str = "jane") -> dict[str, Any]:
+        """Return a party as it is now."""
+        return dict((await self.get(path_of(party), user)).body)
+
+    async def trace(self, session: str | None = None) -> list[str]:
+        """Return one line for each notification of the account, or of one session."""
+        page = await self.journal.history(ACCOUNT, None, limit=1000)
+        shown = [_render(entry.id, entry.event) for entry in page.entries if entry.kind is RecordKind.CALL]
+        told = [msgspec.json.decode(one.body) for one in shown if one is not None]
+        return [brief(one) for one in told if session in (None, one["body"]["telephonySessionId"])]
+
     async def elapse(self) -> None:
         """Let the timers fall due that there are now."""
         keys = self.journal.store.keys(ACCOUNT)
@@ -120,7 +147,14 @@ class Face:
         return ids + sorted(key for key in keys if ":rate:" not in key and ":token:" not in key)
 
 
+_render = renderer(IDENTITIES)
 _EXTENSIONS: Final = {"jane": "400100000210", "john": "400100000200", "alex": "400100000220"}
+
+
+def path_of(party: dict[str, Any]) -> str:
+    """Return a party's path below the account."""
+    session = party["id"].replace("p-", "s-").rpartition("-")[0]
+    return f"/telephony/sessions/{session}/parties/{party['id']}"
 
 
 def _check_error(answer: Answer) -> None:

@@ -1,0 +1,101 @@
+"""The sessions and parties that paths name, and what is asked of the user's own."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from relay.calls.commands import Action
+from relay.calls.model import Party, Session
+from relay.control import Control
+from relay.control.permissions import owns
+from relay.dialects.ringcentral import identifiers
+from relay.dialects.ringcentral.failures import forbidden, invalid, not_found, wrong_state
+from relay.dialects.ringcentral.tokens import Caller
+from relay.errors import InvalidFieldError, NotAllowedError, NotFoundError
+from relay.http.detached import Detached
+
+_PARAMETERS = {"destination": "to", "other": "partyId", "participant": "partyId"}
+"""RingCentral's names of what control refuses."""
+
+
+class Calls:
+    """Finds calls, and has control act on them."""
+
+    def __init__(self, control: Control, detached: Detached) -> None:
+        self._control = control
+        self._detached = detached
+
+    async def session(self, request: web.Request, caller: Caller) -> Session:
+        """Return the path's session.
+
+        Raises:
+            ApiError: the account has none of this id, or the user is not in it.
+
+        """
+        return await self.session_named(request.match_info["telephonySessionId"], caller)
+
+    async def session_named(
+        self, telephony_session: str, caller: Caller, parameter: str = "telephonySessionId"
+    ) -> Session:
+        """Return a session by the id clients know; raises as `session` does."""
+        found = identifiers.session_id(telephony_session)
+        if found is None:
+            raise not_found(parameter)
+        try:
+            return await self._control.session(caller.principal, found)
+        except NotFoundError:
+            raise not_found(parameter) from None
+        except NotAllowedError:
+            raise forbidden() from None
+
+    async def party(self, request: web.Request, caller: Caller) -> tuple[Session, Party]:
+        """Return the path's session and party; raises as `session` does, and where it has no such party."""
+        session = await self.session(request, caller)
+        return session, party_named(session, request.match_info["partyId"])
+
+    async def own_party(self, request: web.Request, caller: Caller) -> tuple[Session, Party]:
+        """Return the path's session and party, which must be the user's own and live.
+
+        Raises:
+            ApiError: as `party`; 403 for another's, 409 for one that has ended.
+
+        """
+        session, party = await self.party(request, caller)
+        check_own(party, caller)
+        return session, party
+
+    async def act(self, caller: Caller, party: Party, action: Action) -> tuple[Session, Party]:
+        """Carry out what is asked of a party, and return it with its session as they are then.
+
+        Raises:
+            ApiError: 400 for a parameter that cannot be used; and what control raises.
+
+        """
+        command = self._control.act(caller.principal, leg=party.id, action=action)
+        try:
+            accepted = await self._detached.finish(command)
+        except InvalidFieldError as error:
+            raise invalid(_PARAMETERS.get(error.field, error.field), str(error)) from None
+        after = accepted.session.party(party.id)
+        return accepted.session, after or accepted.party
+
+
+def party_named(session: Session, party: str, parameter: str = "partyId") -> Party:
+    """Return a session's party by the id clients know; raises the 404 of it."""
+    found = identifiers.leg(session, party)
+    if found is None:
+        raise not_found(parameter)
+    return found
+
+
+def check_own(party: Party, caller: Caller) -> None:
+    """Check that a party is the user's own and has not ended.
+
+    Raises:
+        ApiError: 403 for another's, 409 for one that has ended.
+
+    """
+    if not owns(caller.principal, party):
+        raise forbidden()
+    if not party.live:
+        raise wrong_state()
