@@ -173,19 +173,24 @@ class EventStreams:
         finally:
             self._heartbeats.remove(stream)
             self._streams.remove(stream)
-            self.ended[stream.done.result() if stream.done.done() else End.CLOSED] += 1
+            left = not stream.done.done() or stream.done.cancelled()
+            self.ended[End.CLOSED if left else stream.done.result()] += 1
 
     async def _follow(self, stream: EventStream, account: str, selection: Framed, since: str | None) -> None:
         """Have the hub serve the stream until it ends; a join that still replays then is given up."""
         joining = asyncio.create_task(self._join(stream, account, selection, since))
+        link: Link[bytes] | BaseException | None = None
         try:
-            await asyncio.wait((joining, stream.done), return_when=asyncio.FIRST_COMPLETED)
-            if joining.done():
-                joining.result()
-                await asyncio.wait((stream.done,))
+            try:
+                await asyncio.wait((joining, stream.done), return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                joining.cancel()
+                [link] = await asyncio.gather(joining, return_exceptions=True)
+            del joining  # a stream waits here for hours: what it need not keep is not kept
+            if isinstance(link, Exception):
+                raise link
+            await stream.done
         finally:
-            joining.cancel()
-            [link] = await asyncio.gather(joining, return_exceptions=True)
             if isinstance(link, Link):
                 link.leave()
 
