@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 COOKIE: Final = "BAYEUX_BROWSER"
 """CometD's name for it. An unknown value is taken as it is: it is a label, and no secret."""
@@ -32,10 +32,21 @@ class Browsers:
     def __repr__(self) -> str:
         return f"Browsers({len(self._held)} with held connects{', strict' * self.strict})"
 
+    @property
+    def limited(self) -> bool:
+        """Whether a browser may have only so many connects held."""
+        return self._limit > 0
+
     def of(self, request: web.Request) -> str:
-        """Return what a request's browser is known by; a new label if it has none."""
+        """Return what a request's browser is known by, if by anything."""
+        if hdrs.COOKIE not in request.headers:
+            return ""
         given = request.cookies.get(COOKIE, "")
-        return given if _LABEL.fullmatch(given) else secrets.token_hex(16)
+        return given if _LABEL.fullmatch(given) else ""
+
+    def new(self) -> str:
+        """Return a label for a browser that has none."""
+        return secrets.token_hex(16)
 
     def mark(self, request: web.Request, response: web.StreamResponse, browser: str) -> None:
         """Have the browser keep its label."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 from collections.abc import Awaitable, Callable
 from typing import Final, NamedTuple
@@ -11,6 +12,7 @@ from aiohttp import hdrs, web
 
 from relay.directory.model import Principal
 from relay.errors import UnavailableError
+from relay.streaming.bayeux import channels
 from relay.streaming.bayeux.browsers import Browsers
 from relay.streaming.bayeux.callback import CONTENT_TYPE, from_query, script
 from relay.streaming.bayeux.callback import HEADERS as CALLBACK_HEADERS
@@ -29,6 +31,7 @@ from relay.streaming.bayeux.requests import Connect
 from relay.streaming.bayeux.service import Outcome, Peer, Service
 from relay.streaming.bayeux.sockets import Sockets
 from relay.streaming.bayeux.stats import BayeuxStats
+from relay.streaming.stream import HIGH_WATER
 
 LONG_POLLING: Final = "long-polling"
 """The connection type's name."""
@@ -116,7 +119,10 @@ class Polling:
                 return _not_a_post(request)
             principal = await authenticate(request)
             browser = self._browsers.of(request)
-            held = _Held(self._connects, self._browsers, browser)
+            if not browser and any(one.get("channel") == channels.HANDSHAKE for one in messages):
+                browser = self._browsers.new()
+            limited = self._browsers.limited and browser
+            held = _Held(self._connects, self._browsers, browser) if limited else None
             # CometD's own clients ask for a websocket first: whoever is here was refused one, or wants none.
             polls = request.path.rstrip("/").endswith("/handshake")
             peer = Peer(browser, self._browsers.strict, polls=polls, connector=held)
@@ -152,8 +158,11 @@ class Polling:
 
     async def _write(self, request: web.Request, response: web.Response, outcome: Outcome) -> None:
         """Write the answer here and now, to learn whether the client is still there."""
+        waiting = 0 if request.transport is None else request.transport.get_write_buffer_size()
+        small = waiting + (response.content_length or 0) < HIGH_WATER
         try:
-            async with asyncio.timeout(WRITE_TIMEOUT):
+            # What fits into the transport's buffer is written without waiting for the client.
+            async with contextlib.nullcontext() if small else asyncio.timeout(WRITE_TIMEOUT):
                 await response.prepare(request)
                 await response.write_eof()
         except TimeoutError:
@@ -193,18 +202,29 @@ async def _messages(request: web.Request) -> list[Message]:
     charset = (request.charset or "utf-8").lower()
     if given not in (_JSON, _FORM) or charset not in _CHARSETS:
         raise _RefusedError(_fault(415, f"Content-Type must be {_JSON} or {_FORM}"))
-    body = bytearray()
     try:
-        async with asyncio.timeout(READ_TIMEOUT):
-            while chunk := await request.content.readany():
-                body += chunk
-                if len(body) > MAX_BODY:
-                    raise _RefusedError(_fault(413, f"more than {MAX_BODY} bytes"))
+        body = await _body(request)
         if charset not in ("utf-8", "utf8"):
-            body = bytearray(body.decode(charset).encode())
+            body = body.decode(charset).encode()
     except (TimeoutError, web.RequestPayloadError, UnicodeError) as error:
         raise MalformedPayloadError("the body cannot be read") from error
-    return from_form(bytes(body)) if given == _FORM else from_json(bytes(body))
+    return from_form(body) if given == _FORM else from_json(body)
+
+
+async def _body(request: web.Request) -> bytes:
+    content = request.content
+    if content.is_eof() and content.exception() is None:  # it came with the head, as it nearly always does
+        body = content.read_nowait()
+        if len(body) > MAX_BODY:
+            raise _RefusedError(_fault(413, f"more than {MAX_BODY} bytes"))
+        return body
+    read = bytearray()
+    async with asyncio.timeout(READ_TIMEOUT):
+        while chunk := await content.readany():
+            read += chunk
+            if len(read) > MAX_BODY:
+                raise _RefusedError(_fault(413, f"more than {MAX_BODY} bytes"))
+    return bytes(read)
 
 
 def _not_a_post(request: web.Request) -> web.Response:

@@ -84,7 +84,7 @@ class Sockets:
             autoclose=False,  # the answer to a close would hide what the client had acknowledged before
             decode_text=False,
         )
-        browser = self._browsers.of(request)
+        browser = self._browsers.of(request) or self._browsers.new()
         self._browsers.mark(request, socket, browser)
         await socket.prepare(request)
         transport: Any = request.transport
