@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import Final
 
 from relay.errors import ContendedError
@@ -40,22 +40,27 @@ class Turns:
 
     @asynccontextmanager
     async def turns(self, sessions: Iterable[str]) -> AsyncIterator[bool]:
-        """Hold the turns of several sessions, taken in one order by all, so that nobody waits for ever.
+        """Hold the turns of sessions, taken in one order by all, so that nobody waits for ever.
 
-        The value and the error are those of `turn`.
-        """
-        async with AsyncExitStack() as held:
-            waited = [await held.enter_async_context(self.turn(session)) for session in sorted(sessions)]
-            yield any(waited)
-
-    @asynccontextmanager
-    async def turn(self, session: str) -> AsyncIterator[bool]:
-        """Hold the session's turn; the value tells whether others had it meanwhile: what was read is stale.
+        The value tells whether others had one meanwhile: what was read is stale.
 
         Raises:
-            ContendedError: too many wait already, or the turn did not come in time.
+            ContendedError: too many wait already, or a turn did not come in time.
 
         """
+        waited, held = False, list[str]()
+        try:
+            for session in sorted(sessions):
+                waited |= await self._take(session)
+                held.append(session)
+            yield waited
+        finally:
+            for session in held:
+                self._queues[session].lock.release()
+                self._leave(session)
+
+    async def _take(self, session: str) -> bool:
+        """Take one turn; return whether it had to be waited for."""
         queue = self._queues.get(session)
         if queue is None:
             queue = self._queues[session] = _Queue()
@@ -64,17 +69,20 @@ class Turns:
         waits = queue.users > 0
         queue.users += 1
         try:
-            await self._acquire(queue.lock)
-            try:
-                yield waits
-            finally:
-                queue.lock.release()
-        finally:
-            queue.users -= 1
-            if not queue.users:
-                del self._queues[session]
+            # Nearly every turn is free: it needs no clock.
+            await (self._wait(queue.lock) if waits else queue.lock.acquire())
+        except BaseException:
+            self._leave(session)
+            raise
+        return waits
 
-    async def _acquire(self, lock: asyncio.Lock) -> None:
+    def _leave(self, session: str) -> None:
+        queue = self._queues[session]
+        queue.users -= 1
+        if not queue.users:
+            del self._queues[session]
+
+    async def _wait(self, lock: asyncio.Lock) -> None:
         try:
             async with asyncio.timeout(self._seconds):
                 await lock.acquire()

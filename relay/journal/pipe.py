@@ -185,7 +185,8 @@ class Pipe:
 
     def _fail(self, commands: Iterable[_Command], error: Exception) -> None:
         for command in commands:
-            command.settle(StoreUnavailableError(str(error)))
+            if not command.future.done():
+                command.settle(StoreUnavailableError(str(error)))
 
     async def _drop(self) -> None:
         if self._link is not None:

@@ -15,7 +15,7 @@ async def test_turns_come_in_the_order_they_were_asked_for() -> None:
     turns, log = Turns(), []
 
     async def take(name: int) -> None:
-        async with turns.turn("call") as waited:
+        async with turns.turns(["call"]) as waited:
             log.append((name, waited))
             await asyncio.sleep(0)  # let the others try
             log.append((name, waited))
@@ -28,10 +28,34 @@ async def test_turns_come_in_the_order_they_were_asked_for() -> None:
 async def test_sessions_do_not_wait_for_one_another() -> None:
     """Another session's turn is free."""
     turns = Turns(seconds=0.01)
-    async with turns.turn("one") as one, turns.turn("other") as other:
+    async with turns.turns(["one"]) as one, turns.turns(["other"]) as other:
         assert not one
         assert not other
         assert repr(turns) == "<Turns sessions=2 commands=2>"
+
+
+async def test_several_turns_are_taken_in_one_order() -> None:
+    """Two commands on the same two calls do not wait for one another for ever, however they name them."""
+    turns, log = Turns(), []
+
+    async def take(name: str, *sessions: str) -> None:
+        async with turns.turns(sessions) as waited:
+            await asyncio.sleep(0)  # let the other try
+            log.append((name, waited))
+
+    await asyncio.gather(take("first", "one", "other"), take("second", "other", "one"))
+    assert log == [("first", False), ("second", True)]
+    assert repr(turns) == "<Turns sessions=0 commands=0>"
+
+
+async def test_turns_already_held_are_given_back_when_one_does_not_come() -> None:
+    """A command that gives up on its second call no longer holds the first."""
+    turns = Turns(seconds=0.01)
+    async with turns.turns(["other"]):
+        with pytest.raises(ContendedError):
+            async with turns.turns(["one", "other"]):
+                pass
+        assert repr(turns) == "<Turns sessions=1 commands=1>"
 
 
 async def test_a_full_queue_refuses_at_once() -> None:
@@ -40,10 +64,10 @@ async def test_a_full_queue_refuses_at_once() -> None:
 
     async def take() -> None:
         nonlocal served
-        async with turns.turn("call"):
+        async with turns.turns(["call"]):
             served += 1
 
-    async with turns.turn("call"):
+    async with turns.turns(["call"]):
         waiting = [asyncio.create_task(take()) for _ in range(2)]
         await asyncio.sleep(0)  # let them queue up
         with pytest.raises(ContendedError):
@@ -55,12 +79,12 @@ async def test_a_full_queue_refuses_at_once() -> None:
 async def test_a_slow_turn_is_given_up() -> None:
     """A command does not wait for ever, and leaves the queue as it was."""
     turns = Turns(seconds=0.01)
-    async with turns.turn("call"):
+    async with turns.turns(["call"]):
         with pytest.raises(ContendedError):
-            async with turns.turn("call"):
+            async with turns.turns(["call"]):
                 pass
         assert repr(turns) == "<Turns sessions=1 commands=1>"
-    async with turns.turn("call") as waited:
+    async with turns.turns(["call"]) as waited:
         assert not waited
 
 
@@ -70,7 +94,7 @@ async def test_a_cancelled_command_leaves_the_queue() -> None:
     entered = asyncio.Event()
 
     async def take(name: str, *, stay: bool = False) -> None:
-        async with turns.turn("call"):
+        async with turns.turns(["call"]):
             served.append(name)
             if stay:
                 entered.set()
