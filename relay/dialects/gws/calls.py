@@ -7,21 +7,29 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from relay.calls.commands import DeleteUserDataPair
+from relay.calls.commands import DeleteUserDataPair, SetDisposition
+from relay.calls.lines import beside, lines_of
 from relay.calls.model import Party, Session
 from relay.control import Control
 from relay.dialects.gws import identifiers, render, schemas
-from relay.dialects.gws.capabilities import listed
+from relay.dialects.gws.capabilities import names
 from relay.dialects.gws.envelope import success
-from relay.dialects.gws.operations import CALL_OPERATIONS
+from relay.dialects.gws.operations import CALL_OPERATIONS, CallOperation
 from relay.dialects.gws.queries import Query
 from relay.dialects.gws.requests import operation
 from relay.dialects.gws.viewpoints import own_leg, readable, shown_leg
 from relay.directory.model import Principal
-from relay.errors import InvalidFieldError, NotAllowedError, NotAllowedNowError, NotFoundError
+from relay.errors import (
+    InvalidFieldError,
+    NotAllowedError,
+    NotAllowedNowError,
+    NotFoundError,
+    NotParticipantError,
+)
 from relay.http.detached import Detached
 
 _DIAL: Final = schemas.Dial()
+_UNKNOWN: Final = "Call not found"
 
 
 class Calls:
@@ -41,18 +49,23 @@ class Calls:
 
     async def live(self, principal: Principal) -> list[dict[str, Any]]:
         """Return the call objects of a user's live calls."""
-        now = self._now()
-        shown = []
-        for session in await self._control.live(principal):
+        now, shown = self._now(), []
+        sessions = await self._control.live(principal)
+        lines = lines_of(sessions)
+        for session in sessions:
             leg = shown_leg(session, principal)
             if leg is not None and leg.live:
-                shown.append(render.call(session, leg, now, self._api))
+                shown.append(render.call(session, leg, now, self._api, beside(leg, lines)))
         return shown
 
     async def read(self, request: web.Request, principal: Principal) -> web.Response:
         """Answer one call; a released one for a while."""
-        session, leg, now = await self._find(request, principal)
-        shown = render.call(session, leg, now, self._api)
+        session, leg = await self._find(request, principal)
+        now = self._now()
+        if not readable(leg, now):
+            raise NotFoundError(_UNKNOWN)
+        lines = await self._control.beside(session, leg)
+        shown = render.call(session, leg, now, self._api, lines)
         return success({"call": Query.of(request.query).select(shown)})
 
     async def operate(self, request: web.Request, principal: Principal) -> web.Response:
@@ -62,17 +75,40 @@ class Calls:
         if chosen is None:
             raise InvalidFieldError("operationName", f"does not name an operation of a call: {name:.40}")
         parameters = schemas.load(chosen.schema, body)
-        session, _, _ = await self._find(request, principal)
+        session, shown = await self._find(request, principal)
+        if not readable(shown, self._now()) and chosen.action is not SetDisposition:
+            raise NotFoundError(_UNKNOWN)
         leg = own_leg(session, principal)
         if leg is None:
             raise NotAllowedError("Only who takes part in a call may operate it")
-        if name not in (allowed := listed(session, leg)):
-            raise NotAllowedNowError(name, allowed)
-        action = chosen.action(**parameters)
-        # Removing what is not there succeeds and is not told of: it changes nothing.
-        if not isinstance(action, DeleteUserDataPair) or action.key in session.user_data:
-            await self._detached.finish(self._control.act(principal, leg=leg.id, action=action))
+        with schemas.named(chosen.schema):
+            await self._carry_out(principal, name, chosen, parameters, session, leg)
         return success()
+
+    async def _carry_out(
+        self,
+        principal: Principal,
+        name: str,
+        chosen: CallOperation,
+        parameters: dict[str, Any],
+        session: Session,
+        leg: Party,
+    ) -> None:
+        if (other := parameters.get("other")) is not None:
+            parameters["other"] = await self._own_leg(principal, other)
+        action = chosen.action(**parameters)
+        if isinstance(action, DeleteUserDataPair) and action.key not in session.user_data and leg.live:
+            return  # Removing what is not there succeeds and is not told of: it changes nothing.
+        try:
+            await self._detached.finish(self._control.act(principal, leg=leg.id, action=action))
+        except NotAllowedNowError as error:
+            raise NotAllowedNowError(name, names(error.allowed)) from error
+
+    async def _own_leg(self, principal: Principal, session: str) -> str:
+        try:
+            return (await self._control.own_leg(principal, session)).id
+        except (NotFoundError, NotParticipantError):
+            raise InvalidFieldError("other", "must be another call of yours") from None
 
     async def dial(self, request: web.Request, principal: Principal) -> web.Response:
         """Place a call from one of the user's devices."""
@@ -81,21 +117,18 @@ class Calls:
             raise InvalidFieldError("operationName", f"must be Dial, not {name:.40}")
         parameters = schemas.load(_DIAL, body)
         command = self._control.dial(
-            principal,
-            device_id=request.match_info["id"],
-            destination=parameters["destination"],
-            two_step=False,
-            user_data=parameters["user_data"],
+            principal, device_id=request.match_info["id"], two_step=False, **parameters
         )
-        await self._detached.finish(command)
+        with schemas.named(_DIAL):
+            await self._detached.finish(command)
         return success()
 
-    async def _find(self, request: web.Request, principal: Principal) -> tuple[Session, Party, int]:
+    async def _find(self, request: web.Request, principal: Principal) -> tuple[Session, Party]:
         session_id = identifiers.session_id(request.match_info["id"])
         if session_id is None:
-            raise NotFoundError("Call not found")
+            raise NotFoundError(_UNKNOWN)
         session = await self._control.session(principal, session_id)
-        leg, now = shown_leg(session, principal), self._now()
-        if leg is None or not readable(leg, now):
-            raise NotFoundError("Call not found")
-        return session, leg, now
+        leg = shown_leg(session, principal)
+        if leg is None:
+            raise NotFoundError(_UNKNOWN)
+        return session, leg

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from functools import cache
 from typing import Final
@@ -23,18 +23,29 @@ class CallState(StrEnum):
     RELEASED = "Released"
 
 
+_MORE: Final = (
+    "ClearCall", "StartCallRecording", "PauseCallRecording", "ResumeCallRecording", "StopCallRecording",
+    "MuteCall", "UnmuteCall", "SwapCalls", "CompleteConference", "CompleteTransfer", "MergeWithOtherCall",
+    "RemoveParticipantFromConference",
+)  # fmt: skip
+"""What few calls list, and then after all others."""
+
 _ORDER: Final[dict[CallState, tuple[str, ...]]] = {
     CallState.DIALING: (
         "SendDtmf", "DeleteUserData", "AttachUserData", "DeleteUserDataPair", "Hangup", "UpdateUserData",
+        *_MORE,
     ),
     CallState.RINGING: (
         "Answer", "UpdateUserData", "DeleteUserData", "DeleteUserDataPair", "AttachUserData", "Hangup",
+        *_MORE,
     ),
     CallState.ESTABLISHED: (
-        "UpdateUserData", "SendDtmf", "AttachUserData", "DeleteUserDataPair", "DeleteUserData", "Hangup",
+        "UpdateUserData", "SendDtmf", "InitiateConference", "Hold", "SingleStepTransfer", "InitiateTransfer",
+        "AttachUserData", "DeleteUserDataPair", "SingleStepConference", "DeleteUserData", "Hangup", *_MORE,
     ),
     CallState.HELD: (
-        "DeleteUserData", "AttachUserData", "DeleteUserDataPair", "Hangup", "UpdateUserData",
+        "SingleStepTransfer", "InitiateConference", "Retrieve", "SingleStepConference", "InitiateTransfer",
+        "DeleteUserData", "AttachUserData", "DeleteUserDataPair", "Hangup", "UpdateUserData", *_MORE,
     ),
     CallState.RELEASED: (),
 }  # fmt: skip
@@ -57,6 +68,12 @@ def listed(session: Session, party: Party, beside: Sequence[Line] = ()) -> tuple
     `beside` are the other live legs at its device.
     """
     return _names(call_state(party), capabilities(session, party, beside))
+
+
+def names(allowed: Iterable[str]) -> tuple[str, ...]:
+    """Return GWS's names of what a leg allows."""
+    operations = frozenset(allowed)
+    return tuple(name for name, one in CALL_OPERATIONS.items() if one.action.operation in operations)
 
 
 @cache  # every event lists them, and there are few different lists

@@ -47,9 +47,6 @@ _CODES: Final[tuple[tuple[type[Exception], StatusCode, HTTPStatus | None], ...]]
 )
 """Exception, code, and the HTTP status where it is not the code's own."""
 
-_NAMES: Final = {"user_data": "userData"}
-"""What GWS calls a field that the rest of relay names otherwise."""
-
 
 def render_error(_request: web.Request, error: Exception) -> web.Response:
     """Answer for an exception: its code and message; for one nobody meant to raise, only that it happened."""
@@ -67,5 +64,5 @@ def _message(error: Exception) -> str:
     if isinstance(error, web.HTTPException):
         return error.reason
     if isinstance(error, InvalidFieldError) and error.field:
-        return f"{_NAMES.get(error.field, error.field)}: {error}"
+        return f"{error.field}: {error}"
     return str(error)

@@ -9,9 +9,11 @@ import msgspec
 
 from relay.calls.events import CallEvent, EventId, EventKind
 from relay.calls.lines import Line
-from relay.calls.model import Address, CallType, Party, Session
+from relay.calls.model import Address, CallType, Party, RecordingState, Role, Session
 from relay.dialects.gws import identifiers
 from relay.dialects.gws.capabilities import CallState, call_state, listed
+from relay.dialects.gws.envelope import StatusCode
+from relay.dialects.gws.participants import participant
 from relay.subscriptions.rendering import Rendered, Renderer
 
 CHANNEL: Final = "/v2/me/calls"
@@ -38,6 +40,8 @@ NOTIFICATIONS: Final[dict[EventKind, str]] = {
     EventKind.PARTICIPANTS: "ParticipantsUpdated",
     EventKind.TRANSFERRED: "ParticipantsUpdated",
     EventKind.FAILED: "Error",
+    EventKind.SILENCED: "MonitoredUserMutedStateChange",
+    EventKind.UNSILENCED: "MonitoredUserMutedStateChange",
 }
 """The ``notificationType`` of each kind GWS tells of."""
 
@@ -47,10 +51,21 @@ _CALL_TYPES: Final[dict[CallType, str]] = {
     CallType.OUTBOUND: "Outbound",
 }
 
+_RECORDINGS: Final[dict[RecordingState, tuple[str, str]]] = {
+    RecordingState.RECORDING: ("Recording", "ON"),
+    RecordingState.PAUSED: ("Paused", "PAUSED"),
+    RecordingState.STOPPED: ("Stopped", "OFF"),
+}
+"""``recordingState``, and what the user data say of it under `RECORD`."""
+
+RECORD: Final = "GSIP_RECORD"
+"""The key of user data that tells of a recording."""
+
 CALL_MEMBERS: Final = frozenset(
     {
-        "id", "state", "callUuid", "connId", "deviceUri", "ani", "dnis", "callType", "duration", "mute",
-        "supervisorListeningIn", "monitoredUserMuted", "monitoring", "uri", "path",
+        "id", "state", "callUuid", "connId", "deviceUri", "ani", "dnis", "callType", "parentCallUri",
+        "duration", "mute", "recordingState", "supervisorListeningIn", "monitoredUserMuted", "monitoring",
+        "uri", "path", "parentCallPath",
     }
 )  # fmt: skip
 """Members of a call that a list can be filtered by."""
@@ -75,6 +90,9 @@ def renderer(base_url: str) -> Renderer:
         }
         if event.kind is not EventKind.USER_DATA:
             data["extensions"] = {"BusinessCall": 0}
+        if event.kind is EventKind.FAILED:
+            data["errorMessage"] = "{participant} did not join: {cause}".format_map(event.details)
+            data["errorCode"] = StatusCode.INTERNAL_ERROR.value
         data["messageType"] = "CallStateChangeMessage"
         body = _encode({"data": data, "channel": CHANNEL})
         return Rendered(CHANNEL, body, party.address.extension, party.address.user_id)
@@ -101,36 +119,34 @@ def call(session: Session, party: Party, now: int, api: str, beside: Sequence[Li
     if session.type is not CallType.INTERNAL:
         shown["ani"] = party.caller.number
     shown["dnis"] = party.callee.number
-    shown["callType"] = _CALL_TYPES[session.type]
+    parent = identifiers.call_id(session.parent) if session.parent and party.consults else None
+    shown["callType"] = "Consult" if parent else _CALL_TYPES[session.type]
     shown["capabilities"] = listed(session, party, beside)
-    if session.user_data:
-        shown["userData"] = session.user_data
+    recording = _RECORDINGS[party.recording] if party.recording else None
+    user_data = {**session.user_data, RECORD: recording[1]} if recording else session.user_data
+    if user_data:
+        shown["userData"] = user_data
+    if parent:
+        shown["parentCallUri"] = f"{api}/me/calls/{parent}"
     until = now if party.ended_at is None else party.ended_at
     shown["duration"] = str(max(0, until - party.created_at) // 1000)
     shown["mute"] = "On" if party.muted else "Off"
+    if recording:
+        shown["recordingState"] = recording[0]
     shown["supervisorListeningIn"] = False
     shown["monitoredUserMuted"] = False
     shown["monitoring"] = False
     shown["uri"] = f"{api}/me/calls/{call_id}"
     shown["path"] = f"/calls/{call_id}"
+    if parent:
+        shown["parentCallPath"] = f"/calls/{parent}"
     return shown
-
-
-def participant(address: Address) -> dict[str, str]:
-    """Return a far party: a directory number alike in every member, an outside number as E.164 too."""
-    number = address.number
-    return {
-        "e164Number": number if number.startswith("+") else "",
-        "formattedPhoneNumber": number,
-        "phoneNumber": number,
-        "digits": number.removeprefix("+"),
-    }
 
 
 def _far_ends(session: Session, party: Party, state: CallState) -> list[Address]:
     """Return who is at the far end: whom a caller dials, then whoever is (or was last) in the call."""
-    if state is CallState.DIALING:
-        return [party.far]
+    if state is CallState.DIALING or (party.role is Role.CALLEE and len(session.parties) == 2):
+        return [party.far]  # as it is shown to them, which may be another number than the phone's own
     others = session.others(party)
     present = [other.address for other in others if other.live] or [other.address for other in others]
     return present or [party.far]

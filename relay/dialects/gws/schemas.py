@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final, cast
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, pre_load
 
+from relay.dialects.gws import identifiers
 from relay.dialects.gws.envelope import MissingParameterError
 from relay.errors import InvalidFieldError
 
@@ -19,6 +21,7 @@ def _messages(invalid: str) -> dict[str, Any]:
 
 _TEXT: Final = _messages("must be a string")
 _NUMBER: Final = _messages("must be an object with a phoneNumber, or a number as text")
+_CALL: Final = _messages("must be the URI of a call")
 _OBJECT: Final = _messages("must be an object")
 _LIST: Final = _messages("must be a list of strings")
 
@@ -35,7 +38,7 @@ class _Text(fields.String):
         return text
 
 
-class _Destination(_Text):
+class _Number(_Text):
     """A number: ``{"phoneNumber": "15002"}`` as documented, or the bare string."""
 
     def _deserialize(
@@ -45,6 +48,19 @@ class _Destination(_Text):
         if number is None:
             raise self.make_error("required")
         return super()._deserialize(number, attr, data, **kwargs)
+
+
+class _Call(_Text):
+    """A call by its URI or path, with ``/me`` or without, of whatever host: its session's id."""
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> str:
+        uri = super()._deserialize(value, attr, data, **kwargs)
+        found = identifiers.session_id(uri.rstrip("/").rpartition("/")[2])
+        if found is None:
+            raise self.make_error("invalid")
+        return found
 
 
 class Operation(Schema):
@@ -61,11 +77,42 @@ class Operation(Schema):
         return {name: value for name, value in data.items() if value is not None}
 
 
-class Dial(Operation):
+class Destination(Operation):
+    """Whom to bring in, and data for the call; a location is of no use here and passed over."""
+
+    destination = _Number(required=True, error_messages=_NUMBER)
+    user_data = fields.Dict(data_key="userData", load_default=dict, error_messages=_OBJECT)
+
+
+class Dial(Destination):
     """A new call."""
 
-    destination = _Destination(required=True, error_messages=_NUMBER)
-    user_data = fields.Dict(data_key="userData", load_default=None, error_messages=_OBJECT)
+    caller_id = _Text(data_key="outboundCallerId", load_default=None, error_messages=_TEXT)
+
+
+class ConsultCall(Operation):
+    """The other of a call and its consult call, where it is named."""
+
+    other = _Call(data_key="consultCallUri", load_default=None, error_messages=_CALL)
+
+
+class OtherCall(Operation):
+    """The other of two calls."""
+
+    other = _Call(data_key="otherCallUri", required=True, error_messages=_CALL)
+
+
+class Participant(Operation):
+    """Somebody in the call."""
+
+    participant = _Number(required=True, error_messages=_NUMBER)
+
+
+class Disposition(Operation):
+    """What came of a call, and under which key that is noted."""
+
+    disposition = _Text(required=True, error_messages=_TEXT)
+    key = _Text(data_key="dispositionKey", error_messages=_TEXT)
 
 
 class Tones(Operation):
@@ -109,3 +156,14 @@ def load(schema: Schema, body: dict[str, Any]) -> dict[str, Any]:
         message = told[0] if isinstance(told, list) else _LIST["invalid"]
         raise InvalidFieldError(name, message) from None
     return loaded
+
+
+@contextmanager
+def named(schema: Schema) -> Iterator[None]:
+    """Have InvalidFieldErrors name the parameter as it is called here."""
+    try:
+        yield
+    except InvalidFieldError as error:
+        field = schema.fields.get(error.field)
+        name = field.data_key if field is not None and field.data_key else error.field
+        raise InvalidFieldError(name, str(error)) from error

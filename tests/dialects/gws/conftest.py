@@ -20,6 +20,7 @@ from relay.journal.journal import Journal
 from relay.settings import Settings
 from relay.switch.simulator import Simulator
 from tests.dialects.gws.face import Clock, Face
+from tests.dialects.gws.playing import Play
 
 Serve = Callable[..., Awaitable[Face]]
 
@@ -60,3 +61,9 @@ async def serve(aiohttp_client: AiohttpClient, directory: Directory) -> AsyncIte
 async def face(serve: Serve, journal: Journal) -> Face:
     """Give GWS, served by one process on the empty store."""
     return await serve(journal)
+
+
+@pytest.fixture
+def play(face: Face) -> Play:
+    """Give what users do over GWS, and hear of it."""
+    return Play(face)

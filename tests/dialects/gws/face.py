@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
+import msgspec
 from aiohttp import web
 from aiohttp.test_utils import TestClient
 
 from relay.control import Control
 from relay.dialects.gws.admission import Admission
+from relay.journal.commit import Timer
 from relay.journal.journal import Journal
 
 Client = TestClient[web.Request, web.Application]
@@ -94,6 +96,14 @@ class Face:
         """Return one call as a user sees it."""
         found: Mapping[str, Any] = (await self.get(call, user)).body["call"]
         return found
+
+    async def elapse(self) -> None:
+        """Let every timer fall due that there is now."""
+        keys = self.journal.store.keys(ACCOUNT)
+        for member in await self.journal.store.call("ZRANGE", keys.timers, 0, -1):
+            timer = msgspec.json.decode(member, type=Timer)
+            self.clock.now = max(self.clock.now, timer.due)
+            await self.control.elapse(keys.partition, timer)
 
     async def kinds(self) -> list[str]:
         """Return what the journal tells of the account's calls."""

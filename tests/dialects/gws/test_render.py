@@ -108,7 +108,9 @@ def test_an_answered_call_is_established_at_both_devices() -> None:
     assert (callee["state"], callee["duration"]) == ("Established", "2")
     assert (caller["state"], caller["duration"]) == ("Established", "3")
     assert caller["capabilities"] == [
-        "UpdateUserData", "SendDtmf", "AttachUserData", "DeleteUserDataPair", "DeleteUserData", "Hangup",
+        "UpdateUserData", "SendDtmf", "InitiateConference", "Hold", "SingleStepTransfer", "InitiateTransfer",
+        "AttachUserData", "DeleteUserDataPair", "SingleStepConference", "DeleteUserData", "Hangup",
+        "StartCallRecording", "MuteCall",
     ]  # fmt: skip
 
 
@@ -156,7 +158,7 @@ def test_tones_are_told_as_sent() -> None:
 def test_a_call_with_the_outside_tells_both_numbers(
     caller: Address, destination: Address, kind: CallType, leg: str, ani: str, dnis: str, far: str
 ) -> None:
-    """An outside call has ani and dnis, and the outside party as E.164 and as bare digits."""
+    """An outside call has ani and dnis, and the outside party as E.164, as bare digits and with its place."""
     told = Told(caller, destination, kind).then(
         LegMade(leg=CALLEE_LEG, address=destination, far=caller), LegAnswered(leg=CALLEE_LEG)
     )
@@ -165,7 +167,15 @@ def test_a_call_with_the_outside_tells_both_numbers(
     assert (call["ani"], call["dnis"], call["callType"]) == (ani, dnis, kind.value.title())
     assert list(call)[5:9] == ["participants", "ani", "dnis", "callType"]
     assert call["participants"] == [
-        {"e164Number": far, "formattedPhoneNumber": far, "phoneNumber": far, "digits": far.lstrip("+")}
+        {
+            "e164Number": far,
+            "formattedPhoneNumber": "+1 202-555-0123",
+            "phoneNumber": far,
+            "digits": far.lstrip("+"),
+            "country": {"name": "United States", "code": "US", "callingCode": "1"},
+            "location": "Washington D.C.",
+            "localPhoneNumber": "(202) 555-0123",
+        }
     ]
 
 
@@ -179,7 +189,7 @@ def test_what_is_not_a_gws_moment_is_not_told() -> None:
 
 
 def test_every_kind_a_leg_numbers_has_its_notification() -> None:
-    """Of all kinds of event, only those that number no leg are left out, save a call that a leg moved from."""
+    """Of all kinds, only those that number no leg are left out, save a call that a leg moved from."""
     numbered = {kind for kind, numbering in NUMBERING.items() if numbering.leg}
     assert set(NOTIFICATIONS) == numbered | {EventKind.MOVED}
 

@@ -1,0 +1,57 @@
+"""Who is at the far end of a call, as GWS shows it. Pure.
+
+The places behind numbers are those of the `phonenumbers` package, loaded with this module.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import phonenumbers
+from phonenumbers import PhoneNumberFormat, geocoder
+
+from relay.calls.model import Address
+from relay.calls.numbers import is_e164
+
+_LANGUAGE = "en"
+
+
+def participant(address: Address) -> dict[str, Any]:
+    """Return a far party: a directory number alike in every member, an outside number with its place."""
+    return _participant(address.number)
+
+
+@lru_cache(maxsize=4096)  # each event of a call shows it; who gets it only encodes it
+def _participant(number: str) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "e164Number": number if is_e164(number) else "",
+        "formattedPhoneNumber": number,
+        "phoneNumber": number,
+        "digits": number.removeprefix("+"),
+    }
+    if is_e164(number):
+        shown |= _place(number)
+    return shown
+
+
+def _place(number: str) -> dict[str, Any]:
+    """Return what its digits tell of an international number; empty for a country code nobody has."""
+    try:
+        parsed = phonenumbers.parse(number)
+    except phonenumbers.NumberParseException:
+        return {}
+    calling_code = parsed.country_code
+    region = phonenumbers.region_code_for_number(parsed) or phonenumbers.region_code_for_country_code(
+        calling_code or 0
+    )
+    return {
+        "formattedPhoneNumber": phonenumbers.format_number(parsed, PhoneNumberFormat.INTERNATIONAL),
+        "country": {
+            "name": geocoder.country_name_for_number(parsed, _LANGUAGE),
+            "code": region,
+            "callingCode": str(calling_code),
+        },
+        "location": geocoder.description_for_number(parsed, _LANGUAGE),
+        "localPhoneNumber": phonenumbers.format_number(parsed, PhoneNumberFormat.NATIONAL),
+    }

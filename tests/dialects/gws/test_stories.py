@@ -1,0 +1,193 @@
+"""The documented sequences of notifications, one line a step."""
+
+from __future__ import annotations
+
+from tests.dialects.gws.playing import Play
+
+
+async def test_hold_and_mute(play: Play) -> None:
+    """Each is told to the device it was asked of, and to no other."""
+    assert await play("jane", "Dial", destination="15002") == ["jane 1 Dialing", "john 1 Ringing"]
+    assert await play("john", "Answer", 1) == ["john 1 Established", "jane 1 Established"]
+    assert await play("jane", "Hold", 1) == ["jane 1 Held"]
+    assert await play("jane", "Retrieve", 1) == ["jane 1 Established"]
+    assert await play("jane", "MuteCall", 1) == ["jane 1 Established"]
+    assert play.last("jane")["mute"] == "On"
+    assert await play("jane", "UnmuteCall", 1) == ["jane 1 Established"]
+    assert play.last("jane")["mute"] == "Off"
+    assert await play("jane", "SendDtmf", 1, digits="12#") == ["jane 1 DtmfSent"]
+    assert await play("jane", "Hangup", 1) == ["jane 1 Released", "john 1 Released"]
+
+
+async def test_a_transfer_after_consultation(play: Play) -> None:
+    """Parent Held, consult Dialing and Established; on completion parent Released, then consult Released."""
+    await play.talk()
+    assert await play("jane", "InitiateTransfer", 1, destination={"phoneNumber": "15003"}) == [
+        "jane 1 Held", "jane 2 Dialing", "alex 2 Ringing",
+    ]  # fmt: skip
+    assert await play("alex", "Answer", 2) == ["alex 2 Established", "jane 2 Established"]
+    consult = play.last("jane")
+    assert (consult["callType"], consult["parentCallUri"]) == ("Consult", play.uri(1))
+    assert consult["parentCallPath"] == f"/calls/{play.calls[0]}"
+    assert await play("jane", "CompleteTransfer", 2) == [
+        "jane 1 Released", "jane 2 Released", "alex 2 Released", "alex 1 Established",
+        "john 1 ParticipantsUpdated",
+    ]  # fmt: skip
+    assert play.last("jane")["parentCallUri"] == play.uri(1)
+    assert (play.with_whom("john"), play.with_whom("alex")) == (["15003"], ["15002"])
+
+
+async def test_a_transfer_completed_while_it_rings(play: Play) -> None:
+    """The consult call still rings; who was held hears it ring, and talks once it is answered."""
+    await play.talk()
+    await play("jane", "InitiateTransfer", 1, destination="15003")
+    assert "CompleteTransfer" in play.last("jane")["capabilities"]
+    told = await play("jane", "CompleteTransfer", 1, consultCallUri=play.uri(2))
+    assert told[:2] == ["jane 1 Released", "jane 2 Released"]
+    assert await play("alex", "Answer", 1) == ["alex 1 Established"]
+    assert (play.with_whom("alex"), await play.face.calls("jane")) == (["15002"], [])
+
+
+async def test_a_blind_transfer(play: Play) -> None:
+    """The own device sees its call Released and nothing more; user data travel with the call."""
+    await play.talk()
+    told = await play(
+        "jane", "SingleStepTransfer", 1, destination={"phoneNumber": "15003"}, userData={"k": "v"}
+    )
+    assert told == ["jane 1 Released", "john 1 ParticipantsUpdated", "alex 1 Ringing"]
+    assert play.last("alex")["userData"] == {"k": "v"}
+    assert await play("alex", "Answer", 1) == ["alex 1 Established"]
+    assert (play.with_whom("john"), play.with_whom("alex")) == (["15003"], ["15002"])
+
+
+async def test_a_conference_after_consultation(play: Play) -> None:
+    """Consult Released, parent Established, then its participants."""
+    await play.talk()
+    await play("jane", "InitiateConference", 1, destination="15003")
+    await play("alex", "Answer", 2)
+    assert await play("jane", "CompleteConference", 2) == [
+        "jane 2 Released", "alex 2 Released", "jane 1 Established", "alex 1 Established",
+        "jane 1 ParticipantsUpdated", "john 1 ParticipantsUpdated",
+    ]  # fmt: skip
+    assert play.last("jane")["state"] == "Established"
+    assert [play.with_whom(user) for user in ("jane", "john", "alex")] == [
+        ["15002", "15003"], ["15000", "15003"], ["15000", "15002"],
+    ]  # fmt: skip
+    assert await play("jane", "RemoveParticipantFromConference", 1, participant="15002") == [
+        "john 1 Released", "jane 1 ParticipantsUpdated", "alex 1 ParticipantsUpdated",
+    ]  # fmt: skip
+    assert play.with_whom("jane") == ["15003"]
+    assert "RemoveParticipantFromConference" not in play.last("jane")["capabilities"]
+
+
+async def test_a_conference_in_one_step_that_is_cleared(play: Play) -> None:
+    """The added party rings beside the others; clearing releases everybody."""
+    await play.talk()
+    assert await play("jane", "SingleStepConference", 1, destination="15003") == [
+        "jane 1 ParticipantsUpdated", "john 1 ParticipantsUpdated", "alex 1 Ringing",
+    ]  # fmt: skip
+    assert await play("alex", "Answer", 1) == ["alex 1 Established"]
+    assert await play("john", "ClearCall", 1) == ["john 1 Released", "jane 1 Released", "alex 1 Released"]
+
+
+async def test_whom_a_conference_wanted_and_does_not_get(play: Play) -> None:
+    """A failure after acceptance is told by an Error with the whole call."""
+    await play.talk()
+    told = await play("jane", "SingleStepConference", 1, destination="+12025550101")
+    assert told == ["jane 1 ParticipantsUpdated", "john 1 ParticipantsUpdated"]
+    await play.face.elapse()
+    assert await play.hear() == ["jane 1 Error", "john 1 ParticipantsUpdated"]
+    [error] = [data for data in play.told if data["notificationType"] == "Error"]
+    assert (error["errorCode"], error["errorMessage"]) == (4, "+12025550101 did not join: busy")
+    assert (error["call"]["state"], play.with_whom("jane")) == ("Established", ["15002"])
+
+
+async def test_two_calls_are_swapped(play: Play) -> None:
+    """First the one Held, then the other Established; the device gives no Retrieve while one is talked on."""
+    await play.talk()
+    await play("jane", "Hold", 1)
+    await play.talk("jane", "alex")
+    assert "Retrieve" not in (await play.face.calls())[0]["capabilities"]
+    assert await play("jane", "SwapCalls", 2, otherCallUri=play.uri(1)) == [
+        "jane 2 Held",
+        "jane 1 Established",
+    ]
+    assert await play("jane", "SwapCalls", 1, otherCallUri=play.uri(2)) == [
+        "jane 1 Held",
+        "jane 2 Established",
+    ]
+
+
+async def test_two_calls_are_merged(play: Play) -> None:
+    """The call talked on is Released; the held one goes on with everybody."""
+    await play.talk()
+    await play("jane", "Hold", 1)
+    await play.talk("jane", "alex")
+    assert await play("jane", "MergeWithOtherCall", 2, otherCallUri=play.uri(1)) == [
+        "jane 2 Released", "alex 2 Released", "jane 1 Established", "alex 1 Established",
+        "jane 1 ParticipantsUpdated", "john 1 ParticipantsUpdated",
+    ]  # fmt: skip
+    assert play.with_whom("jane") == ["15002", "15003"]
+
+
+async def test_a_consultation_that_is_given_up(play: Play) -> None:
+    """The consult call is Released, and its parent stays Held until it is retrieved."""
+    await play.talk()
+    await play("jane", "InitiateTransfer", 1, destination="15003")
+    assert await play("jane", "Hangup", 2) == ["jane 2 Released", "alex 2 Released"]
+    assert await play("jane", "Retrieve", 1) == ["jane 1 Established"]
+
+
+async def test_a_consultation_on_a_call_already_held(play: Play) -> None:
+    """It is not told to be Held a second time."""
+    await play.talk()
+    await play("jane", "Hold", 1)
+    assert await play("jane", "InitiateTransfer", 1, destination="15003") == [
+        "jane 2 Dialing",
+        "alex 2 Ringing",
+    ]
+
+
+async def test_a_recording(play: Play) -> None:
+    """It has no state before the first; then each change is told, and noted in the user data."""
+    await play.talk()
+    assert "recordingState" not in play.last("jane")
+    for operation, state, noted, gained in (
+        ("StartCallRecording", "Recording", "ON", {"PauseCallRecording", "StopCallRecording"}),
+        ("PauseCallRecording", "Paused", "PAUSED", {"ResumeCallRecording", "StopCallRecording"}),
+        ("ResumeCallRecording", "Recording", "ON", {"PauseCallRecording", "StopCallRecording"}),
+        ("StopCallRecording", "Stopped", "OFF", {"StartCallRecording"}),
+    ):
+        assert await play("jane", operation, 1) == ["jane 1 CallRecordingStateChange"]
+        call = play.last("jane")
+        assert (call["recordingState"], call["userData"]) == (state, {"GSIP_RECORD": noted})
+        assert {name for name in call["capabilities"] if name.endswith("Recording")} == gained
+    await play("jane", "StartCallRecording", 1)
+    await play("john", "Hangup", 1)
+    assert play.last("jane")["recordingState"] == "Stopped"
+
+
+async def test_user_data(play: Play) -> None:
+    """Every change is told to all devices of the call, also while it rings."""
+    both = ["jane 1 AttachedDataChanged", "john 1 AttachedDataChanged"]
+    await play("jane", "Dial", destination="15002", userData={"a": 1})
+    assert await play("john", "AttachUserData", 1, userData={"b": "2"}) == both
+    assert await play("jane", "UpdateUserData", 1, userData={"a": {"c": 3}}) == both
+    assert play.last("john")["userData"] == {"a": {"c": 3}, "b": "2"}
+    assert await play("jane", "DeleteUserDataPair", 1, key="b") == both
+    assert await play("jane", "DeleteUserDataPair", 1, key="b") == []
+    assert await play("jane", "DeleteUserData", 1) == both
+    assert "userData" not in play.last("john")
+
+
+async def test_a_disposition(play: Play) -> None:
+    """It is noted during the call, which is told, or after it, which is not; it is never listed."""
+    await play.talk()
+    named = {"callUri": play.uri(1), "callUuid": play.calls[0]}
+    assert "SetCallDisposition" not in play.last("jane")["capabilities"]
+    told = await play("jane", "SetCallDisposition", 1, disposition="sold", dispositionKey="Outcome", **named)
+    assert told == ["jane 1 AttachedDataChanged", "john 1 AttachedDataChanged"]
+    await play("jane", "Hangup", 1)
+    assert await play("jane", "SetCallDisposition", 1, disposition="done", **named) == []
+    call = await play.face.call(f"/me/calls/{play.calls[0]}")
+    assert call["userData"] == {"Outcome": "sold", "DispositionCode": "done"}
