@@ -124,7 +124,6 @@ async def test_an_answers_fields_are_told(sender: HttpSender) -> None:
 
 async def test_an_answer_that_comes_before_the_whole_request_counts(sender: HttpSender) -> None:
     """An endpoint that answers and takes no more of the request has answered; its connection is not kept."""
-
     writers: list[asyncio.StreamWriter] = []
 
     def answers_at_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
