@@ -82,12 +82,21 @@ class Socket:
     async def told(self, count: int) -> list[Any]:
         """Return the data of the next events."""
         while len(self.events) < count:
-            self._waiting += await self.frame()
+            self.keep(await self.frame())
+        found = self.take(count)
+        assert all(sorted(event) == ["channel", "data"] for event in found)
+        return [event["data"] for event in found]
+
+    def keep(self, frame: list[Reply]) -> None:
+        """Keep what came until it is asked for."""
+        self._waiting += frame
+
+    def take(self, count: int) -> list[Reply]:
+        """Take the first events out of what is kept."""
         found = self.events[:count]
         for event in found:
             self._waiting.remove(event)
-            assert sorted(event) == ["channel", "data"]
-        return [event["data"] for event in found]
+        return found
 
     @property
     def events(self) -> list[Reply]:
