@@ -22,6 +22,8 @@ def partition_of(account: str, partitions: int) -> int:
 
 LINE: Final = "line:"
 """Begins the fields of a device's hash that hold its live legs; the leg's id follows."""
+SUPERVISOR: Final = "supervisor:"
+"""Begins those that hold who takes part in its calls; the supervisor's device id follows."""
 
 
 class Keys:
@@ -36,6 +38,7 @@ class Keys:
         "epoch",
         "errands",
         "events",
+        "health",
         "lease",
         "partition",
         "ready",
@@ -58,6 +61,8 @@ class Keys:
         self.due = prefix + "due"
         #: Hash: id -> JSON, what the owner is asked to do for subscriptions and has not done yet.
         self.errands = prefix + "errands"
+        #: Hash: subscription id -> JSON, how endpoints are doing that fail.
+        self.health = prefix + "health"
         #: ZSET: timers of simulated phones as JSON, by the time they are due.
         self.timers = prefix + "timers"
         #: String with expiry: token of the process that owns the partition.
@@ -87,7 +92,8 @@ class Keys:
     def device(self, account: str, device: str) -> str:
         """Return the hash of one of the account's devices.
 
-        ``settings`` and ``rev`` of them, and ``line:<leg>`` -> JSON for each live leg at it.
+        ``settings`` and ``rev`` of them, ``line:<leg>`` -> JSON for each live leg at it, and
+        ``supervisor:<device>`` -> JSON for each device that takes part in its calls.
         """
         return f"{self._prefix}device:{account}:{device}"
 

@@ -24,8 +24,8 @@ LONGEST_TIMEOUT: Final = 30.0
 """Seconds an attempt may be given at most (Standard Webhooks 1.0.0: 15 to 30 s)."""
 LONGEST_GRACE: Final = 604_800.0
 """Seconds that a replaced secret may go on signing: a week."""
-MOST_PER_WINDOW: Final = 1_000_000
-"""Attempts that a subscription's rate limit may allow in its window."""
+MOST_PER_WINDOW: Final = 10_000
+"""Attempts that a subscription's rate limit may allow in its window: the owner remembers when each was."""
 LONGEST_WINDOW: Final = 3600.0
 """Seconds of a rate limit's window at most."""
 MOST_HEADERS: Final = 20

@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 import time
 from functools import partial
 from typing import Final, final
 
-from relay.errors import NotFoundError, UnavailableError
 from relay.journal.leases import Lease
 from relay.subscriptions.index import Index
 from relay.subscriptions.model import Subscription
 from relay.subscriptions.rendering import Rendered, rendered
 from relay.telemetry import log
 from relay.webhooks.agenda import Agenda
-from relay.webhooks.attempts import SCHEDULE, Attempt, Delivery, ErrorCode, Status
-from relay.webhooks.clearing import clear
+from relay.webhooks.attempts import Attempt, Delivery, ErrorCode, Status
+from relay.webhooks.condition import Breaker
 from relay.webhooks.crew import Crew
-from relay.webhooks.feeder import RETRY_PAUSE, Feeder
+from relay.webhooks.endings import Endings
+from relay.webhooks.feeder import Feeder
+from relay.webhooks.health import encode, restore
 from relay.webhooks.ledger import Ledger
-from relay.webhooks.manners import Manner, manner_of
+from relay.webhooks.manners import manner_of
 from relay.webhooks.operations import Operations
-from relay.webhooks.outbox import Failing, Outbox
+from relay.webhooks.outbox import Outbox
+from relay.webhooks.outcomes import attempt_of
 from relay.webhooks.parts import Parts
-from relay.webhooks.policy import GiveUp, Reason, Retry, Verdict, decide, retry_after
+from relay.webhooks.policy import DEADLINE, GiveUp, Reason, Retry, Verdict, decide, retry_after
 from relay.webhooks.records import Records
 from relay.webhooks.references import Reference, time_of
 from relay.webhooks.sender import Answer, Failure, Withheld
@@ -60,12 +61,14 @@ class Courier:
             partition=lease.partition,
         )
         self._outboxes: dict[str, Outbox] = {}
+        self._ailing: dict[str, bytes] = {}  # what an earlier owner knew of endpoints that fail
         self._stopping = False
         self.agenda = Agenda(self._due)
         #: Requests on their way.
         self.workers = Crew(f"webhooks-{lease.partition:02d}-request")
         #: Loading, clearing and disabling.
         self.chores = Crew(f"webhooks-{lease.partition:02d}-chore")
+        self._endings = Endings(parts, self._keys, ledger, self._operations, self.chores)
 
     def __repr__(self) -> str:
         return f"Courier({self._lease!r}, {len(self._outboxes)} outboxes, {self.workers!r}, {self.agenda!r})"
@@ -81,6 +84,8 @@ class Courier:
 
         Failing lanes first: what waits behind their heads must not be taken for new.
         """
+        ailing = await self._parts.store.call("HGETALL", self._keys.health)
+        self._ailing = {subscription.decode(): kept for subscription, kept in ailing.items()}
         now, first = await self._parts.store.time_ms(), 0
         while due := await self._parts.store.call(
             "ZRANGE", self._keys.due, first, first + DUE_PAGE - 1, "WITHSCORES"
@@ -113,6 +118,10 @@ class Courier:
             found = self._outboxes[subscription.id] = Outbox(
                 subscription, self._parts.rules, manner_of(subscription, self._parts.manners)
             )
+            ailing = self._ailing.pop(subscription.id, None)
+            if ailing is not None:
+                restore(found.condition, ailing, round(time.time() * 1000))
+                self._check_patience(found)
         return found
 
     def arrived(self, subscription: Subscription, reference: Reference) -> Outbox:
@@ -122,9 +131,12 @@ class Courier:
             self._ledger.write(self._operations.behind(outbox.id, reference))
         return outbox
 
-    def renew(self, subscription: Subscription, *, refilled: bool) -> None:
+    def renew(self, subscription: Subscription, up_to: int, *, refilled: bool) -> None:
         """Take in how a subscription is now; ``refilled`` says that its queue got older events."""
         found = self._outboxes.get(subscription.id)
+        if found is not None and found.closed:  # it was given up, and is enabled again
+            self.end(subscription.id, up_to)
+            return
         if found is None and not refilled:
             return
         outbox = self.outbox(subscription)
@@ -138,13 +150,15 @@ class Courier:
         outbox = self._outboxes.pop(subscription, None)
         if outbox is not None:
             outbox.closed = True
-        self.chores.spawn(self._clear(subscription, up_to))
+        self._ailing.pop(subscription, None)
+        self._ledger.write(self._operations.health(subscription, b""))
+        self._endings.clear(subscription, up_to)
 
     def serve(self, outbox: Outbox) -> None:
         """Send what may be sent now, and load what there is room for."""
         if outbox.closed or self._stopping:
             return
-        while outbox.lanes.ready and not outbox.waiting:
+        while outbox.lanes.ready and not outbox.waiting and not self._pause(outbox):
             if not self._parts.slots.take():
                 self._queue_up(outbox)
                 return
@@ -154,6 +168,19 @@ class Courier:
                 outbox.feeding = True
                 self.chores.spawn(self._feeder.feed(outbox))
         elif len(self._outboxes) > KEPT and outbox.lanes.empty and not outbox.waiting:
+            self._evict(outbox)
+
+    def _pause(self, outbox: Outbox) -> bool:
+        """Tell whether the endpoint may get nothing now; then it is looked at again when it may."""
+        now = time.monotonic()
+        pause = outbox.condition.wait(now)
+        if pause > 0 and outbox.paused_until <= now:
+            outbox.paused_until = now + pause
+            self.agenda.add(pause, outbox)
+        return pause > 0
+
+    def _evict(self, outbox: Outbox) -> None:
+        if outbox.condition.failing is None:
             self._outboxes.pop(outbox.id, None)
 
     def _queue_up(self, outbox: Outbox) -> None:
@@ -163,7 +190,7 @@ class Courier:
     def _turn(self, outbox: Outbox) -> None:
         """Use the free place that an outbox waited for; one at a time, so that all get their turn."""
         outbox.waiting = False
-        if outbox.closed or self._stopping or not outbox.lanes.ready:
+        if outbox.closed or self._stopping or not outbox.lanes.ready or self._pause(outbox):
             self._parts.slots.pass_on()
         elif self._parts.slots.take():
             self._begin(outbox)
@@ -171,7 +198,7 @@ class Courier:
                 self._queue_up(outbox)
 
     def _begin(self, outbox: Outbox) -> None:
-        reference = outbox.lanes.take()
+        reference = outbox.take(time.monotonic())
         assert reference is not None, "a place was taken for an outbox that is ready"  # noqa: S101
         self.workers.spawn(self._work(outbox, reference))
 
@@ -179,6 +206,7 @@ class Courier:
         if lane is not None:
             outbox.lanes.overdue(lane)
         else:
+            outbox.paused_until = 0.0  # this may be a moment early: loops round their clocks
             self._check_patience(outbox)
         self.serve(outbox)
 
@@ -192,11 +220,11 @@ class Courier:
             while following is not None:
                 if not self._lease.valid() or not await self._attempt(outbox, following):
                     self._parts.stats.unsent += 1
-                    outbox.lanes.put_back(following)
+                    outbox.put_back(following, time.monotonic())
                     self.agenda.add(STALL, outbox)
                     return
                 done = outbox.closed or self._stopping or slots.contended
-                following = None if done else outbox.lanes.take()
+                following = None if done else outbox.take(time.monotonic())
         finally:
             slots.give_back()
 
@@ -242,14 +270,21 @@ class Courier:
         attempt = attempt_of(answer, began, took, outbox.manner)
         attempts = (*reference.history, attempt)
         verdict = outbox.manner.judge(attempt.status_code)
+        probe, outbox.probe = outbox.probe is reference, None if outbox.probe is reference else outbox.probe
         if verdict is Verdict.SUCCESS:
-            outbox.failing = None
+            if outbox.condition.succeeded():
+                self._keep_health(outbox)
             self.settle(
                 outbox, reference, Delivery(status=Status.SUCCEEDED, type=event.type, attempts=attempts)
             )
             return
-        self._lose_patience(outbox, attempt)
+        self._lose_patience(outbox, attempt, probe=probe)
         now = began + took
+        if probe and verdict is not Verdict.GONE and now - time_of(reference.score) < DEADLINE:
+            self._parts.stats.probes += 1
+            outbox.lanes.again(reference)
+            self.serve(outbox)
+            return
         decision = decide(
             outbox.retries,
             reference.attempts + 1,
@@ -275,7 +310,7 @@ class Courier:
                 delivery = Delivery(status=Status.DEAD, type=event.type, attempts=attempts, reason=reason)
                 self.settle(outbox, reference, delivery)
                 if reason is Reason.GONE:
-                    self._give_up(outbox, outbox.manner.complaint(attempt))
+                    self._endings.give_up(outbox, outbox.manner.complaint(attempt))
 
     def settle(self, outbox: Outbox, reference: Reference, delivery: Delivery) -> None:
         """Have the end of a delivery stored; its lane then goes on."""
@@ -321,68 +356,28 @@ class Courier:
 
     # Subscriptions that end
 
-    def _lose_patience(self, outbox: Outbox, attempt: Attempt) -> None:
+    def _lose_patience(self, outbox: Outbox, attempt: Attempt, *, probe: bool) -> None:
         """Note a failure; where the manner has an end to its patience, look again when that is over."""
-        patience, failing = outbox.manner.patience, outbox.failing
-        if patience is None:
-            return
-        if failing is None:
-            self.agenda.add(patience, outbox)
-        since = time.monotonic() if failing is None else failing.since
-        outbox.failing = Failing(since, outbox.manner.complaint(attempt))
+        condition = outbox.condition
+        was = condition.breaker
+        if condition.failed(time.monotonic(), outbox.manner.complaint(attempt), probe=probe):
+            self._keep_health(outbox)
+        if was is Breaker.CLOSED is not condition.breaker:
+            self._parts.stats.opened += 1
+            _log.warning("breaker opened", subscription=outbox.id)
         self._check_patience(outbox)
 
     def _check_patience(self, outbox: Outbox) -> None:
-        patience, failing = outbox.manner.patience, outbox.failing
-        if patience is not None and failing is not None and time.monotonic() - failing.since >= patience:
-            self._give_up(outbox, failing.complaint)
+        patience, failing, now = outbox.manner.patience, outbox.condition.failing, time.monotonic()
+        if outbox.watched_until is not None and outbox.watched_until <= now:
+            outbox.watched_until = None
+        if patience is None or failing is None:
+            return
+        if now - failing.since >= patience:
+            self._endings.give_up(outbox, failing.complaint)
+        elif outbox.watched_until is None:
+            outbox.watched_until = failing.since + patience
+            self.agenda.add(outbox.watched_until - now, outbox)
 
-    def _give_up(self, outbox: Outbox, reason: str) -> None:
-        if not outbox.closed:
-            outbox.closed = True
-            _log.warning("endpoint given up", subscription=outbox.id, reason=reason)
-            self.chores.spawn(self._disable(outbox, reason))
-
-    async def _disable(self, outbox: Outbox, reason: str) -> None:
-        """Disable a subscription; its journal record then has its queue cleared."""
-        while True:
-            try:
-                await self._parts.subscriptions.disable(outbox.subscription.account, outbox.id, reason)
-            except NotFoundError:
-                return
-            except UnavailableError:
-                await asyncio.sleep(RETRY_PAUSE)
-            else:
-                return
-
-    async def _clear(self, subscription: str, up_to: int) -> None:
-        while True:
-            try:
-                await clear(
-                    self._parts.store, self._keys, self._ledger, self._operations, subscription, up_to
-                )
-            except UnavailableError:
-                await asyncio.sleep(RETRY_PAUSE)
-            else:
-                return
-
-
-def attempt_of(
-    answer: Answer | Failure, began: float, took: float, manner: Manner, *, trigger: str = SCHEDULE
-) -> Attempt:
-    """Return what is kept of a request that was begun at ``began`` and took so many seconds."""
-    at, duration = round(began * 1000), round(took * 1000)
-    match answer:
-        case Failure(error):
-            return Attempt(at=at, duration_ms=duration, error=error, trigger=trigger)
-        case Answer(status, body, truncated, _):
-            failed = manner.judge(status) is not Verdict.SUCCESS
-            return Attempt(
-                at=at,
-                duration_ms=duration,
-                status_code=status,
-                error=ErrorCode.HTTP_STATUS if failed else None,
-                response=body.decode(errors="replace"),
-                truncated=truncated,
-                trigger=trigger,
-            )
+    def _keep_health(self, outbox: Outbox) -> None:
+        self._ledger.write(self._operations.health(outbox.id, encode(outbox.condition)))

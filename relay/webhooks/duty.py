@@ -15,6 +15,7 @@ from relay.subscriptions.index import Index
 from relay.subscriptions.rendering import Renderers
 from relay.subscriptions.store import Subscriptions
 from relay.telemetry import log
+from relay.webhooks.condition import OPENS_AFTER
 from relay.webhooks.courier import Courier
 from relay.webhooks.crew import Crew
 from relay.webhooks.errands import Errands
@@ -58,9 +59,13 @@ class WebhookDuty:
         delivery_retention: float,
         drain_timeout: float,
         max_in_flight: int = MAX_IN_FLIGHT,
+        opens_after: int = OPENS_AFTER,
         manners: Manners = STANDARD_MANNERS,
     ) -> None:
-        """Wire the engine. All times are in seconds; ``max_in_flight`` is for the whole process."""
+        """Wire the engine. All times are in seconds; ``max_in_flight`` is for the whole process.
+
+        ``opens_after`` is how many failures in a row open an endpoint's breaker.
+        """
         self.stats = Stats()
         self._tail = tail
         self._drain_timeout = drain_timeout
@@ -70,7 +75,7 @@ class WebhookDuty:
             renderers=renderers,
             sender=sender,
             manners=manners,
-            rules=Rules(tuple(retries), timeout),
+            rules=Rules(tuple(retries), timeout, opens_after),
             retention=Retention(delivery_retention),
             slots=Slots(max_in_flight),
             stats=self.stats,

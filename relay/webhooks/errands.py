@@ -19,11 +19,12 @@ from relay.subscriptions.model import Subscription, SubscriptionChanged
 from relay.subscriptions.rendering import rendered
 from relay.telemetry import log
 from relay.webhooks.attempts import MANUAL, Delivery, Status, decode
-from relay.webhooks.courier import Courier, attempt_of
+from relay.webhooks.courier import Courier
 from relay.webhooks.feeder import RETRY_PAUSE
 from relay.webhooks.ledger import Ledger
 from relay.webhooks.operations import Operations
 from relay.webhooks.outbox import Outbox
+from relay.webhooks.outcomes import attempt_of
 from relay.webhooks.parts import Parts
 from relay.webhooks.policy import Verdict
 from relay.webhooks.records import Records

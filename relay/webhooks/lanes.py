@@ -61,7 +61,7 @@ class _Page:
 
 @final
 class Lanes(Generic[Q]):
-    """One subscription's lanes. Whoever takes a reference says how it ended: `done`, `fail` or `put_back`."""
+    """One subscription's lanes. Whoever takes a reference says how it ended."""
 
     def __init__(self, limit: int, *, window: int = WINDOW, max_failing: int = MAX_FAILING) -> None:
         self._window = window
@@ -121,6 +121,10 @@ class Lanes(Generic[Q]):
     def put_back(self, reference: Q) -> None:
         """Give back what was taken and not sent."""
         self._in_flight -= 1
+        self.again(reference)
+
+    def again(self, reference: Q) -> None:
+        """Have a reference taken anew whose answer does not count."""
         if reference.attempts:
             self._retries.appendleft(reference)
         else:

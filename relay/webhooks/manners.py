@@ -17,6 +17,8 @@ from relay.webhooks.policy import Verdict, judge
 from relay.webhooks.sender import Request
 from relay.webhooks.signing import Signer
 
+PATIENCE: Final = 5 * 86_400.0
+"""Seconds of nothing but failures after which a subscription is disabled."""
 USER_AGENT: Final = f"relay/{__version__}"
 
 
@@ -81,8 +83,7 @@ class _StandardComposer:
 class StandardManner:
     """Standard Webhooks 1.0.0."""
 
-    patience: float | None = None
-    """What is lost to failures is told by the deliveries; only the endpoint itself ends a subscription."""
+    patience: float | None = PATIENCE
 
     def __repr__(self) -> str:
         return "StandardManner()"
@@ -96,9 +97,8 @@ class StandardManner:
         return judge(status)
 
     def complaint(self, attempt: Attempt) -> str:
-        """Return why an endpoint was given up: it said so itself."""
-        del attempt
-        return "gone"
+        """Return ``gone`` where the endpoint said so itself, otherwise ``failing``."""
+        return "gone" if self.judge(attempt.status_code) is Verdict.GONE else "failing"
 
 
 _STANDARD: Final = StandardManner()

@@ -136,6 +136,10 @@ class Operations:
             ),
         )
 
+    def health(self, subscription: str, health: bytes) -> Operation:
+        """Keep how an endpoint is doing; nothing where it is well."""
+        return Operation((self._keys.health,), ("health", subscription, health))
+
     def done(self, errand: str) -> Operation:
         """Take an errand out that is run."""
         return Operation((self._keys.errands,), ("done", errand))

@@ -7,6 +7,7 @@ from typing import NamedTuple, final
 
 from relay.subscriptions.model import Subscription
 from relay.subscriptions.rendering import Rendered
+from relay.webhooks.condition import OPENS_AFTER, Condition
 from relay.webhooks.lanes import Lanes
 from relay.webhooks.manners import Manner
 from relay.webhooks.references import Reference
@@ -20,15 +21,8 @@ class Rules(NamedTuple):
     """Seconds between attempts."""
     timeout: float
     """Seconds for one attempt."""
-
-
-class Failing(NamedTuple):
-    """A run of attempts that failed, without a success in between."""
-
-    since: float
-    """When the first was concluded, by the monotonic clock."""
-    complaint: str
-    """What the last one came to."""
+    opens_after: int = OPENS_AFTER
+    """Failures in a row that open an endpoint's breaker."""
 
 
 @final
@@ -40,18 +34,22 @@ class Outbox:
         "_rules",
         "_timeout",
         "closed",
-        "failing",
+        "condition",
         "feeding",
         "lanes",
         "manner",
+        "paused_until",
+        "probe",
         "retries",
         "subscription",
         "waiting",
+        "watched_until",
     )
 
     def __init__(self, subscription: Subscription, rules: Rules, manner: Manner) -> None:
         self._rules = rules
         self.lanes: Lanes[Reference] = Lanes(subscription.max_in_flight)
+        self.condition = Condition(opens_after=rules.opens_after)
         self.adopt(subscription, manner)
         #: Nothing more is sent: it is deleted, disabled, or no longer this owner's.
         self.closed = False
@@ -59,8 +57,12 @@ class Outbox:
         self.waiting = False
         #: Somebody is loading what is queued.
         self.feeding = False
-        #: Since when, and why, it has got nothing but failures; None after a success.
-        self.failing: Failing | None = None
+        #: The reference that is on its way as a probe.
+        self.probe: Reference | None = None
+        #: When it is looked at again that may send nothing now, by the monotonic clock.
+        self.paused_until = 0.0
+        #: When patience with its failures may be over, by the monotonic clock; None: nobody watches.
+        self.watched_until: float | None = None
 
     def adopt(self, subscription: Subscription, manner: Manner) -> None:
         """Go by what the subscription is now, from the next request on."""
@@ -68,6 +70,7 @@ class Outbox:
         self.subscription = subscription
         self.manner = manner
         self.lanes.limit(subscription.max_in_flight)
+        self.condition.limit(subscription.rate_limit)
         self.retries = rules.retries if subscription.retries is None else subscription.retries
         self._timeout = rules.timeout if subscription.timeout is None else subscription.timeout
         self._composer = manner.composer(subscription)
@@ -79,6 +82,22 @@ class Outbox:
     def id(self) -> str:
         """The subscription's id."""
         return self.subscription.id
+
+    def take(self, now: float) -> Reference | None:
+        """Return the next reference to send at ``now`` (monotonic), or None if nothing may be sent."""
+        if not self.lanes.ready or self.condition.wait(now) > 0:
+            return None
+        reference = self.lanes.take()
+        if self.condition.begin(now):
+            self.probe = reference
+        return reference
+
+    def put_back(self, reference: Reference, now: float) -> None:
+        """Give back what was taken and not sent."""
+        if self.probe is reference:
+            self.probe = None
+            self.condition.unprobed(now)
+        self.lanes.put_back(reference)
 
     def request(self, reference: Reference, event: Rendered, now: float) -> Request:
         """Make the request of an attempt at ``now`` (seconds since the epoch)."""

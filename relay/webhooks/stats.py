@@ -25,6 +25,10 @@ class Stats:
     """Deliveries given up."""
     resent: int = 0
     """Requests that somebody asked for, beside those that were due."""
+    probes: int = 0
+    """Requests to endpoints whose breaker is open, to see whether they answer again."""
+    opened: int = 0
+    """Breakers that opened."""
     unreadable: int = 0
     """Journal entries that could not be read."""
     missing: int = 0

@@ -17,6 +17,8 @@ from tests.waiting import eventually
 from tests.webhooks.conftest import RENDERERS, StartProcess, Subscribe, nothing_left
 from tests.webhooks.receiving import Gate, Receiver, accept, always
 
+NEVER = 10**9
+
 
 @pytest.fixture
 def subscriptions(store: Store) -> Subscriptions:
@@ -237,7 +239,7 @@ async def test_dead_letters_are_redriven_in_order(
     """They are queued again and keep their earlier attempts; also where the journal has lost them since."""
     receiver.answers["/hook"] = always(500)
     subscription = await subscribe(retries=())
-    await start_process()
+    await start_process(opens_after=NEVER)
     await Line(journal).tones(250)
 
     async def all_dead() -> bool:
@@ -271,7 +273,7 @@ async def test_dead_letters_are_purged(
     """They and their bodies are gone; another subscription's stay."""
     receiver.answers["/a"] = receiver.answers["/b"] = always(500)
     one, other = await subscribe("/a", retries=()), await subscribe("/b", retries=())
-    process = await start_process()
+    process = await start_process(opens_after=NEVER)
     await Line(journal).tones(120)
     await eventually(lambda: process.duty.stats.dead == 240)
     keys = store.keys(ACCOUNT)

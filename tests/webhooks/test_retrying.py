@@ -119,7 +119,7 @@ async def test_failing_calls_do_not_hold_up_the_others(
 
     receiver.answers["/hook"] = picky
     await subscribe(retries=(1000.0,))
-    process = await start_process()
+    process = await start_process(opens_after=1000)
     for name in bad:
         await Line(journal, user_data={"name": name}).tones(3)
     good = Line(journal)

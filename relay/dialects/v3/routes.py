@@ -80,7 +80,12 @@ def add_routes(app: web.Application, parts: Parts) -> None:
         web.post(f"{PREFIX}/events/tickets", known(tickets.issue)),
     ]
     subscriptions = SubscriptionsFace(
-        parts.subscriptions, parts.guard, parts.directory, parts.detached, parts.base_url
+        parts.journal.store,
+        parts.subscriptions,
+        parts.guard,
+        parts.directory,
+        parts.detached,
+        parts.base_url,
     )
     one = f"{PREFIX}/subscriptions/{{id}}"
     routes += [

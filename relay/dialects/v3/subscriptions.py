@@ -18,10 +18,12 @@ from relay.directory.model import Principal
 from relay.errors import InvalidFieldError, NotFoundError
 from relay.http.body import json_object
 from relay.http.detached import Detached
-from relay.subscriptions.model import Subscription
+from relay.journal.store import Store
+from relay.subscriptions.model import Status, Subscription
 from relay.subscriptions.signing_keys import public_key, signature_of
 from relay.subscriptions.store import Subscriptions
 from relay.webhooks.guard import Guard
+from relay.webhooks.health import Health, healths
 
 BY_OWNER: Final = "owner"
 """Why a subscription is disabled that its owner, or an admin, has disabled."""
@@ -35,12 +37,14 @@ class SubscriptionsFace:
 
     def __init__(
         self,
+        store: Store,
         subscriptions: Subscriptions,
         guard: Guard,
         directory: Directory,
         detached: Detached,
         base_url: str,
     ) -> None:
+        self._store = store
         self._subscriptions = subscriptions
         self._guard = guard
         self._directory = directory
@@ -69,12 +73,16 @@ class SubscriptionsFace:
             )
         except InvalidFieldError as error:
             raise InvalidParameterError(str(error), parameter=error.field) from error
-        items = [shown(one, principal) for one in page.subscriptions]
+        found = page.subscriptions
+        failing = await healths(self._store, principal.account, [one.id for one in found])
+        items = [shown(one, principal, failing.get(one.id)) for one in found]
         return answer({"subscriptions": items, "next": page.next})
 
     async def get(self, request: web.Request, principal: Principal) -> web.Response:
         """Answer one subscription."""
-        return answer(shown(await self._find(request, principal), principal))
+        found = await self._find(request, principal)
+        failing = await healths(self._store, found.account, [found.id])
+        return answer(shown(found, principal, failing.get(found.id)))
 
     async def secret(self, request: web.Request, principal: Principal) -> web.Response:
         """Answer the signing secret, to the owner alone."""
@@ -123,7 +131,9 @@ class SubscriptionsFace:
         return await self._changed(principal, self._subscriptions.disable(found.account, found.id, BY_OWNER))
 
     async def _changed(self, principal: Principal, change: Coroutine[Any, Any, Subscription]) -> web.Response:
-        return answer(shown(await self._detached.finish(change), principal))
+        changed = await self._detached.finish(change)
+        failing = await healths(self._store, changed.account, [changed.id])
+        return answer(shown(changed, principal, failing.get(changed.id)))
 
     async def _find(self, request: web.Request, principal: Principal) -> Subscription:
         found = await self._subscriptions.get(principal.account, request.match_info["id"])
@@ -143,8 +153,10 @@ def _secretly(body: dict[str, Any], status: int = 200) -> web.Response:
     return response
 
 
-def shown(subscription: Subscription, principal: Principal) -> dict[str, Any]:
-    """Return a subscription as v3 shows it; never with its secret."""
+def shown(subscription: Subscription, principal: Principal, health: Health | None = None) -> dict[str, Any]:
+    """Return a subscription as v3 shows it, never with its secret; ``health`` is of one that fails."""
+    active = subscription.status is Status.ACTIVE
+    failing = health if active else None
     owned = subscription.user_id == principal.user.id
     return {
         "id": subscription.id,
@@ -152,7 +164,7 @@ def shown(subscription: Subscription, principal: Principal) -> dict[str, Any]:
         "types": subscription.types,
         "extensions": subscription.extensions,
         "format": subscription.format,
-        "status": subscription.status,
+        "status": "failing" if failing is not None and failing.open else subscription.status,
         "reason": subscription.reason,
         "headers": {name: value if owned else HIDDEN for name, value in subscription.headers.items()},
         "signature": signature_of(subscription.secrets[0]),
@@ -162,5 +174,9 @@ def shown(subscription: Subscription, principal: Principal) -> dict[str, Any]:
         "retries": subscription.retries,
         "timeout": subscription.timeout,
         "description": subscription.description,
+        "health": {
+            "breaker": "open" if failing is not None and failing.open else "closed",
+            "failing_since": rfc3339(None if failing is None else failing.failing_since),
+        },
         "created_at": rfc3339(subscription.created_at),
     }

@@ -18,6 +18,8 @@
 --            A failing lane of such a subscription goes; `delivery` is its head's, '' if nothing is kept.
 --   resent   queue attempts dead parked             sub event score type attempt succeeded
 --            Somebody had an event sent again: its attempt joins what is kept. A success ends what had ended badly.
+--   health   health                                 sub health
+--            How an endpoint is doing; '' is well.
 --   done     errands                                id
 --            An errand is run.
 --   erase    queue lanes attempts dead              sub
@@ -37,6 +39,7 @@
 -- lanes:<sub>     hash    the lane             "<attempts> <event> <event>..."
 -- attempts:<sub>  zset    oldest entries       "<event> <delivery>" by place; expiry
 -- dead:<sub>      zset    oldest entries       "<event> <delivery>" by place; expiry
+-- health          hash                         how its endpoint is doing
 -- errands         hash                         the errand out
 -- parked:<event>  hash    holders              account, body, sub -> live or dead; expiry
 
@@ -307,6 +310,16 @@ function operations.resent()
     keep(dead, dead_ms, score, event, cjson.encode(delivery))
   else
     keep(attempts, attempts_ms, score, event, cjson.encode(delivery))
+  end
+end
+
+function operations.health()
+  local kept = key()
+  local sub, health = unpack(args(2))
+  if health == '' then
+    redis.call('HDEL', kept, sub)
+  elseif exists(sub) then
+    redis.call('HSET', kept, sub, health)
   end
 end
 

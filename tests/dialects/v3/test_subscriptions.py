@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.dialects.v3.conftest import MOST_SUBSCRIPTIONS
-from tests.dialects.v3.face import Answer, Face
+from tests.dialects.v3.face import TENANT, Answer, Face
 
 URL = "http://127.0.0.1:9999/hook"
 SECRET = "whsec_" + base64.b64encode(bytes(32)).decode()
@@ -43,6 +43,7 @@ async def test_a_subscription_is_made_with_a_secret(face: Face) -> None:
         "retries": None,
         "timeout": None,
         "description": "mine",
+        "health": {"breaker": "closed", "failing_since": None},
         "created_at": shown["created_at"],
     }
     secret = await face.get(f"/subscriptions/{made.body['id']}/secret")
@@ -190,3 +191,17 @@ async def test_an_unusable_field_is_pointed_at(
     answer = await subscribe(face, "admin", **fields)
     assert (answer.status, answer.code, answer.pointers) == (422, "invalid_field", pointers)
     assert await face.written() == before
+
+
+async def test_an_endpoint_that_fails_shows_it(face: Face) -> None:
+    """While its breaker is open the subscription is failing, since its first failure."""
+    made = (await subscribe(face)).body["id"]
+    store = face.journal.store
+    kept = b'{"failing_since":1763717404218,"complaint":"failing","open":true}'
+    await store.call("HSET", store.keys(TENANT).health, made, kept)
+    shown = (await face.get(f"/subscriptions/{made}")).body
+    assert shown["status"] == "failing"
+    assert shown["health"] == {"breaker": "open", "failing_since": "2025-11-21T09:30:04.218Z"}
+    assert (await face.get("/subscriptions/")).body["subscriptions"] == [shown]
+    disabled = await face.request("POST", f"/subscriptions/{made}/disable")
+    assert disabled.body["status"] == "disabled"

@@ -1,0 +1,69 @@
+"""Ending subscriptions: given up after what an endpoint did, or cleared away once disabled or gone."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import final
+
+from relay.errors import NotFoundError, UnavailableError
+from relay.journal.keys import Keys
+from relay.telemetry import log
+from relay.webhooks.clearing import clear
+from relay.webhooks.crew import Crew
+from relay.webhooks.feeder import RETRY_PAUSE
+from relay.webhooks.ledger import Ledger
+from relay.webhooks.operations import Operations
+from relay.webhooks.outbox import Outbox
+from relay.webhooks.parts import Parts
+
+_log = log.get("webhooks")
+
+
+@final
+class Endings:
+    """Ends subscriptions of one partition, however often the store must be asked."""
+
+    def __init__(
+        self, parts: Parts, keys: Keys, ledger: Ledger, operations: Operations, chores: Crew
+    ) -> None:
+        self._parts = parts
+        self._keys = keys
+        self._ledger = ledger
+        self._operations = operations
+        self._chores = chores
+
+    def __repr__(self) -> str:
+        return f"Endings({self._keys!r})"
+
+    def give_up(self, outbox: Outbox, reason: str) -> None:
+        """Send nothing more, and disable the subscription; its journal record then has its queue cleared."""
+        if not outbox.closed:
+            outbox.closed = True
+            _log.warning("endpoint given up", subscription=outbox.id, reason=reason)
+            self._chores.spawn(self._disable(outbox, reason))
+
+    def clear(self, subscription: str, up_to: int) -> None:
+        """Clear what is queued for a subscription up to a place."""
+        self._chores.spawn(self._clear(subscription, up_to))
+
+    async def _disable(self, outbox: Outbox, reason: str) -> None:
+        while True:
+            try:
+                await self._parts.subscriptions.disable(outbox.subscription.account, outbox.id, reason)
+            except NotFoundError:
+                return
+            except UnavailableError:
+                await asyncio.sleep(RETRY_PAUSE)
+            else:
+                return
+
+    async def _clear(self, subscription: str, up_to: int) -> None:
+        while True:
+            try:
+                await clear(
+                    self._parts.store, self._keys, self._ledger, self._operations, subscription, up_to
+                )
+            except UnavailableError:
+                await asyncio.sleep(RETRY_PAUSE)
+            else:
+                return

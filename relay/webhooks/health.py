@@ -1,0 +1,55 @@
+"""What is kept of how endpoints are doing: for the next owner, and for whoever asks."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from relay.journal.store import Store
+from relay.webhooks.condition import Breaker, Condition, Failing
+
+
+class Health(msgspec.Struct, frozen=True):
+    """An endpoint that fails; of one that does not, nothing is kept."""
+
+    failing_since: int
+    """Milliseconds since the epoch."""
+    complaint: str
+    """What its attempts came to when this was written."""
+    open: bool = False
+    """Its breaker is open: it gets probes only."""
+
+
+_encoder: Final = msgspec.json.Encoder()
+_decoder: Final = msgspec.json.Decoder(Health)
+
+
+def encode(condition: Condition) -> bytes:
+    """Return what is kept of a condition; nothing of one that does not fail."""
+    failing = condition.failing
+    if failing is None:
+        return b""
+    since = round((time.time() - (time.monotonic() - failing.since)) * 1000)
+    return _encoder.encode(Health(since, failing.complaint, condition.breaker is not Breaker.CLOSED))
+
+
+def restore(condition: Condition, kept: bytes, now_ms: int) -> None:
+    """Have a condition go on from what is kept; what cannot be read is nothing."""
+    try:
+        health = _decoder.decode(kept)
+    except msgspec.DecodeError:
+        return
+    now = time.monotonic()
+    age = max(0.0, (now_ms - health.failing_since) / 1000)
+    condition.restore(Failing(now - age, health.complaint), opened=health.open, now=now)
+
+
+async def healths(store: Store, account: str, subscriptions: Sequence[str]) -> dict[str, Health]:
+    """Return how those of an account's subscriptions are doing that fail; raises StoreUnavailableError."""
+    if not subscriptions:
+        return {}
+    kept = await store.call("HMGET", store.keys(account).health, *subscriptions)
+    return {one: _decoder.decode(found) for one, found in zip(subscriptions, kept, strict=True) if found}
