@@ -10,6 +10,8 @@ from relay.app.parts import Parts
 from relay.dialects.gws import failures as gws_failures
 from relay.dialects.gws import render as gws_render
 from relay.dialects.gws import routes as gws_routes
+from relay.dialects.ringcentral import failures as ringcentral_failures
+from relay.dialects.ringcentral import routes as ringcentral_routes
 from relay.dialects.v3 import problems as v3_problems
 from relay.dialects.v3 import routes as v3_routes
 from relay.directory.directory import Directory
@@ -26,10 +28,15 @@ def public_app(parts: Parts, directory: Directory, settings: Settings) -> web.Ap
         ConfigurationError: RELAY_CORS_ORIGINS lists something that is no origin.
 
     """
-    renderers = {v3_routes.PREFIX: v3_problems.render_error, gws_render.API: gws_failures.render_error}
+    renderers = {
+        v3_routes.PREFIX: v3_problems.render_error,
+        gws_render.API: gws_failures.render_error,
+        ringcentral_routes.PREFIX: ringcentral_failures.render_error,
+    }
     app = web.Application(middlewares=[errors_middleware(renderers, v3_problems.render_error)])
     _add_v3(app, parts, directory, settings)
     _add_gws(app, parts, directory, settings)
+    _add_ringcentral(app, parts, directory, settings)
     install_cors(app, settings.cors_origins)
 
     async def drain(_app: web.Application) -> None:
@@ -76,3 +83,18 @@ def _add_gws(app: web.Application, parts: Parts, directory: Directory, settings:
 
     path = f"{gws_render.API}/notifications"
     app.router.add_routes(parts.bayeux.routes(path, admission.principal, identify))
+
+
+def _add_ringcentral(app: web.Application, parts: Parts, directory: Directory, settings: Settings) -> None:
+    ringcentral_parts = ringcentral_routes.Parts(
+        control=parts.control,
+        journal=parts.journal,
+        directory=directory,
+        identities=parts.identities,
+        detached=parts.detached,
+        settings=settings,
+        subscriptions=parts.subscriptions,
+        sender=parts.sender,
+        guard=parts.guard,
+    )
+    ringcentral_routes.add_routes(app, ringcentral_parts)

@@ -7,6 +7,11 @@ from dataclasses import dataclass
 
 from relay.control import Control
 from relay.dialects.gws import render as gws_render
+from relay.dialects.ringcentral import envelopes as ringcentral_envelopes
+from relay.dialects.ringcentral import render as ringcentral_render
+from relay.dialects.ringcentral.identities import Identities
+from relay.dialects.ringcentral.manner import RingCentralManner
+from relay.dialects.ringcentral.subscriptions import MANNER
 from relay.dialects.v3 import render as v3_render
 from relay.directory.directory import Directory
 from relay.http.detached import Detached
@@ -27,7 +32,9 @@ from relay.switch.simulator import Simulator
 from relay.webhooks.deliveries import Deliveries
 from relay.webhooks.duty import WebhookDuty
 from relay.webhooks.guard import Guard
+from relay.webhooks.manners import STANDARD_MANNERS
 from relay.webhooks.repair import Repair
+from relay.webhooks.sender import Sender
 from relay.webhooks.sending.client import HttpSender
 
 
@@ -39,7 +46,9 @@ class Parts:
     journal: Journal
     control: Control
     renderers: Renderers
+    identities: Identities
     guard: Guard
+    sender: Sender
     subscriptions: Subscriptions
     deliveries: Deliveries
     repair: Repair
@@ -59,7 +68,12 @@ def assemble(starting: AsyncExitStack, settings: Settings, directory: Directory,
     starting.push_async_callback(tail.stop)
     hub = Hub(tail, journal)
     starting.push_async_callback(hub.stop)
-    renderers = {"v3": v3_render.render, "gws": gws_render.renderer(settings.base_url)}
+    identities = Identities(directory)
+    renderers = {
+        "v3": v3_render.render,
+        "gws": gws_render.renderer(settings.base_url),
+        ringcentral_envelopes.FORMAT: ringcentral_render.renderer(identities),
+    }
     control = Control(journal, directory, Simulator(directory.device, ring_timeout=settings.ring_timeout))
     bayeux = Endpoint(store, hub, renderers, settings, event_format="gws")
     starting.push_async_callback(bayeux.stop)
@@ -78,6 +92,7 @@ def assemble(starting: AsyncExitStack, settings: Settings, directory: Directory,
         timeout=settings.webhook_timeout,
         delivery_retention=settings.delivery_retention,
         drain_timeout=settings.drain_timeout,
+        manners={**STANDARD_MANNERS, MANNER: RingCentralManner(identities)},
     )
     trimming = Trimming(
         store,
@@ -90,7 +105,9 @@ def assemble(starting: AsyncExitStack, settings: Settings, directory: Directory,
         journal=journal,
         control=control,
         renderers=renderers,
+        identities=identities,
         guard=guard,
+        sender=sender,
         subscriptions=subscriptions,
         deliveries=deliveries,
         repair=Repair(store, subscriptions, deliveries, retention=settings.delivery_retention),

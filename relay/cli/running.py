@@ -11,6 +11,7 @@ from dataclasses import replace
 from ipaddress import ip_network
 from typing import Final
 
+from relay.dialects.ringcentral.limits import PUBLISHED
 from relay.directory.directory import Directory
 from relay.directory.loading import demo, load
 from relay.errors import ConfigurationError
@@ -19,6 +20,9 @@ from relay.telemetry import log
 
 LOOPBACK: Final = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 """What ``--demo`` opens to webhooks unless RELAY_WEBHOOK_ALLOW says otherwise."""
+
+GENEROUS: Final = 100
+"""How many times the published usage limits of RingCentral ``--demo`` grants."""
 
 COLLECT_AFTER: Final = 10_000
 """Objects made until the youngest are looked at for cycles. Requests leave hardly any; at Python's own 700
@@ -40,6 +44,8 @@ def configured(*, with_demo: bool) -> Settings:
         )
     if with_demo and settings.webhook_allow is None:
         settings = replace(settings, webhook_allow=LOOPBACK)
+    if with_demo and settings.ringcentral_limits is None:
+        settings = replace(settings, ringcentral_limits=tuple(GENEROUS * quota for quota in PUBLISHED))
     log.configure(settings.log_level, settings.log_format)
     _raise_file_limit()
     return settings

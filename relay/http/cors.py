@@ -14,14 +14,15 @@ from relay.errors import ConfigurationError
 METHODS: Final = "GET, POST, PUT, PATCH, DELETE"
 
 REQUEST_HEADERS: Final = (
-    "Accept, Authorization, Cache-Control, Content-Type, Idempotency-Key, Last-Event-ID, X-CSRF-TOKEN, "
-    "X-Requested-With, traceparent"
+    "Accept, Authorization, Cache-Control, Client-Id, Content-Type, Idempotency-Key, Last-Event-ID, "
+    "X-CSRF-TOKEN, X-Requested-With, X-User-Agent, traceparent"
 )
 """What a page may send beyond the safelisted headers."""
 
 RESPONSE_HEADERS: Final = (
-    "Idempotent-Replayed, Location, RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate, "
-    "X-CSRF-HEADER, X-CSRF-TOKEN"
+    "Idempotent-Replayed, Location, RCRequestId, RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate, "
+    "X-CSRF-HEADER, X-CSRF-TOKEN, X-Rate-Limit-Group, X-Rate-Limit-Limit, X-Rate-Limit-Remaining, "
+    "X-Rate-Limit-Window"
 )
 """What a page may read beyond the safelisted headers."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
@@ -10,6 +11,8 @@ from tests.harness.demo import JANE, OTHER_TENANT, OUTSIDE
 V3: Final = "/v3"
 GWS: Final = "/api/v2"
 BAYEUX: Final = f"{GWS}/notifications"
+RINGCENTRAL: Final = "/restapi"
+OAUTH: Final = f"{RINGCENTRAL}/oauth"
 
 
 class Endpoint(NamedTuple):
@@ -17,7 +20,7 @@ class Endpoint(NamedTuple):
 
     method: str
     route: str
-    """The path, ids as `{id}` and `{action}`."""
+    """The path, ids as `{id}`, `{action}` and so on."""
     bodies: Sequence[dict[str, Any]] = ()
     """Bodies of the right shape that are refused for what they mean; none where no body is read."""
     query: Sequence[str] = ()
@@ -26,16 +29,27 @@ class Endpoint(NamedTuple):
     @property
     def face(self) -> str:
         """Whose form errors have."""
-        return V3 if self.route.startswith(V3) else BAYEUX if self.route.startswith(BAYEUX) else GWS
+        return next(face for face in (V3, BAYEUX, GWS, RINGCENTRAL) if self.route.startswith(face))
 
     @property
     def open(self) -> bool:
         """Whether it answers anybody."""
         return self.route == f"{GWS}/diagnostics/version"
 
+    @property
+    def named(self) -> bool:
+        """Whether its path names something by an id."""
+        return "{" in _OWN.sub("~", self.route).replace("{action}", "")
+
     def path(self, id_: str = "none", action: str = "dtmf") -> str:
-        """Return a path of the route."""
-        return self.route.replace("{id}", id_).replace("{action}", action)
+        """Return a path of the route: the last id as given, accounts and extensions one's own."""
+        route = _OWN.sub("~", self.route).replace("{action}", action)
+        *others, last = _ID.split(route)
+        return "none".join(others) + (id_ if others else "") + last
+
+
+_ID: Final = re.compile(r"\{\w+\}")
+_OWN: Final = re.compile(r"\{(accountId|extensionId)\}")
 
 
 def _command(name: str, **payload: Any) -> dict[str, Any]:
@@ -61,6 +75,54 @@ _OPERATIONS: Final[tuple[dict[str, Any], ...]] = (
     {"operationName": "SendDtmf", "digits": "1"},
     {"operationName": "AttachUserData", "userData": {"a": 1}},
     {"operationName": "DeleteUserDataPair", "key": "a"},
+)
+
+_API: Final = f"{RINGCENTRAL}/v1.0"
+_ACCOUNT: Final = f"{_API}/account/{{accountId}}"
+_EXTENSION: Final = f"{_ACCOUNT}/extension/{{extensionId}}"
+_SESSION: Final = f"{_ACCOUNT}/telephony/sessions/{{telephonySessionId}}"
+_PARTY: Final = f"{_SESSION}/parties/{{partyId}}"
+_HOOK: Final = f"{_API}/subscription"
+_NOBODY: Final = {"phoneNumber": "999"}
+_RC_SUBSCRIPTION: Final = {
+    "eventFilters": ["/restapi/v1.0/account/~/telephony/sessions"],
+    "deliveryMode": {"transportType": "WebHook", "address": "http://10.0.0.1/", "verificationToken": "a"},
+    "expiresIn": 60,
+}
+_PAGE: Final = ("page", "perPage")
+_DETAILS: Final = ("detailedTelephonyState", "sipData")
+
+_RINGCENTRAL: Final = (
+    Endpoint("POST", f"{OAUTH}/token"),
+    Endpoint("POST", f"{OAUTH}/revoke"),
+    Endpoint("POST", f"{OAUTH}/wstoken"),
+    Endpoint(
+        "POST",
+        f"{_ACCOUNT}/telephony/call-out",
+        ({"from": {"deviceId": JANE.device}, "to": _NOBODY, "countryId": "1"},),
+    ),
+    Endpoint("GET", _SESSION),
+    Endpoint("DELETE", _SESSION),
+    Endpoint("GET", _PARTY),
+    Endpoint("PATCH", _PARTY, ({"muted": True, "party": {"standAlone": False}},)),
+    Endpoint("DELETE", _PARTY),
+    *(Endpoint("POST", f"{_PARTY}/{what}") for what in ("hold", "unhold", "reject", "recordings")),
+    *(Endpoint("POST", f"{_PARTY}/{what}", ({"deviceId": "none"},)) for what in ("answer", "ignore")),
+    Endpoint("POST", f"{_PARTY}/transfer", (_NOBODY,)),
+    Endpoint("POST", f"{_PARTY}/bridge", ({"telephonySessionId": "none", "partyId": "none"},)),
+    Endpoint("PATCH", f"{_PARTY}/recordings/{{recordingId}}", ({"active": True},)),
+    Endpoint("GET", _EXTENSION),
+    Endpoint("GET", f"{_EXTENSION}/device", query=_PAGE),
+    Endpoint("GET", f"{_EXTENSION}/presence", query=_DETAILS),
+    Endpoint("GET", f"{_ACCOUNT}/presence", query=(*_PAGE, *_DETAILS)),
+    Endpoint("GET", f"{_EXTENSION}/active-calls", query=(*_PAGE, "direction")),
+    Endpoint("GET", f"{_ACCOUNT}/active-calls", query=_PAGE),
+    Endpoint("GET", _HOOK),
+    Endpoint("POST", _HOOK, (_RC_SUBSCRIPTION,)),
+    Endpoint("GET", f"{_HOOK}/{{subscriptionId}}"),
+    Endpoint("PUT", f"{_HOOK}/{{subscriptionId}}"),
+    Endpoint("DELETE", f"{_HOOK}/{{subscriptionId}}"),
+    Endpoint("POST", f"{_HOOK}/{{subscriptionId}}/renew"),
 )
 
 ENDPOINTS: Final = (
@@ -99,4 +161,5 @@ ENDPOINTS: Final = (
         Endpoint("*", BAYEUX + suffix, ({"channel": "/meta/handshake", "version": "1.0"},))
         for suffix in ("", "/handshake", "/connect", "/disconnect", "/subscribe", "/unsubscribe")
     ),
+    *_RINGCENTRAL,
 )

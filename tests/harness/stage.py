@@ -15,7 +15,7 @@ from aiohttp import ClientSession
 from tests.engines import Server
 from tests.harness import v3
 from tests.harness.demo import JANE, JOHN
-from tests.harness.endpoints import GWS, V3, Endpoint
+from tests.harness.endpoints import GWS, OAUTH, RINGCENTRAL, V3, Endpoint
 from tests.harness.gws import Gws
 from tests.harness.process import RelayProcess
 from tests.harness.raw import Headers, Reply, request
@@ -27,6 +27,8 @@ BASIC: Final = (
     "Authorization",
     "Basic " + base64.b64encode(f"{JANE.login}:{JANE.password}".encode()).decode(),
 )
+
+APP: Final = ("Authorization", "Basic " + base64.b64encode(b"demo-client:demo-secret").decode())
 
 _PASSING: Final = re.compile(r"relay:(meta|members|\{p\d+\}:(lease|epoch|cursor|token:.*|rate:.*))")
 """Keys that change with time, or because somebody signs in; a cursor only follows what is in other keys."""
@@ -44,6 +46,8 @@ class Stage:
         """John's leg."""
         self.call = ""
         """The call's id in GWS."""
+        self.token = ""
+        """Jane's token at the RingCentral face."""
 
     async def set(self) -> None:
         """Start, and place the call."""
@@ -55,6 +59,9 @@ class Stage:
             self.ringing = await eventually(lambda: john.leg(placed["call_id"], JOHN.extension, "ringing"))
             await jane.subscribe("http://127.0.0.1:9/", types=["call.leg.held"])
             self.call = (await Gws(http, self.relay.url, JANE).calls())[0]["id"]
+            form = {"grant_type": "password", "username": JANE.login, "password": JANE.password}
+            async with http.post(f"{self.relay.url}{OAUTH}/token", data=form, headers=[APP]) as response:
+                self.token = (await response.json())["access_token"]
 
     def written(self) -> dict[bytes, bytes]:
         """Return everything in the store that tells of calls, subscriptions and deliveries."""
@@ -70,10 +77,17 @@ class Stage:
             b"?" + (query if isinstance(query, bytes) else query.encode()) if query else b""
         )
         given = {name for name, _ in headers}
-        own = [BEARER if endpoint.face == V3 else BASIC] if "Authorization" not in given else []
+        own = [self._credentials(endpoint)] if "Authorization" not in given else []
         own += [JSON] if body is not None and "Content-Type" not in given else []
         method = method or (endpoint.method if endpoint.method != "*" else "POST")
         return request(self.relay.port, method, target, [*own, *headers], body)
+
+    def _credentials(self, endpoint: Endpoint) -> tuple[str, str]:
+        if endpoint.route in (f"{OAUTH}/token", f"{OAUTH}/revoke"):
+            return APP
+        if endpoint.face == RINGCENTRAL:
+            return ("Authorization", f"Bearer {self.token}")
+        return BEARER if endpoint.face == V3 else BASIC
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +118,11 @@ def refused(endpoint: Endpoint, reply: Reply, what: object) -> None:
         assert problem["status"] == reply.status, told
         assert problem["code"], told
         assert problem["detail"], told
+    elif endpoint.face == RINGCENTRAL:
+        assert reply.headers["content-type"] == "application/json;charset=utf-8", told
+        [inner] = reply.json["errors"]
+        assert inner["errorCode"], told
+        assert inner["message"] in (reply.json.get("message"), reply.json.get("error_description")), told
     elif endpoint.face == GWS:
         assert reply.headers["content-type"] == "application/json", told
         assert set(reply.json) == {"statusCode", "statusMessage"}, told

@@ -61,8 +61,7 @@ class OAuth:
         headers = request.setdefault(ANSWER_HEADERS, {})
         headers[REQUEST_ID] = request_id()
         headers[hdrs.CACHE_CONTROL] = "no-store"
-        form = await form_fields(request)
-        client = await self._client(request, form)
+        client, form = await self._client(request)
         given = _given(form)
         standing = await self._limits.count(Group.AUTH, client.account, client.id, "\n".join(given))
         if standing is not None:
@@ -77,8 +76,7 @@ class OAuth:
     async def revoke(self, request: web.Request) -> web.Response:
         """Make a token useless; that it is already is no error (RFC 7009, section 2.2)."""
         request.setdefault(ANSWER_HEADERS, {})[REQUEST_ID] = request_id()
-        form = await form_fields(request)
-        client = await self._client(request, form)
+        client, form = await self._client(request)
         token = form.get("token") or request.query.get("token", "")
         await self._tokens.revoke(token, client.id)
         return json_response({})
@@ -89,15 +87,18 @@ class OAuth:
         shown = {"ws_access_token": token, "uri": self._socket_uri, "expires_in": SOCKET_TOKEN_LIFE}
         return json_response(shown)
 
-    async def _client(self, request: web.Request, form: Mapping[str, str]) -> Client:
-        """Return the application that asks: by Basic credentials, or by members of the body."""
+    async def _client(self, request: web.Request) -> tuple[Client, Mapping[str, str]]:
+        """Return the application that asks, by Basic credentials or members of the body; and the body."""
         if hdrs.AUTHORIZATION in request.headers:
             given = basic_credentials(request)
             if given is None:
                 raise OAuthError("invalid_client", "OAU-153", "Invalid Authorization header", status=401)
-            client_id, secret = given
-        else:
-            client_id, secret = form.get("client_id", ""), form.get("client_secret", "")
+            client = await self._known(*given)
+            return client, await form_fields(request)
+        form = await form_fields(request)
+        return await self._known(form.get("client_id", ""), form.get("client_secret", "")), form
+
+    async def _known(self, client_id: str, secret: str) -> Client:
         client = await self._directory.by_client(client_id, secret)
         if client is None:
             raise OAuthError("invalid_client", "OAU-146", "Invalid client", status=401)

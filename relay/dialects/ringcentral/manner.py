@@ -26,7 +26,7 @@ VERIFICATION_TOKEN: Final = "Verification-Token"  # noqa: S105 - a header's name
 _TIMEOUTS: Final = frozenset({ErrorCode.TIMEOUT_CONNECT, ErrorCode.TIMEOUT_READ})
 
 
-class Deliveries:
+class RingCentralManner:
     """The manner of the subscriptions that RingCentral's face makes."""
 
     def __init__(self, identities: Identities, *, patience: float = PATIENCE) -> None:
@@ -35,7 +35,7 @@ class Deliveries:
         self.patience: float | None = patience
 
     def __repr__(self) -> str:
-        return f"<Deliveries patience={self.patience:g} s>"
+        return f"<RingCentralManner patience={self.patience:g} s>"
 
     def composer(self, subscription: Subscription) -> Composer:
         """Return what makes a subscription's requests."""
