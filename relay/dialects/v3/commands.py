@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from aiohttp import web
 
-from relay.calls.commands import Action, Answer, Hangup, Reject
+from relay.calls import commands
 from relay.control import Accepted, Control
 from relay.dialects.v3.access import TenantMismatchError
 from relay.dialects.v3.idempotency import Idempotency
@@ -49,6 +49,36 @@ class LegPayload(Strict):
     call_leg_id = text(required=True)
 
 
+class DestinationPayload(LegPayload):
+    """Payload of the commands that bring somebody in."""
+
+    destination = text(required=True)
+
+
+class OtherPayload(LegPayload):
+    """Payload of the commands on two calls."""
+
+    other = text(data_key="other_call_leg_id", required=True)
+
+
+class DigitsPayload(LegPayload):
+    """Payload of ``send-dtmf``."""
+
+    digits = text(required=True)
+
+
+class ParticipantPayload(LegPayload):
+    """Payload of ``remove-participant``: a leg, an extension or a number."""
+
+    participant = text(required=True)
+
+
+class UserDataPayload(LegPayload):
+    """Payload of ``set-user-data``; a null removes its key."""
+
+    user_data = obj(required=True)
+
+
 class Asked(NamedTuple):
     """A command as it was asked for: by whom, with what, under which ids."""
 
@@ -76,10 +106,18 @@ async def _click_to_dial(control: Control, asked: Asked) -> Accepted:
     )
 
 
-def _on_leg(action: Action) -> Carried:
+def _on_leg(action: type[commands.Action]) -> Carried:
+    """Return what carries an action out whose members are those of the payload beside its leg."""
+
     async def carry(control: Control, asked: Asked) -> Accepted:
-        leg = asked.payload["call_leg_id"]
-        return await control.act(asked.principal, leg=leg, action=action, traceparent=asked.traceparent)
+        parameters = dict(asked.payload)
+        return await control.act(
+            asked.principal,
+            leg=parameters.pop("call_leg_id"),
+            action=action(**parameters),
+            command_id=asked.command_id,
+            traceparent=asked.traceparent,
+        )
 
     return carry
 
@@ -95,13 +133,36 @@ class _Command:
         }
         self.schema = Strict.from_dict(members)()
         self.carry = carry
+        self._names = {name: field.data_key or name for name, field in payload().fields.items()}
+
+    def pointer(self, field: str) -> str:
+        """Return the pointer to a member of the payload, without its first slash."""
+        return f"payload/{self._names.get(field, field)}"
 
 
 COMMANDS: Final = {
     "click-to-dial": _Command(DialPayload, _click_to_dial),
-    "hangup": _Command(LegPayload, _on_leg(Hangup())),
-    "answer": _Command(LegPayload, _on_leg(Answer())),
-    "reject": _Command(LegPayload, _on_leg(Reject())),
+    "hangup": _Command(LegPayload, _on_leg(commands.Hangup)),
+    "answer": _Command(LegPayload, _on_leg(commands.Answer)),
+    "reject": _Command(LegPayload, _on_leg(commands.Reject)),
+    "hold": _Command(LegPayload, _on_leg(commands.Hold)),
+    "retrieve": _Command(LegPayload, _on_leg(commands.Retrieve)),
+    "mute": _Command(LegPayload, _on_leg(commands.Mute)),
+    "unmute": _Command(LegPayload, _on_leg(commands.Unmute)),
+    "send-dtmf": _Command(DigitsPayload, _on_leg(commands.SendDtmf)),
+    "transfer": _Command(DestinationPayload, _on_leg(commands.Transfer)),
+    "consult": _Command(DestinationPayload, _on_leg(commands.Consult)),
+    "complete-transfer": _Command(OtherPayload, _on_leg(commands.CompleteTransfer)),
+    "complete-conference": _Command(OtherPayload, _on_leg(commands.CompleteConference)),
+    "swap": _Command(OtherPayload, _on_leg(commands.Swap)),
+    "merge": _Command(OtherPayload, _on_leg(commands.Merge)),
+    "conference": _Command(DestinationPayload, _on_leg(commands.Conference)),
+    "remove-participant": _Command(ParticipantPayload, _on_leg(commands.RemoveParticipant)),
+    "start-recording": _Command(LegPayload, _on_leg(commands.StartRecording)),
+    "stop-recording": _Command(LegPayload, _on_leg(commands.StopRecording)),
+    "pause-recording": _Command(LegPayload, _on_leg(commands.PauseRecording)),
+    "resume-recording": _Command(LegPayload, _on_leg(commands.ResumeRecording)),
+    "set-user-data": _Command(UserDataPayload, _on_leg(commands.UpdateUserData)),
 }
 
 
@@ -135,7 +196,7 @@ class CallControl:
             try:
                 return _answer(await command.carry(self._control, asked))
             except InvalidFieldError as error:
-                return render_error(request, InvalidFieldError(f"payload/{error.field}", str(error)))
+                return render_error(request, InvalidFieldError(command.pointer(error.field), str(error)))
             except RefusedError as error:
                 return render_error(request, error)
 

@@ -28,6 +28,8 @@ TYPES: dict[EventKind, str] = {
     EventKind.RECORDING: "call.leg.recording",
     EventKind.PARTICIPANTS: "call.leg.participants",
     EventKind.FAILED: "call.leg.participants",
+    EventKind.SILENCED: "call.leg.participants",
+    EventKind.UNSILENCED: "call.leg.participants",
     EventKind.TRANSFERRED: "call.leg.transferred",
     EventKind.JOINED: "call.leg.transferred",
     EventKind.ENDED: "call.leg.hungup",
@@ -42,6 +44,9 @@ STATES: dict[PartyState, str] = {
     PartyState.DISCONNECTED: "hungup",
     PartyState.GONE: "hungup",
 }
+
+_TELL_WHO = frozenset({EventKind.PARTICIPANTS, EventKind.FAILED, EventKind.TRANSFERRED, EventKind.JOINED})
+"""Kinds that tell who else is in the call now."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -62,6 +67,10 @@ def render(event_id: EventId, event: CallEvent) -> Rendered | None:
         "command_id": event.command_id,
         **event.details,
     }
+    if event.kind in _TELL_WHO:
+        shown["participants"] = [_end(other.address) for other in event.session.participants(party)]
+    if event.kind is EventKind.RECORDING:
+        shown["recording"] = party.recordings[-1]
     return Rendered(event_type, _encode(shown), party.address.extension, party.address.user_id)
 
 

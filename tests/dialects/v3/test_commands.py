@@ -7,8 +7,22 @@ from typing import Any
 
 import pytest
 
+from relay.dialects.v3.commands import COMMANDS
 from tests.dialects.v3.conftest import MakeFace
 from tests.dialects.v3.face import OTHER_TENANT, TENANT, Face, command
+
+ON_A_LEG: dict[str, dict[str, Any]] = {
+    **{name: {} for name in COMMANDS if name != "click-to-dial"},
+    **{name: {"destination": "+12025550123"} for name in ("transfer", "consult", "conference")},
+    **{
+        name: {"other_call_leg_id": "x"}
+        for name in ("complete-transfer", "complete-conference", "swap", "merge")
+    },
+    "send-dtmf": {"digits": "1"},
+    "remove-participant": {"participant": "220"},
+    "set-user-data": {"user_data": {"k": "v"}},
+}
+"""Every command on a leg, with the rest of its payload."""
 
 
 async def test_a_click_to_dial_is_accepted_with_the_ids_it_made(face: Face) -> None:
@@ -85,15 +99,15 @@ async def test_only_the_owner_of_an_extension_may_use_it(
     assert await face.story() == []
 
 
-@pytest.mark.parametrize("name", ["hangup", "answer", "reject"])
+@pytest.mark.parametrize("name", sorted(ON_A_LEG))
 async def test_only_an_active_participant_may_act(face: Face, name: str) -> None:
     """The other party's leg, an ended one and an unknown one are refused alike."""
     jane, john = await face.talk()
     for user, leg in (("jane", john), ("alex", jane), ("mallory", jane), ("jane", "unknown"), ("jane", "")):
-        answer = await face.command(name, user, call_leg_id=leg)
+        answer = await face.command(name, user, call_leg_id=leg, **ON_A_LEG[name])
         assert (answer.status, answer.code) == (403, "not_active_participant"), (user, leg)
     await face.command("hangup", "john", call_leg_id=john)
-    answer = await face.command(name, call_leg_id=jane)
+    answer = await face.command(name, call_leg_id=jane, **ON_A_LEG[name])
     assert (answer.status, answer.code) == (403, "not_active_participant")
 
 
@@ -144,7 +158,7 @@ async def test_the_published_samples_with_nested_strings_are_told_what_is_wrong(
 
 async def test_an_unknown_command_lists_the_known_ones(face: Face) -> None:
     """So does a missing one."""
-    for body in (command("transfer", call_leg_id="x"), {}, {"command": 7}, {"command": ["hangup"]}):
+    for body in (command("explode", call_leg_id="x"), {}, {"command": 7}, {"command": ["hangup"]}):
         answer = await face.post("/call_control/", body)
         assert (answer.status, answer.code, answer.pointers) == (422, "invalid_command", ["/command"])
         assert "click-to-dial, hangup, answer, reject" in answer.body["detail"]

@@ -61,6 +61,16 @@ async def test_tones_are_told(face: Face) -> None:
     assert (event["type"], event["digits"]) == ("call.leg.dtmf", "42#")
 
 
+async def test_a_phone_holds_and_retrieves(face: Face) -> None:
+    """Its leg shows it, and each is told of."""
+    leg = (await inbound(face)).body["parties"][1]["id"]
+    await face.request("POST", f"/simulator/parties/{leg}/answer")
+    for action, state, told in (("hold", "held", "held"), ("retrieve", "answered", "retrieved")):
+        assert (await face.request("POST", f"/simulator/parties/{leg}/{action}/")).status == 202
+        assert (await face.get(f"/calls/{leg}")).body["state"] == state
+        assert (await face.story())[-1].startswith(f"{told}(210,")
+
+
 async def test_what_a_phone_cannot_do_now_is_refused(face: Face) -> None:
     """An answered phone cannot be answered; an ended one can do nothing."""
     leg = (await inbound(face)).body["parties"][1]["id"]
