@@ -29,13 +29,22 @@ def register(metrics: Metrics, parts: Parts, ownership: Ownership) -> None:
         lambda: {str(why): count for why, count in streams.ended.items()},
         label="reason",
     )
-    _show(metrics, "webhook", "Webhooks", parts.webhooks.stats)
+    webhooks = parts.webhooks.stats
+    metrics.counter(
+        "webhook_outcomes",
+        "Webhooks: requests that ended, by the class of their answer or why there was none.",
+        lambda: dict(webhooks.outcomes),
+        label="class",
+    )
+    _show(metrics, "webhook", "Webhooks", webhooks)
     _show(metrics, "bayeux", "CometD", parts.bayeux.stats)
 
 
 def _show(metrics: Metrics, prefix: str, about: str, stats: Any) -> None:
     """Show every count of a stats object under its own name."""
     for field in fields(stats):
+        if not isinstance(getattr(stats, field.name), int | float):
+            continue
         show = metrics.gauge if field.name in _NOW else metrics.counter
         words = field.name.replace("_", " ")
         show(f"{prefix}_{field.name}", f"{about}: {words}.", _reader(stats, field.name))

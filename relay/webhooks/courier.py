@@ -252,7 +252,6 @@ class Courier:
             stats.in_flight -= 1
         if isinstance(answer, Withheld):
             return False
-        stats.attempts += 1
         lanes.answered()
         self._conclude(outbox, reference, event, answer, began, time.perf_counter() - started)
         return True
@@ -268,6 +267,7 @@ class Courier:
     ) -> None:
         """Decide what becomes of a delivery after an attempt, and have it stored."""
         attempt = attempt_of(answer, began, took, outbox.manner)
+        self._parts.stats.ended(attempt)
         attempts = (*reference.history, attempt)
         verdict = outbox.manner.judge(attempt.status_code)
         probe, outbox.probe = outbox.probe is reference, None if outbox.probe is reference else outbox.probe

@@ -163,6 +163,7 @@ class Errands:
         if isinstance(answer, Withheld):
             return False
         attempt = attempt_of(answer, began, time.perf_counter() - started, outbox.manner, trigger=MANUAL)
+        self._parts.stats.ended(attempt)
         self._parts.stats.resent += 1
         succeeded = outbox.manner.judge(attempt.status_code) is Verdict.SUCCESS
         resent = self._operations.resent(outbox.id, reference, event.type, attempt, succeeded=succeeded)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
+
+from relay.webhooks.attempts import Attempt
 
 
 @dataclass(slots=True)
@@ -37,3 +40,14 @@ class Stats:
     """Changes of deliveries that the store refused for a fault in what it holds."""
     unsent: int = 0
     """Requests not made because the lease could no longer be relied on."""
+    latency: float = 0.0
+    """Seconds that ended requests took, all together."""
+    outcomes: Counter[str] = field(default_factory=Counter)
+    """Ended requests by the class of their answer, ``2xx`` to ``5xx``, or by why there was none."""
+
+    def ended(self, attempt: Attempt) -> None:
+        """Count a request that ended."""
+        status = attempt.status_code
+        self.attempts += 1
+        self.latency += attempt.duration_ms / 1000
+        self.outcomes[str(attempt.error) if status is None else f"{status // 100}xx"] += 1

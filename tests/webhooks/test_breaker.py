@@ -43,6 +43,10 @@ async def test_an_outage_uses_up_no_attempts(
 
     assert [one.event["digits"] for one in receiver.requests[seen:]] == [str(n) for n in range(4, 31)]
     deliveries = Deliveries(store, process.subscriptions, RENDERERS)
+    stats = process.duty.stats
+    assert stats.outcomes == {"5xx": 3 + stats.probes, "2xx": 27}
+    assert stats.attempts == sum(stats.outcomes.values())
+    assert stats.latency >= 0
     done = (await deliveries.list(ACCOUNT, status=Status.SUCCEEDED)).deliveries
     assert [len(one.delivery.attempts) for one in done] == [1] * 27
 
