@@ -8,7 +8,7 @@ from functools import lru_cache, partial
 from typing import Final, NamedTuple
 
 from relay.calls.lines import Line, line_of
-from relay.calls.model import Party, PartyState, RecordingState, Role, Session
+from relay.calls.model import MonitorMode, Party, PartyState, RecordingState, Role, Session
 
 
 class Operation(StrEnum):
@@ -36,6 +36,10 @@ class Operation(StrEnum):
     STOP_RECORDING = "stop-recording"
     PAUSE_RECORDING = "pause-recording"
     RESUME_RECORDING = "resume-recording"
+    BARGE_IN = "barge-in"
+    LISTEN_IN = "listen-in"
+    MUTE_MONITORED = "mute-monitored"
+    UNMUTE_MONITORED = "unmute-monitored"
     SET_DISPOSITION = "set-disposition"
     """The one that is never listed: accepted of an own leg whatever its state, also once it has ended."""
 
@@ -58,6 +62,10 @@ class Standing(NamedTuple):
     """Another call at its device is answered and not held."""
     pairs: frozenset[Operation]
     """Operations on two calls for which its device has a second one."""
+    mode: MonitorMode | None
+    """How it takes part, if it is a supervisor's."""
+    silences: bool
+    """It is a supervisor's, whose monitored leg is silenced."""
 
     @property
     def alerted(self) -> bool:
@@ -130,9 +138,20 @@ LAW: Final[Mapping[Operation, Callable[[Standing], bool]]] = {
     Operation.RESUME_RECORDING: lambda leg: leg.answered and leg.recording is RecordingState.PAUSED,
     **{operation: partial(Standing.can_pair, operation=operation) for operation in PAIRS},
 }
-"""For each operation that is ever listed, when a live leg lists it."""
+"""For each operation, when a live leg lists it."""
 
-UNLISTED: Final = frozenset(Operation) - frozenset(LAW)
+MONITOR_LAW: Final[Mapping[Operation, Callable[[Standing], bool]]] = {
+    Operation.HANGUP: lambda _: True,
+    Operation.SET_USER_DATA: lambda _: True,
+    Operation.REMOVE_PARTICIPANT: lambda leg: leg.crowd,
+    Operation.BARGE_IN: lambda leg: leg.mode is not MonitorMode.BARGE,
+    Operation.LISTEN_IN: lambda leg: leg.mode is MonitorMode.BARGE,
+    Operation.MUTE_MONITORED: lambda leg: not leg.silences,
+    Operation.UNMUTE_MONITORED: lambda leg: leg.silences,
+}
+"""The same for a supervisor's leg."""
+
+UNLISTED: Final = frozenset(Operation) - LAW.keys() - MONITOR_LAW.keys()
 
 _NONE: Final[frozenset[Operation]] = frozenset()
 
@@ -158,6 +177,7 @@ def standing(session: Session, party: Party, beside: Sequence[Line]) -> Standing
         if beside
         else _NONE
     )
+    monitored = session.party(party.monitors) if party.monitors is not None else None
     return Standing(
         state=party.state,
         calls=party.role is Role.CALLER,
@@ -168,9 +188,12 @@ def standing(session: Session, party: Party, beside: Sequence[Line]) -> Standing
         talking=own.talking,
         elsewhere=any(other.state is PartyState.ANSWERED for other in beside),
         pairs=found,
+        mode=party.mode,
+        silences=monitored is not None and monitored.silenced,
     )
 
 
 @lru_cache(maxsize=4096)  # every event lists them, and there are few different standings
 def _allowed(leg: Standing) -> frozenset[Operation]:
-    return frozenset(operation for operation, allows in LAW.items() if allows(leg))
+    law = LAW if leg.mode is None else MONITOR_LAW
+    return frozenset(operation for operation, allows in law.items() if allows(leg))

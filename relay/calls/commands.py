@@ -159,6 +159,30 @@ class ResumeRecording(msgspec.Struct, frozen=True):
     operation: ClassVar[Operation] = Operation.RESUME_RECORDING
 
 
+class BargeIn(msgspec.Struct, frozen=True):
+    """Let the supervisor be heard by everybody."""
+
+    operation: ClassVar[Operation] = Operation.BARGE_IN
+
+
+class ListenIn(msgspec.Struct, frozen=True):
+    """Let the supervisor be heard by nobody again."""
+
+    operation: ClassVar[Operation] = Operation.LISTEN_IN
+
+
+class MuteMonitored(msgspec.Struct, frozen=True):
+    """Let the others no longer hear the monitored leg."""
+
+    operation: ClassVar[Operation] = Operation.MUTE_MONITORED
+
+
+class UnmuteMonitored(msgspec.Struct, frozen=True):
+    """Let the others hear the monitored leg again."""
+
+    operation: ClassVar[Operation] = Operation.UNMUTE_MONITORED
+
+
 class AttachUserData(msgspec.Struct, frozen=True):
     """Add user data. JSON holds a key once, so the last value given for a key stands."""
 
@@ -205,6 +229,8 @@ Pairing = CompleteTransfer | CompleteConference | Swap | Merge
 
 RecordingAction = StartRecording | StopRecording | PauseRecording | ResumeRecording
 
+MonitorAction = BargeIn | ListenIn | MuteMonitored | UnmuteMonitored
+
 LegAction = (
     Answer
     | Reject
@@ -219,6 +245,7 @@ LegAction = (
     | RemoveParticipant
     | Clear
     | RecordingAction
+    | MonitorAction
 )
 """What the switch carries out."""
 

@@ -3,11 +3,38 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import ClassVar
 
 import msgspec
 
 from relay.calls.lines import Line
-from relay.calls.model import Address
+from relay.calls.model import Address, MonitorMode
+
+
+class Scope(StrEnum):
+    """What a supervisor follows. Either way the supervision of a call ends with the agent's leg of it."""
+
+    AGENT = "agent"
+    CALL = "call"
+
+
+class Supervision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Whose calls a supervisor's device takes part in, and how."""
+
+    target: Address
+    mode: MonitorMode
+    scope: Scope = Scope.CALL
+    all_calls: bool = True
+    """False: the next one only."""
+
+
+class Supervisor(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The same, kept at the supervised device."""
+
+    address: Address
+    """The supervisor's device."""
+    mode: MonitorMode
+    all_calls: bool = True
 
 
 class DeviceSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -17,6 +44,8 @@ class DeviceSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     """Whoever calls finds it busy."""
     forward_to: Address | None = None
     """Calls for it go there instead, also while it must not be disturbed."""
+    supervision: Supervision | None = None
+    """Whose calls it takes part in once they are picked up."""
 
 
 class DeviceState(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,6 +56,8 @@ class DeviceState(msgspec.Struct, frozen=True, kw_only=True):
     """Raised by every change of the settings."""
     lines: tuple[Line, ...] = ()
     """Its live legs."""
+    supervisors: tuple[Supervisor, ...] = ()
+    """Devices that take part in its calls."""
 
 
 class DeviceOperation(StrEnum):
@@ -36,6 +67,8 @@ class DeviceOperation(StrEnum):
     DO_NOT_DISTURB_OFF = "do-not-disturb-off"
     FORWARD_ON = "forward-on"
     FORWARD_OFF = "forward-off"
+    SUPERVISE = "supervise"
+    STOP_SUPERVISING = "stop-supervising"
 
 
 class DoNotDisturb(msgspec.Struct, frozen=True):
@@ -61,16 +94,36 @@ class ForwardCalls(msgspec.Struct, frozen=True):
         return DeviceOperation.FORWARD_OFF if self.destination is None else DeviceOperation.FORWARD_ON
 
 
-DeviceAction = DoNotDisturb | ForwardCalls
+class Supervise(msgspec.Struct, frozen=True, kw_only=True):
+    """Take part in another device's calls from now on."""
+
+    target: str
+    """Id of the other device."""
+    mode: MonitorMode = MonitorMode.LISTEN
+    scope: Scope = Scope.CALL
+    all_calls: bool = True
+    operation: ClassVar[DeviceOperation] = DeviceOperation.SUPERVISE
 
 
-def device_capabilities(settings: DeviceSettings) -> frozenset[DeviceOperation]:
-    """Return what a device allows as it is set: each switch only the other way."""
-    disturbing = DeviceOperation.DO_NOT_DISTURB_OFF, DeviceOperation.DO_NOT_DISTURB_ON
-    forwarding = DeviceOperation.FORWARD_OFF, DeviceOperation.FORWARD_ON
-    return frozenset(
-        {disturbing[not settings.do_not_disturb], forwarding[settings.forward_to is None]},
-    )
+class StopSupervising(msgspec.Struct, frozen=True):
+    """Take part in no further calls; those under way go on."""
+
+    operation: ClassVar[DeviceOperation] = DeviceOperation.STOP_SUPERVISING
+
+
+DeviceAction = DoNotDisturb | ForwardCalls | Supervise | StopSupervising
+
+
+def device_capabilities(settings: DeviceSettings, *, supervisor: bool) -> frozenset[DeviceOperation]:
+    """Return what a device allows as it is set, each switch only the other way; supervision to some."""
+    switches = [
+        (settings.do_not_disturb, DeviceOperation.DO_NOT_DISTURB_OFF, DeviceOperation.DO_NOT_DISTURB_ON),
+        (settings.forward_to is not None, DeviceOperation.FORWARD_OFF, DeviceOperation.FORWARD_ON),
+    ]
+    if supervisor:
+        supervises = settings.supervision is not None
+        switches.append((supervises, DeviceOperation.STOP_SUPERVISING, DeviceOperation.SUPERVISE))
+    return frozenset(off if is_on else on for is_on, off, on in switches)
 
 
 class DeviceEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from msgspec.structs import replace
 
 from relay.calls.events import EventKind
@@ -18,21 +20,23 @@ def end_leg(call: Telling, party: Party, cause: Cause | None, by: str | None = N
     if by is None and cause in (None, Cause.REJECTED):
         by = party.address.extension
     found = cause or _cause_of_release(call.session, party)
+    others = ids(call.session.live_others(party))
     _release(call, party, found, by)
     if not goes_on(call.session):
-        for other in call.session.participants(party):
+        for other in call.living(others):
             _release(call, other, found, by)
-        return
-    for other in call.session.participants(party):
-        if party.added_by == other.id and not party.present:
-            call.tell(EventKind.FAILED, other, {"participant": party.address.number, "cause": found.value})
-        else:
-            call.tell(EventKind.PARTICIPANTS, other)
+    elif not party.hidden:
+        for other in call.living(others):
+            if party.added_by == other.id and not party.present:
+                failed = {"participant": party.address.number, "cause": found.value}
+                call.tell(EventKind.FAILED, other, failed)
+            else:
+                call.tell(EventKind.PARTICIPANTS, other)
 
 
 def end_all(call: Telling, party: Party) -> None:
     """End every leg at the wish of one of them, that one first."""
-    for ending in (party, *call.session.participants(party)):
+    for ending in call.living([party.id, *ids(call.session.live_others(party))]):
         _release(call, ending, Cause.NORMAL, party.address.extension)
 
 
@@ -50,20 +54,25 @@ def move_away(call: Telling, party: Party, to: Peer) -> None:
     call.tell(EventKind.GONE, replace(party, peer=to))
     gone = replace(party, peer=to, state=PartyState.GONE, cause=Cause.TRANSFERRED, ended_at=call.now)
     call.tell(EventKind.MOVED, gone)
+    _release_monitors(call, party)
 
 
 def settle(call: Telling) -> None:
     """End a session that was joined if nobody is left in it to talk with."""
     if not goes_on(call.session):
-        for party in call.session.parties:
-            if party.live:
-                _release(call, party, Cause.NORMAL, None)
+        for party in call.living(ids(call.session.parties)):
+            _release(call, party, Cause.NORMAL, None)
 
 
 def goes_on(session: Session) -> bool:
-    """Tell whether the live legs make a call: two or more, and not all of them still to answer."""
-    live = [party for party in session.parties if party.live]
+    """Tell whether the live legs make a call: two beside supervisors' or more, not all still to answer."""
+    live = [party for party in session.parties if party.live and party.monitors is None]
     return len(live) > 1 and any(party.present for party in live)
+
+
+def ids(parties: Iterable[Party]) -> list[str]:
+    """Return the ids of legs."""
+    return [party.id for party in parties]
 
 
 def _cause_of_release(session: Session, party: Party) -> Cause:
@@ -85,3 +94,14 @@ def _release(call: Telling, party: Party, cause: Cause, by: str | None) -> None:
         recordings=tuple(Recording(one.id, RecordingState.STOPPED) for one in party.recordings),
     )
     call.tell(EventKind.ENDED, ended)
+    _release_monitors(call, party)
+    for monitored in call.living([party.monitors] if party.monitors else []):
+        if monitored.silenced:  # nobody else could ever let it be heard again
+            call.tell(EventKind.UNSILENCED, replace(monitored, silenced=False))
+
+
+def _release_monitors(call: Telling, party: Party) -> None:
+    """End the legs of those who supervise a leg that is no longer here."""
+    monitors = [other.id for other in call.session.live_others(party) if other.monitors == party.id]
+    for monitor in call.living(monitors):
+        _release(call, monitor, Cause.NORMAL, None)

@@ -36,6 +36,9 @@ class EventKind(StrEnum):
     """The leg's recording was started, stopped, paused or resumed."""
     PARTICIPANTS = "participants"
     """Someone was added to the leg's call, or left it."""
+    SILENCED = "silenced"
+    """A supervisor lets the others no longer hear the monitored leg: told of both."""
+    UNSILENCED = "unsilenced"
     FAILED = "failed"
     """Whom the leg wanted to add did not come; ``details`` name the ``participant`` and the ``cause``."""
     TRANSFERRED = "transferred"
@@ -78,6 +81,8 @@ NUMBERING: dict[EventKind, Numbering] = {
     EventKind.UNMUTED: Numbering(leg=True, session=True),
     EventKind.RECORDING: Numbering(leg=True, session=True),
     EventKind.PARTICIPANTS: Numbering(leg=True, session=False),
+    EventKind.SILENCED: Numbering(leg=True, session=False),
+    EventKind.UNSILENCED: Numbering(leg=True, session=False),
     EventKind.FAILED: Numbering(leg=True, session=False),
     EventKind.TRANSFERRED: Numbering(leg=True, session=False),
     EventKind.JOINED: Numbering(leg=True, session=True),

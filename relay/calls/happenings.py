@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from relay.calls.model import Address, CallType, Cause, Peer, RecordingState
+from relay.calls.model import Address, CallType, Cause, MonitorMode, Peer, RecordingState
 
 
 class CallPlaced(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,6 +110,31 @@ class CallCleared(msgspec.Struct, frozen=True, kw_only=True):
     leg: str
 
 
+class MonitorJoined(msgspec.Struct, frozen=True, kw_only=True):
+    """A supervisor takes part in the leg's call."""
+
+    leg: str
+    """The monitored one."""
+    monitor: str
+    """The supervisor's leg, which is made by this."""
+    address: Address
+    mode: MonitorMode
+
+
+class MonitorChanged(msgspec.Struct, frozen=True, kw_only=True):
+    """The supervisor's leg takes part in another way."""
+
+    leg: str
+    mode: MonitorMode
+
+
+class LegSilenced(msgspec.Struct, frozen=True, kw_only=True):
+    """The supervisor's leg had the monitored one be heard no longer, or again."""
+
+    leg: str
+    silenced: bool
+
+
 class DtmfSent(msgspec.Struct, frozen=True, kw_only=True):
     """Tones were sent from the leg."""
 
@@ -136,6 +161,9 @@ Happening = (
     | LegTransferred
     | CallsJoined
     | CallCleared
+    | MonitorJoined
+    | MonitorChanged
+    | LegSilenced
     | DtmfSent
     | UserDataReplaced
 )

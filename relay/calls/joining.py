@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from relay.calls.endings import leave, move_away, settle
+from relay.calls.endings import ids, leave, move_away, settle
 from relay.calls.events import EventKind
 from relay.calls.happenings import LegMade
 from relay.calls.model import Address, Party, PartyState, Peer, Role
@@ -16,16 +16,15 @@ from relay.calls.user_data import merged, user_data_fits
 
 def add_leg(call: Telling, inviter: Party, made: LegMade) -> None:
     """Add a leg to the call of a leg that holds a conference by it."""
-    others = [other.id for other in call.session.participants(inviter)]
+    others = ids(call.session.live_others(inviter))
     _make(call, made, inviter.id)
     call.tell(EventKind.PARTICIPANTS, replace(inviter, owner=True))
-    for other in _live(call, others):
-        call.tell(EventKind.PARTICIPANTS, other)
+    call.tell_each(EventKind.PARTICIPANTS, others)
 
 
 def transfer(call: Telling, leaver: Party, target: LegMade) -> None:
     """Put a new leg in the place of one that leaves."""
-    remaining = [other.id for other in call.session.participants(leaver)]
+    remaining = ids(call.session.live_others(leaver))
     leave(call, leaver, None)
     _make(call, target, leaver.id)
     _turn_to(call, remaining, [target.address])
@@ -36,12 +35,12 @@ def join(call: Telling, own: Party, donor: Telling, other: Party, *, leaves: boo
     """Bring the legs of a donor session into a call, where a device has a leg in both.
 
     Its leg leaves the donor, and the call too if this is a transfer; if not, it talks on here with everybody.
-    Nothing happens unless both legs are live.
+    Supervisors do not come along. Nothing happens unless both legs are live.
     """
     if not (own.live and other.live):
         return
-    stayed = [party.id for party in call.session.participants(own)]
-    comers = [party.id for party in donor.session.participants(other)]
+    stayed = ids(call.session.live_others(own))
+    comers = ids(party for party in donor.session.live_others(other) if party.monitors is None)
     here, there = _peer(call, own), _peer(donor, other)
     if leaves:
         leave(call, own, there)
@@ -50,14 +49,14 @@ def join(call: Telling, own: Party, donor: Telling, other: Party, *, leaves: boo
     if not leaves:
         _host(call, own.id)
     _merge_user_data(call, donor)
-    addresses = [party.address for party in _live(call, stayed)]
+    addresses = [party.address for party in call.living(stayed) if party.monitors is None]
     for party in moved:
         call.put(replace(party, far=addresses[0] if leaves and len(addresses) == 1 else party.far))
-    call.tell_each(EventKind.JOINED, _live(call, [party.id for party in moved]))
+    call.tell_each(EventKind.JOINED, ids(moved))
     if leaves:
         _turn_to(call, stayed, [party.address for party in moved])
     else:
-        call.tell_each(EventKind.PARTICIPANTS, _live(call, [own.id, *stayed]))
+        call.tell_each(EventKind.PARTICIPANTS, [own.id, *stayed])
     settle(call)
 
 
@@ -80,16 +79,17 @@ def _make(call: Telling, made: LegMade, added_by: str) -> None:
 
 def _turn_to(call: Telling, stayed: Sequence[str], comers: Sequence[Address]) -> None:
     """Tell those who stayed of whom they have at the other end now."""
-    for party in _live(call, stayed):
-        far = comers[0] if len(stayed) == len(comers) == 1 else party.far
-        call.tell(EventKind.TRANSFERRED, replace(party, far=far))
+    alone = len([party for party in call.living(stayed) if party.monitors is None]) == len(comers) == 1
+    for party in call.living(stayed):
+        turned = alone and party.monitors is None
+        call.tell(EventKind.TRANSFERRED, replace(party, far=comers[0]) if turned else party)
 
 
 def _move(donor: Telling, call: Telling, legs: Sequence[str]) -> list[Party]:
     """Take legs out of a donor; one whose device has a leg in the call already has no place there."""
     moved, comers = [], 0
     taken = {party.address.device_id for party in call.session.parties if party.live and party.ours}
-    for party in _live(donor, legs):
+    for party in donor.living(legs):
         if party.address.device_id in taken:
             leave(donor, party, None)
         else:
@@ -106,12 +106,12 @@ def _peer(call: Telling, party: Party) -> Peer:
 
 def _host(call: Telling, leg: str) -> None:
     """Have a leg hold the conference it has made, and talk if it was held."""
-    [own] = _live(call, [leg])
-    own = replace(own, owner=True)
-    if own.state is PartyState.HELD:
-        call.tell(EventKind.RETRIEVED, replace(own, state=PartyState.ANSWERED))
-    else:
-        call.put(own)
+    for own in call.living([leg]):
+        host = replace(own, owner=True)
+        if own.state is PartyState.HELD:
+            call.tell(EventKind.RETRIEVED, replace(host, state=PartyState.ANSWERED))
+        else:
+            call.put(host)
 
 
 def _merge_user_data(call: Telling, donor: Telling) -> None:
@@ -119,9 +119,3 @@ def _merge_user_data(call: Telling, donor: Telling) -> None:
     both = merged(donor.session.user_data, call.session.user_data)
     if both != call.session.user_data and user_data_fits(both):
         call.put_user_data(both)
-
-
-def _live(call: Telling, legs: Sequence[str]) -> list[Party]:
-    """Return those of the legs that live, as they stand."""
-    found = (call.session.party(leg) for leg in legs)
-    return [party for party in found if party is not None and party.live]

@@ -20,11 +20,15 @@ from relay.calls.happenings import (
     LegMuted,
     LegRetrieved,
     LegRinging,
+    LegSilenced,
     LegTransferred,
+    MonitorChanged,
+    MonitorJoined,
     RecordingChanged,
 )
 from relay.calls.joining import add_leg, transfer
 from relay.calls.model import Party, PartyState, Recording, RecordingState, Role
+from relay.calls.monitoring import change_mode, join_monitor, silence
 from relay.calls.telling import Telling
 
 
@@ -129,6 +133,9 @@ LEG_CHANGES: Final[dict[type[Happening], Callable[[Telling, Party, Any], None]]]
     RecordingChanged: _recording_changed,
     LegTransferred: _leg_transferred,
     CallCleared: _call_cleared,
+    MonitorJoined: join_monitor,
+    MonitorChanged: change_mode,
+    LegSilenced: silence,
     DtmfSent: _dtmf_sent,
 }
 """What each happening makes of its leg; a leg that has ended is past them all."""

@@ -10,7 +10,7 @@ from relay.calls.model import Party, PartyState, Session
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A live leg at a device, as the other calls there see it."""
+    """A live leg at a device, as the other calls there see it; a supervisor's is none to them."""
 
     session: str
     leg: str
@@ -30,13 +30,18 @@ Lines = Mapping[str, Sequence[Line]]
 """Devices' live legs by device id."""
 
 
+def is_line(party: Party) -> bool:
+    """Tell whether the other calls at a leg's device must know of it."""
+    return party.live and party.ours and party.monitors is None
+
+
 def line_of(session: Session, party: Party) -> Line:
     """Return a leg as the other calls at its device see it."""
     return Line(
         session=session.id,
         leg=party.id,
         state=party.state,
-        talking=any(other.present for other in session.participants(party)),
+        talking=any(other.present and other.monitors is None for other in session.live_others(party)),
         consults=party.consults,
     )
 
@@ -46,7 +51,7 @@ def lines_of(sessions: Iterable[Session]) -> dict[str, list[Line]]:
     found: dict[str, list[Line]] = {}
     for session in sessions:
         for party in session.parties:
-            if party.live and party.address.device_id is not None:
+            if is_line(party) and party.address.device_id is not None:
                 found.setdefault(party.address.device_id, []).append(line_of(session, party))
     return found
 

@@ -52,6 +52,17 @@ class RecordingState(StrEnum):
     STOPPED = "stopped"
 
 
+class MonitorMode(StrEnum):
+    """How a supervisor takes part in another's call."""
+
+    LISTEN = "listen-in"
+    """Heard by nobody."""
+    COACH = "coach"
+    """Heard by the monitored one alone."""
+    BARGE = "barge-in"
+    """Heard, and seen, by everybody."""
+
+
 class Role(StrEnum):
     """Which end of the call a leg is: the caller's (outbound) or the callee's (inbound)."""
 
@@ -139,6 +150,12 @@ class Party(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The command that added it; None for the legs the call was placed with."""
     owner: bool = False
     """It made the call a conference, and may remove others from it."""
+    monitors: str | None = None
+    """The leg of the same session that this one supervises; it ends with it."""
+    mode: MonitorMode | None = None
+    """How it does so."""
+    silenced: bool = False
+    """A supervisor lets the others no longer hear the leg."""
     recordings: tuple[Recording, ...] = ()
     """Every recording of the leg, the last one last."""
     peer: Peer | None = None
@@ -153,6 +170,11 @@ class Party(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def present(self) -> bool:
         """Whether the leg was picked up and has not ended: it is in the conversation, held or not."""
         return self.state in (PartyState.ANSWERED, PartyState.HELD)
+
+    @property
+    def hidden(self) -> bool:
+        """Whether the others in the call do not know of the leg."""
+        return self.mode not in (None, MonitorMode.BARGE)
 
     @property
     def recording(self) -> RecordingState | None:
@@ -232,9 +254,13 @@ class Session(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """Return every leg but that one."""
         return tuple(other for other in self.parties if other.id != party.id)
 
-    def participants(self, party: Party) -> tuple[Party, ...]:
-        """Return the live legs that a leg shares the call with: what one lists, the other lists too."""
+    def live_others(self, party: Party) -> tuple[Party, ...]:
+        """Return every live leg but that one."""
         return tuple(other for other in self.parties if other.live and other.id != party.id)
+
+    def participants(self, party: Party) -> tuple[Party, ...]:
+        """Return the live legs that a leg knows to be in the call: all others but those who listen in."""
+        return tuple(other for other in self.live_others(party) if not other.hidden)
 
     def with_party(self, changed: Party) -> Session:
         """Return the session with one leg replaced, or added where it is new."""

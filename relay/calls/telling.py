@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from msgspec.structs import replace
 
 from relay.calls.events import NUMBERING, CallEvent, EventKind
-from relay.calls.lines import Line, Lines, line_of
+from relay.calls.lines import Line, Lines, is_line, line_of
 from relay.calls.model import Party, Session
 
 
@@ -39,8 +39,8 @@ class Story:
         here = (
             line_of(session, other)
             for session in self.sessions.values()
-            for other in session.participants(party)
-            if other.address.device_id == device
+            for other in session.live_others(party)
+            if other.address.device_id == device and is_line(other)
         )
         return (*elsewhere, *here)
 
@@ -107,10 +107,17 @@ class Telling:
         if numbering.tells_of(party):
             self._story.tell(self.session, kind, party, details or {})
 
-    def tell_each(self, kind: EventKind, parties: Iterable[Party]) -> None:
-        """Tell the same of several legs, each as it is."""
-        for party in parties:
+    def tell_each(self, kind: EventKind, legs: Iterable[str]) -> None:
+        """Tell the same of several legs, each as it stands, if it lives."""
+        for party in self.living(legs):
             self.tell(kind, party)
+
+    def living(self, legs: Iterable[str]) -> Iterator[Party]:
+        """Give the legs one by one as they then stand, those that live."""
+        for leg in legs:
+            party = self.session.party(leg)
+            if party is not None and party.live:
+                yield party
 
     def _set(self, session: Session) -> None:
         self._story.sessions[self._id] = session

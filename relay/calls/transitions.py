@@ -127,8 +127,7 @@ def _advance(call: Telling, happening: Happening) -> None:
     match happening:
         case UserDataReplaced():
             call.put_user_data(happening.user_data)
-            live = [party for party in call.session.parties if party.live]
-            call.tell_each(EventKind.USER_DATA, live)
+            call.tell_each(EventKind.USER_DATA, [party.id for party in call.session.parties])
         case LegMade():
             leg_made(call, happening)
         case CallsJoined(other=other):

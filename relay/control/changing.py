@@ -9,11 +9,13 @@ from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
+from relay.calls.devices import Supervisor
 from relay.calls.events import CallEvent
 from relay.calls.happenings import Step
 from relay.calls.model import Session
 from relay.calls.transitions import apply_steps
 from relay.control.situation import Situation
+from relay.control.supervision import end_single_supervisions
 from relay.control.turns import Turns
 from relay.errors import ContendedError, NotAllowedNowError, NotParticipantError, SwitchUnavailableError
 from relay.journal.commit import Change
@@ -121,20 +123,34 @@ class Changing:
             return None
         before = situation.sessions
         # Clocks of processes differ, and step: what comes later is never told with an earlier time.
-        now = max((session.changed_at for session in sessions), default=0)
-        after, events = apply_steps(
-            sessions,
-            steps,
-            max(now, self._now()),
-            lines=situation.lines,
-            command_id=origin.command_id,
-            traceparent=origin.traceparent,
-        )
+        now = max([self._now(), *(session.changed_at for session in sessions)])
+
+        def applied(steps: Sequence[Step]) -> tuple[dict[str, Session], tuple[CallEvent, ...]]:
+            return apply_steps(
+                sessions,
+                steps,
+                now,
+                lines=situation.lines,
+                command_id=origin.command_id,
+                traceparent=origin.traceparent,
+            )
+
+        after, events = applied(steps)
+        joined: list[Supervisor] = []
+        while following := next(situation.supervisors(after.values(), joined), None):
+            session, party, supervisor = following
+            joined.append(supervisor)
+            more = await self._switch.supervise(session, party, supervisor.address, supervisor.mode)
+            steps = [*steps, *more]
+            after, events = applied(steps)
         changed = [session for session in after.values() if session is not before.get(session.id)]
         if not changed:
             return after
         committed = await self._commit(account, before, changed, events, origin)
-        return committed and {**after, **committed}
+        if committed is None:
+            return None
+        await end_single_supervisions(self._journal, account, joined, now)
+        return {**after, **committed}
 
     async def _commit(
         self,

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 from relay.calls.commands import Action, Adding, Consult, Merge, Pairing, Swap
 from relay.calls.happenings import Step
 from relay.calls.identifiers import new_command_id, session_id
-from relay.calls.model import Address, Party, Session
+from relay.calls.model import Address, MonitorMode, Party, Session
 from relay.calls.numbers import RIGHT_NUMBER, canonical
 from relay.calls.user_data import merged
 from relay.control import checks
@@ -17,13 +17,13 @@ from relay.control.asking import Asking, LegAt, only_candidate
 from relay.control.changing import Origin
 from relay.control.devices import DeviceControl
 from relay.control.parts import leg_of
-from relay.control.permissions import LegMovedError, no_active_leg, owns
+from relay.control.permissions import LegMovedError, check_supervisor, no_active_leg, owns
 from relay.control.reads import Reads
 from relay.control.simulating import Simulating
 from relay.control.situation import Situation
 from relay.directory.directory import Directory
 from relay.directory.model import Principal
-from relay.errors import ContendedError, InvalidFieldError
+from relay.errors import ContendedError, InvalidFieldError, NotAllowedNowError, SwitchUnavailableError
 from relay.journal.journal import Journal
 from relay.switch.protocol import Dial, Switch
 
@@ -155,6 +155,44 @@ class Control(Reads, DeviceControl, Simulating):
                 return Accepted(command_id, after[consult], after[consult].parties[0])
             return Accepted(command_id, after[at.session], leg_of(after[at.session], leg))
         raise ContendedError("the call is being moved all the time")
+
+    async def supervise(
+        self,
+        principal: Principal,
+        *,
+        device_id: str,
+        leg: str,
+        mode: MonitorMode = MonitorMode.LISTEN,
+        traceparent: str | None = None,
+    ) -> Accepted:
+        """Let one of a supervisor's own devices take part in the call of another user's leg at once.
+
+        Raises:
+            NotFoundError: the account has no such device, or no such leg of ours.
+            NotAllowedError: the device is another user's, or the user is no supervisor.
+            NotAllowedNowError: the leg is not picked up, is the supervisor's, or the device is in the call.
+
+        """
+        self._refuse_while_draining()
+        check_supervisor(principal)
+        own = self._own_address(principal, device_id)
+        session, _ = await self.leg(principal, leg)
+
+        async def decide(situation: Situation) -> Sequence[Step]:
+            call = situation.sessions[session.id]
+            monitored = leg_of(call, leg)
+            inside = any(party.live and party.address.device_id == device_id for party in call.parties)
+            if inside or not monitored.present or monitored.monitors is not None:
+                raise NotAllowedNowError("supervise", ())
+            return await self._switch.supervise(call, monitored, own, mode)
+
+        command_id = new_command_id()
+        origin = Origin(command_id, command_id, traceparent)
+        after = await self._changing.change(principal.account, [session], decide, origin)
+        joined = after[session.id].party_at(device_id)
+        if joined is None:
+            raise SwitchUnavailableError(f"{self._switch.name} let nobody into the call")
+        return Accepted(command_id, after[session.id], joined)
 
     async def _concerned(
         self, principal: Principal, leg: str, action: Action

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from relay.calls.model import Party, PartyState, Session
 from relay.directory.model import Principal
-from relay.errors import NotParticipantError
+from relay.errors import NotAllowedError, NotParticipantError
 
 
 class LegMovedError(NotParticipantError):
@@ -19,6 +19,12 @@ def owns(principal: Principal, party: Party) -> bool:
 def sees(principal: Principal, party: Party) -> bool:
     """Tell whether the user may read the leg: an admin every leg of ours, an agent the own ones."""
     return party.ours and (principal.is_admin or owns(principal, party))
+
+
+def check_supervisor(principal: Principal) -> None:
+    """Check that the user may take part in others' calls: an admin may; NotAllowedError if not."""
+    if not principal.is_admin:
+        raise NotAllowedError("only a supervisor may take part in others' calls")
 
 
 def own_leg(principal: Principal, session: Session) -> Party:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
-from relay.calls.devices import DeviceState
+from relay.calls.devices import DeviceState, Supervisor
 from relay.calls.lines import Line, beside
 from relay.calls.model import Address, Party, Role, Session
 from relay.journal.journal import Journal
@@ -43,6 +43,26 @@ class Situation:
         wanted = {address.device_id for address in (*addresses, *(party.address for party in live))}
         missing = [device for device in wanted if device is not None and device not in self._devices]
         self._devices |= await self._journal.device_states(self._account, missing)
+
+    def supervisors(
+        self, after: Iterable[Session], joined: Sequence[Supervisor]
+    ) -> Iterator[tuple[Session, Party, Supervisor]]:
+        """Give who is to take part in a call because a phone they supervise was just picked up.
+
+        Who has ``joined`` already is left out, and whose device is in the call.
+        """
+        if not any(state.supervisors for state in self._devices.values()):
+            return
+        before = {party.id for one in self.sessions.values() for party in one.parties if party.present}
+        for session in after:
+            inside = {party.address.device_id for party in session.parties if party.live}
+            for party in session.parties:
+                state = self._devices.get(party.address.device_id or "")
+                if state is None or not party.present or party.monitors or party.id in before:
+                    continue
+                for supervisor in state.supervisors:
+                    if supervisor not in joined and supervisor.address.device_id not in inside:
+                        yield session, party, supervisor
 
     async def stands(self) -> bool:
         """Tell whether everything is still as it was read.

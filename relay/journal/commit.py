@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from relay.calls.events import CallEvent
-from relay.calls.lines import line_of
+from relay.calls.lines import is_line, line_of
 from relay.calls.model import Party, Session
 from relay.journal.keys import LINE
 from relay.journal.link import Argument
@@ -139,7 +139,7 @@ def _lines(changes: Sequence[Change]) -> dict[tuple[str, str], bytes]:
     found: dict[tuple[str, str], bytes] = {}
     for session, party in _parties(changes):
         if party.address.device_id is not None:
-            line = _encoder.encode(line_of(session, party)) if party.live else b""
+            line = _encoder.encode(line_of(session, party)) if is_line(party) else b""
             found[party.address.device_id, LINE + party.id] = line
     return found
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterable
-from typing import Any, Final
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
 
 import msgspec
 
-from relay.calls.devices import DeviceEvent, DeviceSettings, DeviceState
+from relay.calls.devices import DeviceEvent, DeviceSettings, DeviceState, Supervision, Supervisor
 from relay.calls.lines import Line
-from relay.journal.keys import LINE
+from relay.journal.keys import LINE, SUPERVISOR
+from relay.journal.link import Argument
 from relay.journal.scripts import Script
 from relay.journal.store import Store
 
@@ -18,6 +18,7 @@ _PUT: Final = Script("device_put")
 _encoder: Final = msgspec.json.Encoder()
 _settings: Final = msgspec.json.Decoder(DeviceSettings)
 _line: Final = msgspec.json.Decoder(Line)
+_supervisor: Final = msgspec.json.Decoder(Supervisor)
 
 
 class Devices:
@@ -36,16 +37,13 @@ class Devices:
         if not asked:
             return {}
         keys = self._store.keys(account)
-        # On the connection of commits, to share their batches: they are short, and every command needs them.
-        found = await asyncio.gather(
-            *[self._store.submit("HGETALL", keys.device(account, device)) for device in asked]
-        )
+        found = await self._store.fetch([("HGETALL", keys.device(account, device)) for device in asked])
         return {device: _state(fields) for device, fields in zip(asked, found, strict=True)}
 
-    async def put_settings(self, event: DeviceEvent, *, revision: int) -> str | None:
+    async def put_settings(self, event: DeviceEvent, before: DeviceState) -> str | None:
         """Write a device's new settings with the record that tells of them; return the record's stream id.
 
-        None: the settings are no longer at the revision they were read at.
+        Whom it supervises is written at that device too. None: the settings are no longer as before.
 
         Raises:
             StoreUnavailableError: no answer; whether they were written is not known.
@@ -55,20 +53,46 @@ class Devices:
         if device is None:
             raise ValueError("settings are those of a device of ours")
         keys = self._store.keys(event.account)
-        made = await self._store.run(
-            _PUT,
-            [keys.events, keys.device(event.account, device)],
-            [event.account, _encoder.encode(event.settings), _encoder.encode(event), revision],
-        )
+        targets = _supervised(event, before.settings.supervision)
+        arguments: list[Argument] = [
+            event.account,
+            _encoder.encode(event.settings),
+            _encoder.encode(event),
+            before.revision,
+        ]
+        for supervisor in targets.values():
+            arguments += (SUPERVISOR + device, _encoder.encode(supervisor) if supervisor else "")
+        touched = [keys.device(event.account, one) for one in (device, *targets)]
+        made = await self._store.run(_PUT, [keys.events, *touched], arguments)
         return None if made is None else str(made, "ascii")
 
 
-def _state(fields: Any) -> DeviceState:
+def _supervised(event: DeviceEvent, before: Supervision | None) -> dict[str, Supervisor | None]:
+    """Return each device whose supervision changes, with the supervisor it has from now on."""
+    after = event.settings.supervision
+    if after == before:
+        return {}
+    targets: dict[str, Supervisor | None] = {}
+    if before is not None and before.target.device_id is not None:
+        targets[before.target.device_id] = None
+    if after is not None and after.target.device_id is not None:
+        targets[after.target.device_id] = Supervisor(
+            address=event.device, mode=after.mode, all_calls=after.all_calls
+        )
+    return targets
+
+
+def _state(fields: Mapping[bytes, bytes]) -> DeviceState:
     settings = fields.get(b"settings")
-    prefix = LINE.encode()
-    lines = (_line.decode(value) for field, value in fields.items() if field.startswith(prefix))
+    lines = map(_line.decode, _beginning(fields, LINE))
     return DeviceState(
         settings=_settings.decode(settings) if settings is not None else DeviceSettings(),
         revision=int(fields.get(b"rev", 0)),
         lines=tuple(sorted(lines, key=lambda line: (line.session, line.leg))),
+        supervisors=tuple(map(_supervisor.decode, _beginning(fields, SUPERVISOR))),
     )
+
+
+def _beginning(fields: Mapping[bytes, bytes], prefix: str) -> Iterator[bytes]:
+    """Give the values of the fields that begin so, in the order of the fields."""
+    return (fields[field] for field in sorted(fields) if field.startswith(prefix.encode()))

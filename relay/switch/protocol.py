@@ -9,7 +9,7 @@ import msgspec
 
 from relay.calls.commands import LegAction
 from relay.calls.happenings import Step
-from relay.calls.model import Address, Party, Session
+from relay.calls.model import Address, MonitorMode, Party, Session
 from relay.journal.commit import Timer
 
 
@@ -61,7 +61,7 @@ class Switch(Protocol):
     A command is asked for again when another process changed the call meanwhile: a switch that acts at once
     on the outside world returns no happenings, so that nothing can be asked of it twice.
 
-    Both commands raise SwitchUnavailableError when the switch cannot be reached.
+    Its commands raise SwitchUnavailableError when the switch cannot be reached.
     """
 
     @property
@@ -73,6 +73,11 @@ class Switch(Protocol):
 
     async def act(self, request: Request) -> Sequence[Step]:
         """Carry out what a leg's user asks; control has checked that the leg allows it."""
+
+    async def supervise(
+        self, session: Session, monitored: Party, supervisor: Address, mode: MonitorMode
+    ) -> Sequence[Step]:
+        """Let a supervisor's device take part in the call of a leg that was picked up."""
 
     def timers(self, session: Session) -> Sequence[Timer]:
         """Return what falls due for the session as it stands; control commits the changes of this with it."""

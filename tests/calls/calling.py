@@ -28,6 +28,8 @@ _V3_WORDS = {
     EventKind.RECORDING: "recording",
     EventKind.PARTICIPANTS: "participants",
     EventKind.FAILED: "participants",
+    EventKind.SILENCED: "participants",
+    EventKind.UNSILENCED: "participants",
     EventKind.TRANSFERRED: "transferred",
     EventKind.JOINED: "transferred",
     EventKind.ENDED: "hungup",
@@ -65,6 +67,8 @@ _GWS_WORDS = {
     EventKind.PARTICIPANTS: "ParticipantsUpdated",
     EventKind.TRANSFERRED: "ParticipantsUpdated",
     EventKind.FAILED: "Error",
+    EventKind.SILENCED: "MonitoredUserMutedStateChange",
+    EventKind.UNSILENCED: "MonitoredUserMutedStateChange",
 }
 
 _NO_GWS_MOMENTS = {EventKind.SETUP, EventKind.CONNECTED, EventKind.PROCEEDING, EventKind.GONE}

@@ -48,6 +48,10 @@ ACTIONS: dict[Operation, commands.Action] = {
     Operation.STOP_RECORDING: commands.StopRecording(),
     Operation.PAUSE_RECORDING: commands.PauseRecording(),
     Operation.RESUME_RECORDING: commands.ResumeRecording(),
+    Operation.BARGE_IN: commands.BargeIn(),
+    Operation.LISTEN_IN: commands.ListenIn(),
+    Operation.MUTE_MONITORED: commands.MuteMonitored(),
+    Operation.UNMUTE_MONITORED: commands.UnmuteMonitored(),
 }
 """Every operation that is listed, as it can be asked for."""
 

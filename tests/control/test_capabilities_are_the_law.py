@@ -10,12 +10,13 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from msgspec.structs import replace
 
 from relay.calls import commands
 from relay.calls.capabilities import PAIRS, UNLISTED, Operation, capabilities, pairs
 from relay.calls.events import NUMBERING
 from relay.calls.lines import beside, lines_of
-from relay.calls.model import Party, Session
+from relay.calls.model import MonitorMode, Party, Session
 from relay.directory.model import Principal
 from relay.errors import NotAllowedNowError
 from relay.journal.journal import Journal
@@ -139,6 +140,23 @@ class Walk(RuleBasedStateMachine):
         first = min(timers, key=lambda timer: timer.due, default=None)
         if first is not None and first.due < office.now + 1000:
             self.run(office.elapse(first))
+            self.read()
+
+    @precondition(lambda self: self.legs())
+    @rule(data=st.data(), user=who, mode=st.sampled_from(MonitorMode))
+    def supervise(self, data: st.DataObject, user: str, mode: MonitorMode) -> None:
+        """Have one of the three take part in a call as a supervisor."""
+        session, party = data.draw(st.sampled_from(self.legs()), "leg")
+        office = self.office
+        agent = getattr(office, user)
+        boss = Principal(ACCOUNT, replace(agent.user, roles=frozenset({"agent", "admin"})))
+        inside = any(p.live and p.address.extension == EXTENSIONS[user] for p in session.parties)
+        asking = office.control.supervise(boss, device_id=agent.user.devices[0].id, leg=party.id, mode=mode)
+        if inside or not party.present or party.monitors:
+            with pytest.raises(NotAllowedNowError):
+                self.run(asking)
+        else:
+            assert self.run(asking).party.monitors == party.id
             self.read()
 
     @precondition(lambda self: self.legs())

@@ -40,7 +40,7 @@ async def test_settings_are_written_with_the_record_that_tells_of_them(
 ) -> None:
     """One step changes the settings and tells of them, under the revision they were read at."""
     settings = DeviceSettings(do_not_disturb=True, forward_to=THERE)
-    made = await journal.put_settings(event(settings), revision=0)
+    made = await journal.put_settings(event(settings), DeviceState())
     state = (await journal.device_states(ACCOUNT, ["device-1"]))["device-1"]
     assert (state.settings, state.revision) == (settings, 1)
     partition = store.keys(ACCOUNT).partition
@@ -53,16 +53,16 @@ async def test_settings_are_written_with_the_record_that_tells_of_them(
 async def test_settings_of_another_revision_are_left_alone(journal: Journal) -> None:
     """Of changes made from the same settings one wins, and the others write nothing."""
     changes = [event(DeviceSettings(do_not_disturb=True), HERE) for _ in range(5)]
-    made = await asyncio.gather(*(journal.put_settings(change, revision=0) for change in changes))
+    made = await asyncio.gather(*(journal.put_settings(change, DeviceState()) for change in changes))
     assert sum(one is not None for one in made) == 1
     assert (await journal.device_states(ACCOUNT, ["device-1"]))["device-1"].revision == 1
     with pytest.raises(ValueError, match="device of ours"):
-        await journal.put_settings(event(DeviceSettings(), Address(number="1")), revision=0)
+        await journal.put_settings(event(DeviceSettings(), Address(number="1")), DeviceState())
 
 
 async def test_a_device_has_its_live_legs(journal: Journal) -> None:
     """A leg is at its device from the commit that made it to the one that ends it; settings stay."""
-    await journal.put_settings(event(DeviceSettings(do_not_disturb=True)), revision=0)
+    await journal.put_settings(event(DeviceSettings(do_not_disturb=True)), DeviceState())
     one, two = await place(journal, "one"), await place(journal, "two")
     assert await lines(journal) == [("one", "one-leg"), ("two", "two-leg")]
     await end(journal, one)
@@ -100,7 +100,7 @@ async def test_a_leg_that_moves_is_at_its_device_in_the_session_where_it_lives(
 async def test_accounts_do_not_meet_at_a_device(journal: Journal) -> None:
     """The same device id in another account is another device."""
     await place(journal, "one")
-    await journal.put_settings(event(DeviceSettings(do_not_disturb=True)), revision=0)
+    await journal.put_settings(event(DeviceSettings(do_not_disturb=True)), DeviceState())
     theirs = (await journal.device_states(OTHER_ACCOUNT, ["device-1"]))["device-1"]
     assert theirs == DeviceState()
 

@@ -10,7 +10,7 @@ from relay.calls.commands import LegAction, RemoveParticipant
 from relay.calls.events import CallEvent
 from relay.calls.happenings import Step
 from relay.calls.lines import beside, lines_of
-from relay.calls.model import Address, Party, Session
+from relay.calls.model import Address, MonitorMode, Party, Session
 from relay.calls.transitions import apply_steps
 from relay.control import checks
 from relay.switch.protocol import Dial, Request, Route
@@ -125,6 +125,11 @@ class Exchange:
             else None,
         )
         return self.happen(await self.simulator.act(request))
+
+    async def supervise(self, leg: Party, supervisor: Address, mode: MonitorMode) -> tuple[CallEvent, ...]:
+        """Let a supervisor's phone into a leg's call; return what is told of it."""
+        session = self.session_of(leg)
+        return self.happen(await self.simulator.supervise(session, leg, supervisor, mode))
 
     def press(self, leg: Party, action: PhoneAction, digits: str = "") -> tuple[CallEvent, ...]:
         """Do something at a leg's phone; return what is told of it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -16,7 +16,7 @@ from relay.calls.endings import goes_on
 from relay.calls.events import NUMBERING, EventKind
 from relay.calls.happenings import Step, UserDataReplaced
 from relay.calls.lines import line_of
-from relay.calls.model import Address, Party, PartyState, Role, Session
+from relay.calls.model import Address, MonitorMode, Party, PartyState, Role, Session
 from relay.switch.simulator import PhoneAction
 from relay.switch.simulator.phones import rings
 from tests.calls.calling import ALEX, JANE, JOHN, OUTSIDE
@@ -47,9 +47,14 @@ ACTIONS: dict[Operation, commands.LegAction] = {
     Operation.STOP_RECORDING: commands.StopRecording(),
     Operation.PAUSE_RECORDING: commands.PauseRecording(),
     Operation.RESUME_RECORDING: commands.ResumeRecording(),
+    Operation.BARGE_IN: commands.BargeIn(),
+    Operation.LISTEN_IN: commands.ListenIn(),
+    Operation.MUTE_MONITORED: commands.MuteMonitored(),
+    Operation.UNMUTE_MONITORED: commands.UnmuteMonitored(),
 }
 ENDINGS = {"hangup", "reject", "clear", "remove-participant"}
 """Drawn less often, for calls to grow."""
+Result = TypeVar("Result")
 LEADING = {Operation.TRANSFER, Operation.CONFERENCE, Operation.CONSULT}
 
 outside = st.sampled_from([OUTSIDE, *(Address(number=f"+1202555010{end}") for end in range(1, 5))])
@@ -58,9 +63,9 @@ phones = st.builds(Set, answer_after=delays, pickup_after=delays)
 anyone = st.sampled_from(PHONES) | outside
 
 
-def run(step: Coroutine[Any, Any, Any]) -> None:
+def run(step: Coroutine[Any, Any, Result]) -> Result:
     """Run one step of the exchange, which never waits for anything."""
-    asyncio.run(step)
+    return asyncio.run(step)
 
 
 class Calling(RuleBasedStateMachine):
@@ -118,6 +123,20 @@ class Calling(RuleBasedStateMachine):
         leg = data.draw(st.sampled_from(self.exchange.legs()), "leg")
         operation = Operation(data.draw(st.sampled_from(sorted(self.exchange.allowed(leg) & ENDINGS))))
         self.carry_out(leg, operation, data, leg.address, busy=False)
+
+    @precondition(roomy)
+    @rule(data=st.data(), supervisor=st.sampled_from(PHONES), mode=st.sampled_from(MonitorMode))
+    def supervise(self, data: st.DataObject, supervisor: Address, mode: MonitorMode) -> None:
+        """A supervisor takes part in a call it is not in yet."""
+        exchange = self.exchange
+        open_to = [
+            leg
+            for leg in exchange.legs()
+            if leg.ours and leg.present and leg.monitors is None
+            if all(one.address != supervisor for one in exchange.session_of(leg).parties if one.live)
+        ]
+        if open_to:
+            assert run(exchange.supervise(data.draw(st.sampled_from(open_to), "leg"), supervisor, mode))
 
     def carry_out(
         self, leg: Party, operation: Operation, data: st.DataObject, to: Address, busy: bool
@@ -244,7 +263,11 @@ class Calling(RuleBasedStateMachine):
             dialled = {session.parties[1].id} if session.two_step and len(session.parties) > 1 else set()
             for party in session.parties:
                 others = session.participants(party) if party.live else ()
-                assert all(party in session.participants(other) for other in others)
+                assert party.hidden or all(party in session.participants(other) for other in others)
+                if party.live and party.monitors:
+                    monitored = session.party(party.monitors)
+                    assert monitored is not None
+                    assert monitored.live
                 if party.present and party.ours:
                     names = {other.id for other in others}
                     assert self.told[party.id] - dialled == names - dialled

@@ -16,12 +16,14 @@ from relay.calls.happenings import (
     LegHeld,
     LegMuted,
     LegRetrieved,
+    LegSilenced,
     LegTransferred,
+    MonitorChanged,
     RecordingChanged,
     Step,
 )
 from relay.calls.identifiers import leg_id, recording_id
-from relay.calls.model import Cause, Party, PartyState, Peer, RecordingState, Session, call_type
+from relay.calls.model import Cause, MonitorMode, Party, PartyState, Peer, RecordingState, Session, call_type
 from relay.switch.protocol import Request, Route
 from relay.switch.simulator.moves import alerted, made, moved, outcome, reached
 from relay.switch.simulator.phones import Move
@@ -69,7 +71,7 @@ def _transfer(request: Request) -> Steps:
     session, party = request.session, request.party
     to, user_data = _destination(request)
     to = reached(session, to)
-    stay = session.participants(party)
+    stay = [other for other in session.participants(party) if other.monitors is None]
     far = stay[0].address if len(stay) == 1 else party.address
     target = made(session.id, len(session.parties) + 1, to, far, user_data=user_data)
     return _at(session, LegTransferred(leg=party.id, target=target), outcome(target, to))
@@ -180,5 +182,9 @@ _ACTS: Final[dict[type[commands.LegAction], Callable[[Request], Steps]]] = {
     commands.StopRecording: _records(RecordingState.STOPPED),
     commands.PauseRecording: _records(RecordingState.PAUSED),
     commands.ResumeRecording: _records(RecordingState.RECORDING),
+    commands.BargeIn: _changes(MonitorChanged, mode=MonitorMode.BARGE),
+    commands.ListenIn: _changes(MonitorChanged, mode=MonitorMode.LISTEN),
+    commands.MuteMonitored: _changes(LegSilenced, silenced=True),
+    commands.UnmuteMonitored: _changes(LegSilenced, silenced=False),
 }
 """What comes of each action."""

@@ -46,6 +46,7 @@ _PRESSED: Final[dict[PhoneAction, Move]] = {
 _WHILE_RINGING: Final = frozenset(_PRESSED)
 _WHILE_CALLING: Final = frozenset({PhoneAction.HANGUP, PhoneAction.DTMF})
 _WHILE_TALKING: Final = frozenset({PhoneAction.HANGUP, PhoneAction.DTMF, PhoneAction.HOLD})
+_LISTENING: Final = frozenset({PhoneAction.HANGUP})
 _ON_HOLD: Final = frozenset({PhoneAction.HANGUP, PhoneAction.RETRIEVE})
 _NOTHING: Final[frozenset[PhoneAction]] = frozenset()
 
@@ -96,6 +97,8 @@ def possible(session: Session, party: Party) -> frozenset[PhoneAction]:
     """Return what can be done at the leg's phone now; nothing once the leg has ended."""
     if not party.live:
         return _NOTHING
+    if party.monitors is not None:
+        return _LISTENING
     if party.state is PartyState.ANSWERED:
         return _WHILE_TALKING
     if party.state is PartyState.HELD:

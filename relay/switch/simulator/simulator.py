@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from relay.calls.happenings import Step
-from relay.calls.model import Party, Session
+from relay.calls.happenings import MonitorJoined, Step
+from relay.calls.identifiers import leg_id
+from relay.calls.model import Address, MonitorMode, Party, Session
 from relay.journal.commit import Timer
 from relay.switch.protocol import Dial, Request, Route
 from relay.switch.simulator import moves
@@ -34,6 +35,14 @@ class Simulator:
     async def act(self, request: Request) -> Steps:
         """Carry out what a leg's user asks; see `Switch.act`."""
         return acted(request)
+
+    async def supervise(
+        self, session: Session, monitored: Party, supervisor: Address, mode: MonitorMode
+    ) -> Steps:
+        """Let a supervisor's phone take part at once; see `Switch.supervise`."""
+        monitor = leg_id(session.id, len(session.parties) + 1)
+        joined = MonitorJoined(leg=monitored.id, monitor=monitor, address=supervisor, mode=mode)
+        return (Step(session.id, joined),)
 
     def timers(self, session: Session) -> tuple[Timer, ...]:
         """Return one timer for each leg whose phone is going to do something by itself."""
