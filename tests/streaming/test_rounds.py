@@ -41,6 +41,7 @@ class Following(Member[list[int]]):
         self.since = since
         self.of = multiples.of
         self.told: list[int] = []
+        self.deliveries = 0
         self.gaps: list[Gap] = []
         self.drops = 0
         self.link: Link[list[int]] | None = None
@@ -48,6 +49,7 @@ class Following(Member[list[int]]):
     def deliver(self, payload: list[int]) -> None:
         """Keep the numbers; whatever is told is covered by the position."""
         self.told += payload
+        self.deliveries += 1
         if self.link is not None:
             assert self.link.at.ms >= payload[-1]
 
@@ -125,6 +127,8 @@ def _few_per_turn() -> object:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(accounts, "WRITES_PER_TURN", PER_TURN)
         patch.setattr(accounts, "ROUND_BYTES", 4)
+        patch.setattr(accounts, "CROWD", 3)
+        patch.setattr(accounts, "GATHER_SECONDS", 0)
         yield
 
 
@@ -191,6 +195,23 @@ async def test_a_restart_in_the_midst_of_a_round_leaves_each_with_its_own_gap() 
     await account.settled()
     assert [member.told[-2:] for member in [*members, newcomer]] == [[4, 5]] * 7
     assert newcomer.told == [4, 5]
+
+
+@pytest.mark.parametrize(("members", "deliveries"), [(3, 1), (2, 2)])
+async def test_a_crowd_is_given_at_once_what_was_read_apart(
+    members: int, deliveries: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A round for many waits a little for the rest of a burst; one for few is quick, and begins at once."""
+    monkeypatch.setattr(accounts, "GATHER_SECONDS", 0.02)
+    account = Account()
+    crowd = [account.join(0, 1) for _ in range(members)]
+    account.append(1)
+    for _ in range(5):
+        await asyncio.sleep(0)
+    account.append(2)
+    await account.settled()
+    assert [member.told for member in crowd] == [[1, 2, 3]] * members
+    assert {member.deliveries for member in crowd} == {deliveries}
 
 
 async def test_whoever_cannot_be_served_without_a_gap_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
