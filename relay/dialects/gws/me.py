@@ -1,4 +1,4 @@
-"""The user over HTTP: themselves, their devices, and the start and end of their working session."""
+"""The user over HTTP: themselves, and the start and end of their working session."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from aiohttp import web
 
 from relay.dialects.gws import resources, schemas
 from relay.dialects.gws.calls import Calls
+from relay.dialects.gws.devices import Devices
 from relay.dialects.gws.envelope import StatusCode, failure, partial, success
 from relay.dialects.gws.queries import Query
 from relay.dialects.gws.requests import operation
-from relay.directory.directory import Directory
-from relay.directory.model import Device, Principal
-from relay.errors import InvalidFieldError, NotAllowedError, NotFoundError
+from relay.directory.model import Principal
+from relay.errors import InvalidFieldError
 
 _CHANNELS: Final = schemas.Channels()
 
 
 class Me:
-    """Handlers of ``/me`` and of devices."""
+    """Handlers of ``/me``."""
 
-    def __init__(self, directory: Directory, calls: Calls, api: str) -> None:
-        self._directory = directory
+    def __init__(self, calls: Calls, devices: Devices, api: str) -> None:
         self._calls = calls
+        self._devices = devices
         self._api = api
 
     async def read(self, request: web.Request, principal: Principal) -> web.Response:
@@ -32,13 +32,12 @@ class Me:
         calls: list[Any] = await self._calls.live(principal)
         if not query.asks_for("calls"):
             calls = [call["uri"] for call in calls]
-        devices = principal.user.devices
         shown = resources.user(
             principal.user,
             self._api,
-            [resources.device(device) for device in devices]
+            await self._devices.of_user(principal)
             if query.asks_for("devices")
-            else [resources.device_uri(device.id, self._api) for device in devices],
+            else [resources.device_uri(device.id, self._api) for device in principal.user.devices],
             calls,
         )
         children = {name: value for name, value in _children().items() if query.asks_for(name)}
@@ -53,25 +52,9 @@ class Me:
             raise InvalidFieldError("operationName", f"does not name an operation of a user: {name:.40}")
         return _started(schemas.load(_CHANNELS, body)["channels"])
 
-    async def devices(self, request: web.Request, principal: Principal) -> web.Response:
-        """Answer the user's devices."""
-        shown = [
-            (resources.device_uri(one.id, self._api), resources.device(one)) for one in principal.user.devices
-        ]
-        return success(Query.of(request.query).listing("devices", shown, resources.DEVICE_MEMBERS))
-
-    async def device(self, request: web.Request, principal: Principal) -> web.Response:
-        """Answer one device: the user's own, or for an admin any of the account."""
-        shown = resources.device(self._readable(principal, request.match_info["id"]))
-        return success({"device": Query.of(request.query).select(shown)})
-
-    def _readable(self, principal: Principal, device_id: str) -> Device:
-        found = self._directory.by_device(principal.account, device_id)
-        if found is None:
-            raise NotFoundError("Device not found")
-        if found[0].id != principal.user.id and not principal.is_admin:
-            raise NotAllowedError("The device belongs to another user")
-        return found[1]
+    async def agent_states(self, _request: web.Request, _principal: Principal) -> web.Response:
+        """Answer the states a user can be in."""
+        return success({"settings": list(resources.AGENT_STATES)})
 
 
 def _children() -> dict[str, Any]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final
 
+from relay.calls.devices import DeviceOperation, DeviceSettings, device_capabilities
 from relay.directory.model import Device, User
 
 VOICE: Final = "voice"
@@ -11,6 +13,9 @@ VOICE: Final = "voice"
 
 _READY: Final = {"id": "9430250E-0A1B-421F-B372-F29E69366DED", "displayName": "Ready", "state": "Ready"}
 """The built-in state of an agent who takes calls, as everybody here always does."""
+
+AGENT_STATES: Final = (_READY,)
+"""The states a user can be in."""
 
 FEATURES: Final = ({"id": "api-voice", "displayName": "Voice"},)
 """What of the API a user may use."""
@@ -47,9 +52,24 @@ def device_uri(device_id: str, api: str) -> str:
     return f"{api}/devices/{device_id}"
 
 
-def device(device: Device) -> dict[str, Any]:
+_CAPABILITIES: Final = {
+    DeviceOperation.DO_NOT_DISTURB_ON: "DoNotDisturbOn",
+    DeviceOperation.DO_NOT_DISTURB_OFF: "DoNotDisturbOff",
+    DeviceOperation.FORWARD_ON: "ForwardCallsOn",
+    DeviceOperation.FORWARD_OFF: "ForwardCallsOff",
+}
+"""What a device lists for what it allows."""
+
+
+def device_names(allowed: Iterable[str]) -> list[str]:
+    """Return GWS's names of what a device allows, in the order its server lists them."""
+    operations = frozenset(allowed)
+    return [name for operation, name in _CAPABILITIES.items() if operation in operations]
+
+
+def device(device: Device, settings: DeviceSettings) -> dict[str, Any]:
     """Return the device object."""
-    return {
+    shown: dict[str, Any] = {
         "id": device.id,
         "deviceState": "Active",
         "userState": _READY,
@@ -57,17 +77,20 @@ def device(device: Device) -> dict[str, Any]:
         "description": "",
         "e164Number": device.number if device.number.startswith("+") else "",
         "telephonyNetwork": "Private",
-        "doNotDisturb": "Off",
-        "capabilities": [],
-        "channels": [VOICE],
-        "dynamicPhoneNumber": "",
+        "doNotDisturb": "On" if settings.do_not_disturb else "Off",
     }
+    if settings.forward_to is not None:
+        shown["forwardTo"] = settings.forward_to.number
+    shown["capabilities"] = device_names(device_capabilities(settings, supervisor=False))
+    shown["channels"] = [VOICE]
+    shown["dynamicPhoneNumber"] = ""
+    return shown
 
 
 DEVICE_MEMBERS: Final = frozenset(
     {
         "id", "deviceState", "phoneNumber", "description", "e164Number", "telephonyNetwork", "doNotDisturb",
-        "dynamicPhoneNumber",
+        "forwardTo", "dynamicPhoneNumber",
     }
 )  # fmt: skip
 """Members of a device that a list can be filtered by."""

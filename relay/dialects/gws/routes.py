@@ -12,6 +12,7 @@ from relay.control import Control
 from relay.control.control import wall_clock
 from relay.dialects.gws.admission import Admission
 from relay.dialects.gws.calls import Calls
+from relay.dialects.gws.devices import Devices
 from relay.dialects.gws.envelope import success
 from relay.dialects.gws.me import Me
 from relay.dialects.gws.render import API
@@ -49,15 +50,19 @@ def add_routes(app: web.Application, parts: Parts) -> Admission:
     sessions = Sessions(parts.journal.store, parts.directory)
     admission = Admission(parts.directory, sessions, secure=api.startswith("https:"))
     calls = Calls(parts.control, parts.detached, api, parts.now)
-    me = Me(parts.directory, calls, api)
+    devices = Devices(parts.control, parts.directory, parts.detached, api)
+    me = Me(calls, devices, api)
     admitting = admission.admitting
     routes = [
         web.get(f"{API}/diagnostics/version", _version),
         web.get(f"{API}/me", admitting(me.read)),
         web.post(f"{API}/me", admitting(me.operate)),
-        web.get(f"{API}/me/devices", admitting(me.devices)),
-        web.get(f"{API}/me/devices/{{id}}", admitting(me.device)),
-        web.get(f"{API}/devices/{{id}}", admitting(me.device)),
+        web.get(f"{API}/settings/agent-states", admitting(me.agent_states)),
+        web.get(f"{API}/me/devices", admitting(devices.read_all)),
+        web.get(f"{API}/me/devices/{{id}}", admitting(devices.read)),
+        web.post(f"{API}/me/devices/{{id}}", admitting(devices.operate)),
+        web.get(f"{API}/devices/{{id}}", admitting(devices.read)),
+        web.post(f"{API}/devices/{{id}}", admitting(devices.operate)),
         web.post(f"{API}/me/devices/{{id}}/calls", admitting(calls.dial)),
         web.post(f"{API}/devices/{{id}}/calls", admitting(calls.dial)),
         web.get(f"{API}/me/calls", admitting(calls.read_all)),

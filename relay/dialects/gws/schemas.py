@@ -84,6 +84,12 @@ class Destination(Operation):
     user_data = fields.Dict(data_key="userData", load_default=dict, error_messages=_OBJECT)
 
 
+class Forwarding(Operation):
+    """Where calls go instead."""
+
+    destination = _Number(required=True, error_messages=_NUMBER)
+
+
 class Dial(Destination):
     """A new call."""
 
