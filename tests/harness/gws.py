@@ -32,9 +32,10 @@ class Gws:
         body = {"operationName": "Dial", "destination": {"phoneNumber": number}, **parameters}
         assert (await self.ask("POST", f"/me/devices/{self.user.device}/calls", json=body)).status == 200
 
-    async def operate(self, call: str, operation: str) -> None:
+    async def operate(self, call: str, operation: str, **parameters: Any) -> None:
         """Carry out an operation on a call."""
-        answer = await self.ask("POST", f"/me/calls/{call}", json={"operationName": operation})
+        body = {"operationName": operation, **parameters}
+        answer = await self.ask("POST", f"/me/calls/{call}", json=body)
         assert answer.status == 200, answer
 
     async def calls(self) -> list[dict[str, Any]]:
