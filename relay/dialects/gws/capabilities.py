@@ -26,7 +26,8 @@ class CallState(StrEnum):
 _MORE: Final = (
     "ClearCall", "StartCallRecording", "PauseCallRecording", "ResumeCallRecording", "StopCallRecording",
     "MuteCall", "UnmuteCall", "SwapCalls", "CompleteConference", "CompleteTransfer", "MergeWithOtherCall",
-    "RemoveParticipantFromConference",
+    "RemoveParticipantFromConference", "SwitchToBargeIn", "SwitchToListenIn", "MuteMonitoredUser",
+    "UnmuteMonitoredUser",
 )  # fmt: skip
 """What few calls list, and then after all others."""
 

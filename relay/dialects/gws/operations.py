@@ -51,4 +51,8 @@ CALL_OPERATIONS: Final[dict[str, CallOperation]] = {
     "StopCallRecording": CallOperation(_NOTHING, commands.StopRecording),
     "PauseCallRecording": CallOperation(_NOTHING, commands.PauseRecording),
     "ResumeCallRecording": CallOperation(_NOTHING, commands.ResumeRecording),
+    "SwitchToBargeIn": CallOperation(_NOTHING, commands.BargeIn),
+    "SwitchToListenIn": CallOperation(_NOTHING, commands.ListenIn),
+    "MuteMonitoredUser": CallOperation(_NOTHING, commands.MuteMonitored),
+    "UnmuteMonitoredUser": CallOperation(_NOTHING, commands.UnmuteMonitored),
 }

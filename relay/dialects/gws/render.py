@@ -133,9 +133,12 @@ def call(session: Session, party: Party, now: int, api: str, beside: Sequence[Li
     shown["mute"] = "On" if party.muted else "Off"
     if recording:
         shown["recordingState"] = recording[0]
-    shown["supervisorListeningIn"] = False
-    shown["monitoredUserMuted"] = False
-    shown["monitoring"] = False
+    monitored = session.party(party.monitors) if party.monitors else None
+    shown["supervisorListeningIn"] = any(
+        other.live and other.monitors == party.id for other in session.parties
+    )
+    shown["monitoredUserMuted"] = (monitored or party).silenced
+    shown["monitoring"] = monitored is not None
     shown["uri"] = f"{api}/me/calls/{call_id}"
     shown["path"] = f"/calls/{call_id}"
     if parent:
@@ -147,6 +150,5 @@ def _far_ends(session: Session, party: Party, state: CallState) -> list[Address]
     """Return who is at the far end: whom a caller dials, then whoever is (or was last) in the call."""
     if state is CallState.DIALING or (party.role is Role.CALLEE and len(session.parties) == 2):
         return [party.far]  # as it is shown to them, which may be another number than the phone's own
-    others = session.others(party)
-    present = [other.address for other in others if other.live] or [other.address for other in others]
-    return present or [party.far]
+    present = session.participants(party) or [other for other in session.others(party) if not other.hidden]
+    return [other.address for other in present] or [party.far]
