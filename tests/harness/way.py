@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from typing import Self
 
 from tests.harness.ports import free_port
 
@@ -21,7 +22,7 @@ class Way:
     def __repr__(self) -> str:
         return f"Way({self.url} to {self.to}, {len(self._passing)} connections)"
 
-    async def __aenter__(self) -> Way:
+    async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._connected, "127.0.0.1", self._port)
         return self
 
