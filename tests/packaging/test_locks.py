@@ -89,7 +89,6 @@ def test_every_npm_package_has_its_hash_and_runs_on_node_18(path: Path) -> None:
     assert packages[""]["dependencies"] == asked
     for name, package in packages.items():
         least = re.search(r"\d+", package.get("engines", {}).get("node", "0"))
-        assert least is not None
-        assert int(least[0]) <= 18, name
+        assert least is None or int(least[0]) <= 18, name
         assert not name or package["integrity"].startswith("sha512-"), name
         assert "resolved" not in package, name

@@ -66,6 +66,7 @@ class Basic(AuthExtension):  # type: ignore[misc] # the package has no types
         raise AssertionError("the credentials were refused")
 
 
+@pytest.mark.filterwarnings(r"ignore:(float parameter 'receive_timeout'|ssl=None):DeprecationWarning")
 @pytest.mark.parametrize("pattern", [CALLS, "/v2/me/*"])
 async def test_aiocometd_follows_a_call(pattern: str, relay: RelayProcess, http: ClientSession) -> None:
     """The Python client is told each state of a call in order, in messages of channel and data alone."""
