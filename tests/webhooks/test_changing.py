@@ -11,7 +11,7 @@ from relay.subscriptions.model import NewSubscription, Subscription
 from tests.calls.calling import ACCOUNT
 from tests.streaming.publishing import Line
 from tests.waiting import eventually
-from tests.webhooks.conftest import StartProcess, Subscribe, nothing_left
+from tests.webhooks.conftest import StartProcess, Subscribe, leftovers, nothing_left
 from tests.webhooks.receiving import Gate, Receiver, always
 
 
@@ -77,5 +77,10 @@ async def test_what_happens_while_it_is_disabled_is_not_delivered(
     await process.subscriptions.enable(ACCOUNT, made.id)
     await line.tones(2)
     await eventually(lambda: len(receiver.requests) == 3)
-    await eventually(lambda: nothing_left(store))
+
+    async def only_a_dead_body_is_left() -> bool:
+        # Whether the owner cleared up before it read that the endpoint is enabled again is open.
+        return all("}:parked:" in key for key in await leftovers(store))
+
+    await eventually(only_a_dead_body_is_left)
     assert [msgspec.json.decode(one.body)["digits"] for one in receiver.requests] == ["1", "2", "3"]
