@@ -18,6 +18,9 @@ for which it says no more than that something went wrong. Must not fail."""
 ANSWER_HEADERS: Final = web.RequestKey("answer_headers", dict[str, str])
 """Headers the answer gets whatever becomes of the request, such as those of a rate limit."""
 
+CLIENT_LEFT: Final = 499
+"""Status where there is nobody left to answer; were the error raised further, it would be logged as ours."""
+
 _log: Final = log.get("http")
 
 
@@ -39,9 +42,9 @@ def errors_middleware(faces: Mapping[str, RenderError], otherwise: RenderError) 
     async def answer_for_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
             response = await handler(request)
-        except ConnectionResetError:
-            raise  # the client left: there is nobody to answer
         except Exception as error:  # noqa: BLE001 - every answer is made here
+            if isinstance(error, ConnectionResetError) and _left(request):
+                return web.Response(status=CLIENT_LEFT)
             response = _answer(request, error, renderer(request.path))
         if not response.prepared:
             response.headers.update(request.get(ANSWER_HEADERS, {}))
@@ -64,6 +67,10 @@ def _answer(request: web.Request, error: Exception, render_error: RenderError) -
     if isinstance(error, UnavailableError):
         response.headers.setdefault("Retry-After", str(error.retry_after))
     return response
+
+
+def _left(request: web.Request) -> bool:
+    return request.transport is None or request.transport.is_closing()
 
 
 def _route(request: web.Request) -> Any:

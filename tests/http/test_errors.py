@@ -39,6 +39,12 @@ async def client(aiohttp_client: AiohttpClient) -> Client:
                 raise NotFoundError("gone")
             case "away":
                 raise StoreUnavailableError("away", retry_after=7)
+            case "left":
+                assert request.transport is not None
+                request.transport.close()
+                await web.StreamResponse().prepare(request)
+            case "reset":
+                raise ConnectionResetError("somebody else's connection")
             case "wrong":
                 raise ZeroDivisionError
             case "moved":
@@ -115,6 +121,24 @@ async def test_an_unknown_exception_is_logged_and_answered(client: Client) -> No
         "method": "POST",
         "route": "/one/{how}",
     }
+
+
+async def test_a_client_that_leaves_as_it_is_answered_is_nobodys_error(
+    client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither our log nor the server's complains that the head could not be written any more."""
+    with structlog.testing.capture_logs() as logs, pytest.raises(ClientError):
+        await client.post("/one/left")
+    assert logs == []
+    assert caplog.records == []
+
+
+async def test_another_connection_that_breaks_is_an_error(client: Client) -> None:
+    """The client is there, so it is answered, and what failed is logged."""
+    with structlog.testing.capture_logs() as logs:
+        response = await client.post("/one/reset")
+    assert response.status == 500
+    assert [line["event"] for line in logs] == ["a request failed"]
 
 
 async def test_refusals_are_not_logged(client: Client) -> None:
