@@ -13,6 +13,7 @@ from relay.calls.devices import Supervisor
 from relay.calls.events import CallEvent
 from relay.calls.happenings import Step
 from relay.calls.model import Session
+from relay.calls.presence import presence_changes
 from relay.calls.transitions import apply_steps
 from relay.control.situation import Situation
 from relay.control.supervision import end_single_supervisions
@@ -168,6 +169,7 @@ class Changing:
             [Change(session=session) for session in changed],
             events,
             nonce=origin.nonce,
+            presences=presence_changes(events),
             timers=[timer for timer in new if timer not in old],
             done=[timer for timer in old if timer not in new],
         )

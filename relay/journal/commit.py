@@ -10,6 +10,7 @@ import msgspec
 from relay.calls.events import CallEvent
 from relay.calls.lines import is_line, line_of
 from relay.calls.model import Party, Session
+from relay.calls.presence import PresenceChange, PresenceEvent
 from relay.journal.keys import LINE
 from relay.journal.link import Argument
 from relay.journal.record import Record
@@ -65,12 +66,14 @@ class Committing:
         nonce: str,
         timers: Sequence[Timer] = (),
         done: Sequence[Timer] = (),
+        presences: Sequence[PresenceChange] = (),
     ) -> Committed | None:
         """Write the sessions, each one version higher, with their events and timers; or nothing at all.
 
         Returns None if a session is no longer at the version it was read at. A nonce that one of the sessions
         remembers writes nothing and returns what it made before, so a commit whose outcome is unknown may be
-        repeated as it is. ``done`` timers are removed. Without changes, timers alone are written.
+        repeated as it is. ``done`` timers are removed. ``presences`` have records of their own, each with all
+        calls that its user is in then. Without changes, timers alone are written.
 
         Raises:
             StoreUnavailableError: no answer; whether it was committed is not known.
@@ -98,8 +101,12 @@ class Committing:
                 *(keys.call(change.session.id) for change in changes),
                 *(keys.leg(leg) for leg in legs),
                 *(keys.device(account, device) for device, _ in lines),
+                *(keys.presence(account, change.user.user_id or "") for change in presences),
             ],
-            list(_arguments(account, changes, events, nonce, legs, lines, timers, done)),
+            [
+                *_arguments(account, changes, events, nonce, legs, lines, timers, done),
+                *_presence_arguments(presences),
+            ],
         )
         if reply is None:
             return None
@@ -119,6 +126,19 @@ class Committing:
             arguments += (record.kind.value, record.data)
         reply = await self._store.run(_APPEND, [self._store.keys(account).events], arguments)
         return [str(made, "ascii") for made in reply]
+
+
+def _presence_arguments(presences: Sequence[PresenceChange]) -> Iterator[Argument]:
+    """Give the last arguments of commit.lua; the store puts the calls into the records."""
+    yield len(presences)
+    for change in presences:
+        event = PresenceEvent(account=change.account, user=change.user, time=change.time, ended=change.ended)
+        yield _encoder.encode(event)[:-1]
+        yield len(change.calls) + len(change.ended)
+        for call in change.calls:
+            yield from (call.leg, _encoder.encode(call))
+        for call in change.ended:
+            yield from (call.leg, "")
 
 
 def timer_member(timer: Timer) -> bytes:

@@ -97,6 +97,10 @@ class Keys:
         """
         return f"{self._prefix}device:{account}:{device}"
 
+    def presence(self, account: str, user: str) -> str:
+        """Return the hash of the calls one of the account's users is in: leg -> JSON."""
+        return f"{self._prefix}presence:{account}:{user}"
+
     def live(self, account: str) -> str:
         """Return the set of the account's sessions that have not ended."""
         return f"{self._prefix}live:{account}"
@@ -131,7 +135,7 @@ class Keys:
     def parked(self, event: str) -> str:
         """Return the hash of an event's record, kept for deliveries that outlive it in the journal.
 
-        ``account``, ``body``, and each subscription that needs it as ``live`` or ``dead``.
+        ``kind``, ``account``, ``body``, and each subscription that needs it as ``live`` or ``dead``.
         """
         return f"{self._prefix}parked:{event}"
 

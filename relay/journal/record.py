@@ -8,7 +8,10 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from relay.calls.devices import DeviceEvent
 from relay.calls.events import CallEvent, EventId
+from relay.calls.model import Address
+from relay.calls.presence import PresenceEvent
 from relay.errors import RelayError
 
 
@@ -20,6 +23,30 @@ class RecordKind(StrEnum):
     BAYEUX = "bayeux"
     DEVICE = "device"
     """A device's settings changed; the data is a DeviceEvent."""
+    PRESENCE = "presence"
+    """What a user does on the telephone changed; the data is a PresenceEvent."""
+    REMINDER = "reminder"
+    """A subscription will end; the data is a ReminderEvent."""
+
+
+TOLD: Final = frozenset({RecordKind.CALL, RecordKind.DEVICE, RecordKind.PRESENCE, RecordKind.REMINDER})
+"""Kinds that subscribers may be told of: renderers decide."""
+
+
+class ReminderEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """Tells a subscription's owner that it will end."""
+
+    account: str
+    subscription: str
+    source: str
+    """The filter that asked for it."""
+    expires_at: int
+    time: int
+    """Both in milliseconds since the epoch."""
+
+
+Event = CallEvent | DeviceEvent | PresenceEvent | ReminderEvent
+"""What a record of a told kind holds."""
 
 
 class Record(NamedTuple):
@@ -36,7 +63,12 @@ class MalformedEntryError(RelayError):
 
 
 _KINDS: Final = {kind.value.encode(): kind for kind in RecordKind}
-_call_event: Final = msgspec.json.Decoder(CallEvent)
+_DECODERS: Final[Mapping[RecordKind, msgspec.json.Decoder[Any]]] = {
+    RecordKind.CALL: msgspec.json.Decoder(CallEvent),
+    RecordKind.DEVICE: msgspec.json.Decoder(DeviceEvent),
+    RecordKind.PRESENCE: msgspec.json.Decoder(PresenceEvent),
+    RecordKind.REMINDER: msgspec.json.Decoder(ReminderEvent),
+}
 
 
 class Entry:
@@ -51,7 +83,7 @@ class Entry:
         self.data = data
         #: What renderers made of the event, by format; filled by whoever renders.
         self.rendered: dict[str, Any] = {}
-        self._event: CallEvent | None = None
+        self._event: Event | None = None
 
     @classmethod
     def of(cls, partition: int, stream_id: str, fields: Mapping[bytes, bytes]) -> Entry:
@@ -75,14 +107,50 @@ class Entry:
             MalformedEntryError: the record is of another kind, or its data is no CallEvent.
 
         """
+        event = self.told
+        if not isinstance(event, CallEvent):
+            raise MalformedEntryError(f"journal entry {self.id} is of kind {self.kind}, not a call event")
+        return event
+
+    @property
+    def told(self) -> Event:
+        """The event of a record of a told kind.
+
+        Raises:
+            MalformedEntryError: the record is of another kind, or its data is no such event.
+
+        """
         if self._event is None:
-            if self.kind is not RecordKind.CALL:
-                raise MalformedEntryError(f"journal entry {self.id} is of kind {self.kind}, not a call event")
+            decoder = _DECODERS.get(self.kind)
+            if decoder is None:
+                raise MalformedEntryError(f"journal entry {self.id} is of kind {self.kind}, not an event")
             try:
-                self._event = _call_event.decode(self.data)
+                self._event = decoder.decode(self.data)
             except msgspec.DecodeError as error:
-                raise MalformedEntryError(f"journal entry {self.id} holds no call event: {error}") from error
+                raise MalformedEntryError(f"journal entry {self.id} holds no {self.kind}: {error}") from error
         return self._event
+
+    @property
+    def address(self) -> Address | None:
+        """Whose phone the event is about, or None where it is about nobody's; raises as `told` does."""
+        match self.told:
+            case CallEvent() as event:
+                return event.party.address
+            case DeviceEvent(device=address) | PresenceEvent(user=address):
+                return address
+            case ReminderEvent():
+                return None
+
+    @property
+    def lane(self) -> str:
+        """What the event belongs to: events of one lane are kept in order. Raises as `told` does."""
+        match self.told:
+            case CallEvent() as event:
+                return event.session.id
+            case DeviceEvent(device=address) | PresenceEvent(user=address):
+                return f"{self.kind}:{address.user_id}"
+            case ReminderEvent(subscription=subscription):
+                return f"{self.kind}:{subscription}"
 
     def __repr__(self) -> str:
         return f"Entry({self.id} {self.kind} of {self.account}, {len(self.data)} bytes)"

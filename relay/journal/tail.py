@@ -15,7 +15,7 @@ from typing import Final, Protocol, final
 
 from relay.errors import DrainingError, UnavailableError
 from relay.journal.ids import is_after
-from relay.journal.record import Entry, MalformedEntryError, RecordKind
+from relay.journal.record import TOLD, Entry, MalformedEntryError
 from relay.journal.scripts import Script
 from relay.journal.store import Store
 from relay.telemetry import log
@@ -188,8 +188,8 @@ class _Reader:
     def _decoded(self, stream_id: str, fields: Mapping[bytes, bytes]) -> Entry | None:
         try:
             entry = Entry.of(self._partition, stream_id, fields)
-            if entry.kind is RecordKind.CALL:
-                _ = entry.event
+            if entry.kind in TOLD:
+                _ = entry.told
         except MalformedEntryError as error:
             self.malformed += 1
             _log.error("entry skipped", partition=self._partition, id=stream_id, error=str(error))

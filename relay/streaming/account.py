@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from relay.journal.ids import StreamId
-from relay.journal.record import Entry, RecordKind
+from relay.journal.record import TOLD, Entry
 from relay.streaming.links import Group, Link, faults_kept
 from relay.streaming.members import Selection, client_of, routes_of
 from relay.streaming.ring import Held, Ring
@@ -232,7 +232,7 @@ class AccountStream:
     def _route(self, found: Sequence[Held]) -> dict[Group[Any], list[Entry]]:
         reached: dict[Group[Any], list[Entry]] = {}
         for held in found:
-            if held.entry.kind is RecordKind.CALL:
+            if held.entry.kind in TOLD:
                 for group in self._reached(held.entry):
                     group.pending = True
                     reached.setdefault(group, []).append(held.entry)

@@ -10,7 +10,7 @@ from typing import Final
 from relay.errors import StoreUnavailableError
 from relay.journal.ids import START, parse
 from relay.journal.journal import Journal
-from relay.journal.record import Entry, RecordKind
+from relay.journal.record import TOLD, Entry, RecordKind
 from relay.journal.tail import Tail
 from relay.streaming.account import AccountStream, Frontier, Pace
 from relay.streaming.links import faults_kept
@@ -23,7 +23,7 @@ SWEEP_SECONDS: Final = 5.0
 IDLE_SWEEPS: Final = int(RING_SECONDS / SWEEP_SECONDS)
 """Sweeps after which an account without listeners is let go: who reconnects soon resumes from the ring."""
 
-_FOLLOWED: Final = frozenset({RecordKind.CALL, RecordKind.BAYEUX})
+_FOLLOWED: Final = TOLD | {RecordKind.BAYEUX}
 _log: Final = log.get("streaming")
 
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any, Final, Generic, Protocol
 
 from relay.journal.ids import StreamId
-from relay.journal.record import Entry, RecordKind
+from relay.journal.record import TOLD, Entry
 from relay.streaming.members import Member, P, Selection, client_of
 from relay.streaming.ring import Held
 from relay.telemetry import log
@@ -129,7 +129,7 @@ class Link(Generic[P]):
         """Hand this member alone the entries up to a position, or up to the record that interrupts it."""
         calls: list[Entry] = []
         for held in found:
-            if held.entry.kind is RecordKind.CALL:
+            if held.entry.kind in TOLD:
                 calls.append(held.entry)
             elif self.interrupt is not None and client_of(held.entry) == self.interrupt:
                 self.interrupt_at(held, calls)

@@ -82,12 +82,14 @@ def extension_route(extension: str) -> str:
 
 
 def routes_of(entry: Entry) -> tuple[str, ...]:
-    """Return the routes of a call record; none where it cannot be read or is about nobody's leg of ours."""
+    """Return the routes of a record of a told kind; none where it cannot be read, or is about nobody here."""
     try:
-        address = entry.event.party.address
+        address = entry.address
     except MalformedEntryError:  # the reader has said so
         return ()
-    routes = []
+    routes: list[str] = []
+    if address is None:
+        return ()
     if address.user_id is not None:
         routes.append(user_route(address.user_id))
     if address.extension is not None:

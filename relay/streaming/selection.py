@@ -8,34 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Final
 
 from relay.errors import InvalidFieldError
-from relay.journal.record import Entry
+from relay.journal.record import Entry, RecordKind
 from relay.streaming.frames import Framing, event
 from relay.streaming.members import extension_route, user_route
 from relay.subscriptions.filters import Filter, compile_filter
-from relay.subscriptions.rendering import Rendered, Renderers
-from relay.telemetry import log
-
-_log: Final = log.get("streaming")
-
-
-def rendered(entry: Entry, event_format: str, renderers: Renderers) -> Rendered | None:
-    """Return the entry's event in a format, rendered at most once; None where the format has nothing to show.
-
-    An event its renderer fails on is logged and shown to nobody, rather than holding up all that follow.
-    """
-    try:
-        found: Rendered | None = entry.rendered[event_format]
-    except KeyError:
-        try:
-            found = renderers[event_format](entry.id, entry.event)
-        except Exception:  # noqa: BLE001 - whatever the renderer's fault is
-            _log.exception("event not rendered", event_id=str(entry.id), format=event_format)
-            found = None
-        entry.rendered[event_format] = found
-    return found
+from relay.subscriptions.rendering import Rendered, Renderers, rendered
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +67,8 @@ class Framed:
         return b"".join(frames) if frames else None
 
     def _frame(self, entry: Entry) -> bytes | None:
+        if entry.kind is not RecordKind.CALL:
+            return None  # what history cannot repeat has no place in a stream that resumes
         shown = rendered(entry, self.format, self.renderers)
         if shown is None or not self._matches(shown):
             return None

@@ -6,9 +6,9 @@ Renderers live in the dialects and reach streaming and webhooks as arguments.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from relay.calls.events import CallEvent, EventId
+from relay.calls.events import EventId
 from relay.journal.record import Entry
 from relay.telemetry import log
 
@@ -30,15 +30,15 @@ class Rendered(NamedTuple):
     """What finer filters go by, such as ``direction=inbound``; empty where the format has none."""
 
 
-Renderer = Callable[[EventId, CallEvent], Rendered | None]
-"""Render one event, or None where the dialect has nothing to show for it. Pure."""
+Renderer = Callable[[EventId, Any], Rendered | None]
+"""Render one event of any told kind, or None where the dialect has nothing to show for it. Pure."""
 
 Renderers = Mapping[str, Renderer]
 """Renderers by format name: ``v3``, ``gws``, ``ringcentral``."""
 
 
 def rendered(entry: Entry, event_format: str, renderers: Renderers) -> Rendered | None:
-    """Return a call record's event in a format, rendered at most once; None where there is nothing to show.
+    """Return a record's event in a format, rendered at most once; None where there is nothing to show.
 
     An event its renderer fails on is logged and shown to nobody, rather than holding up all that follow.
     """
@@ -46,7 +46,7 @@ def rendered(entry: Entry, event_format: str, renderers: Renderers) -> Rendered 
         found: Rendered | None = entry.rendered[event_format]
     except KeyError:
         try:
-            found = renderers[event_format](entry.id, entry.event)
+            found = renderers[event_format](entry.id, entry.told)
         except Exception:  # noqa: BLE001 - whatever the renderer's fault is
             _log.exception("event not rendered", event_id=str(entry.id), format=event_format)
             found = None

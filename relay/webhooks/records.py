@@ -6,8 +6,11 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Final, final
 
-from relay.journal.record import Entry, MalformedEntryError, RecordKind
+from relay.journal.record import TOLD, Entry, MalformedEntryError, RecordKind
 from relay.journal.store import Store
+
+_CALL: Final = RecordKind.CALL.value.encode()
+"""What a parked record is that does not say."""
 
 KEPT: Final = 1000
 """Events of a partition kept in memory: what has just been fanned out is sent next."""
@@ -15,7 +18,7 @@ KEPT: Final = 1000
 
 @final
 class Records:
-    """One partition's call events. An event that cannot be read counts as missing."""
+    """One partition's events. An event that cannot be read counts as missing."""
 
     def __init__(self, store: Store, partition: int, *, kept: int = KEPT) -> None:
         self._store = store
@@ -54,25 +57,25 @@ class Records:
         if not events:
             return
         replies = await self._store.fetch(
-            [("HMGET", self._keys.parked(event), "account", "body") for event in events]
+            [("HMGET", self._keys.parked(event), "kind", "account", "body") for event in events]
         )
-        for event, (account, body) in zip(events, replies, strict=True):
+        for event, (kind, account, body) in zip(events, replies, strict=True):
             if account is not None and body is not None:
-                self._add(event, {b"k": RecordKind.CALL.value.encode(), b"a": account, b"d": body}, found)
+                self._add(event, {b"k": kind or _CALL, b"a": account, b"d": body}, found)
 
     def _add(self, event: str, fields: dict[bytes, bytes], found: dict[str, Entry]) -> None:
         entry = readable(self._partition, event, fields)
-        if entry is not None and entry.kind is RecordKind.CALL:
+        if entry is not None and entry.kind in TOLD:
             self.keep(entry)
             found[event] = entry
 
 
 def readable(partition: int, stream_id: str, fields: dict[bytes, bytes]) -> Entry | None:
-    """Return an entry, its event decoded if it is a call's, or None if it cannot be read."""
+    """Return an entry, its event decoded if it holds one, or None if it cannot be read."""
     try:
         entry = Entry.of(partition, stream_id, fields)
-        if entry.kind is RecordKind.CALL:
-            _ = entry.event
+        if entry.kind in TOLD:
+            _ = entry.told
     except MalformedEntryError:
         return None
     return entry

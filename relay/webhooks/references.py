@@ -40,7 +40,7 @@ class Reference:
         self.entry = entry
         self.event = entry.id.stream_id
         self.score = score
-        self.lane = entry.event.session.id
+        self.lane = entry.lane
         #: Attempts made so far; none while it has never failed.
         self.attempts = attempts
         #: Those of them that are still kept.

@@ -12,8 +12,8 @@ from relay.dialects.v3.render import render
 from relay.errors import InvalidFieldError
 from relay.journal.record import Entry, RecordKind
 from relay.streaming.frames import Framing
-from relay.streaming.selection import Framed, rendered
-from relay.subscriptions.rendering import Rendered
+from relay.streaming.selection import Framed
+from relay.subscriptions.rendering import Rendered, rendered
 from tests.calls.calling import ACCOUNT, JANE, JOHN
 from tests.streaming.eventstream import Dechunker, Reader
 

@@ -14,6 +14,7 @@ from relay.dialects.gws import identifiers
 from relay.dialects.gws.capabilities import CallState, call_state, listed
 from relay.dialects.gws.envelope import StatusCode
 from relay.dialects.gws.participants import participant
+from relay.journal.record import Event
 from relay.subscriptions.rendering import Rendered, Renderer
 
 CHANNEL: Final = "/v2/me/calls"
@@ -77,8 +78,10 @@ def renderer(base_url: str) -> Renderer:
     """Return the renderer whose URIs begin with `base_url`, which has no trailing slash."""
     api = base_url + API
 
-    def render(_event_id: EventId, event: CallEvent) -> Rendered | None:
+    def render(_event_id: EventId, event: Event) -> Rendered | None:
         """Render one journal event, or None for what GWS does not tell. Pure."""
+        if not isinstance(event, CallEvent):
+            return None
         notification = NOTIFICATIONS.get(event.kind)
         party = event.party
         if notification is None or not party.ours:

@@ -12,6 +12,7 @@ from relay.dialects.ringcentral import identifiers, labels
 from relay.dialects.ringcentral.identities import Identities
 from relay.dialects.ringcentral.statuses import missed, status
 from relay.dialects.times import timestamp, whole_seconds
+from relay.journal.record import Event
 from relay.subscriptions.rendering import Rendered, Renderer
 
 API: Final = "/restapi/v1.0"
@@ -30,9 +31,9 @@ def renderer(identities: Identities, *, sip: bool = False) -> Renderer:
     ``ownerId``; the event's type is the resolved resource path that ``event`` shows.
     """
 
-    def render(event_id: EventId, event: CallEvent) -> Rendered | None:
+    def render(event_id: EventId, event: Event) -> Rendered | None:
         """Render one journal event, or None for what RingCentral does not tell. Pure."""
-        if not NUMBERING[event.kind].session:
+        if not isinstance(event, CallEvent) or not NUMBERING[event.kind].session:
             return None
         party, session = event.party, event.session
         resource = resource_path(identities, session.account, party)

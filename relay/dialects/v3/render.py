@@ -9,6 +9,7 @@ import msgspec
 from relay.calls.events import CallEvent, EventId, EventKind
 from relay.calls.model import Address, CallType, Party, PartyState, Role, Session
 from relay.dialects.times import rfc3339
+from relay.journal.record import Event
 from relay.subscriptions.rendering import Rendered
 
 SCHEMA = 1
@@ -51,8 +52,10 @@ _TELL_WHO = frozenset({EventKind.PARTICIPANTS, EventKind.FAILED, EventKind.TRANS
 _encode = msgspec.json.Encoder().encode
 
 
-def render(event_id: EventId, event: CallEvent) -> Rendered | None:
+def render(event_id: EventId, event: Event) -> Rendered | None:
     """Render one journal event, or None for what v3 does not show. Pure."""
+    if not isinstance(event, CallEvent):
+        return None
     event_type = TYPES.get(event.kind)
     party = event.party
     if event_type is None or not party.ours:

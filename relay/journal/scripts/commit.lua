@@ -1,6 +1,6 @@
 -- Commit changes of sessions of one account, with the events that tell of them.
 --
--- EVALSHA commit 4+n+m+k  events log live timers  call*n  leg*m  device*k
+-- EVALSHA commit 4+n+m+k+u  events log live timers  call*n  leg*m  device*k  presence*u
 --         nonce ended_ttl_ms account
 --         n  (session expected_version record is_live)*n
 --         m  (session ttl_ms)*m
@@ -8,18 +8,20 @@
 --         e  (event)*e
 --         t  (due_ms timer)*t
 --         d  (timer)*d
+--         u  (record_without_calls  c  (leg call)*c)*u    no call: the leg has ended
 --
 -- Returns nil (a session is not at its expected version), {0, id...} (done, the events' ids),
 -- or {1, id...} (the nonce was committed before; the ids it made then).
 --
 -- key          type    reads                writes
--- events       stream                       one entry per event
--- log          stream                       the same ids
+-- events       stream                       one entry per event, then one per presence
+-- log          stream                       the events' ids
 -- live         set     (type)               live sessions in, ended ones out
 -- timers       zset    (type)               timers in, done ones out
 -- call:<id>    hash    version nonces       version record nonces; expiry once ended
 -- leg:<id>     string                       session id; expiry once ended
 -- device:<id>  hash    (type)               live legs at the device in, others out
+-- presence:..  hash    every call           the user's calls in, ended ones out
 
 local NONCES_KEPT = 16
 
@@ -67,6 +69,10 @@ local lines = {}
 for i = 1, tonumber(take()) do
   lines[i] = {device = KEYS[4 + #changes + #legs + i], field = take(), line = take()}
   redis.call('HLEN', lines[i].device)
+end
+local presences = 4 + #changes + #legs + #lines
+for i = presences + 1, #KEYS do
+  redis.call('HLEN', KEYS[i])
 end
 
 -- Write. The events go first: should the store refuse to write at all, it does so here.
@@ -119,5 +125,18 @@ for _ = 1, tonumber(take()) do
 end
 for _ = 1, tonumber(take()) do
   redis.call('ZREM', timers, take())
+end
+for i = 1, tonumber(take()) do
+  local key, record = KEYS[presences + i], take()
+  for _ = 1, tonumber(take()) do
+    local leg, call = take(), take()
+    if call == '' then
+      redis.call('HDEL', key, leg)
+    else
+      redis.call('HSET', key, leg, call)
+    end
+  end
+  local calls = table.concat(redis.call('HVALS', key), ',')
+  redis.call('XADD', events, '*', 'k', 'presence', 'a', account, 'd', record .. ',"calls":[' .. calls .. ']}')
 end
 return done

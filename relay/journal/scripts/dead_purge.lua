@@ -10,6 +10,9 @@
 
 local dead, sub = KEYS[1], ARGV[1]
 
+-- The record's own fields: every other one is a holder.
+local own = {kind = true, account = true, body = true}
+
 redis.call('ZCARD', dead)
 local held = {}
 for i = 2, #KEYS do
@@ -17,7 +20,7 @@ for i = 2, #KEYS do
   local mine, others = false, false
   for at = 1, #fields, 2 do
     mine = mine or (fields[at] == sub and fields[at + 1] == 'dead')
-    others = others or (fields[at] ~= sub and fields[at] ~= 'body' and fields[at] ~= 'account')
+    others = others or (fields[at] ~= sub and not own[fields[at]])
   end
   held[i] = mine and (others and 'HDEL' or 'DEL')
 end

@@ -41,7 +41,7 @@
 -- dead:<sub>      zset    oldest entries       "<event> <delivery>" by place; expiry
 -- health          hash                         how its endpoint is doing
 -- errands         hash                         the errand out
--- parked:<event>  hash    holders              account, body, sub -> live or dead; expiry
+-- parked:<event>  hash    holders              kind, account, body, sub -> live or dead; expiry
 
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then
   return false
@@ -111,6 +111,8 @@ local function rest(sub, queue, lanes)
   end
 end
 
+local told = {call = true, device = true, presence = true, reminder = true}
+
 local function park(parked, sub, event)
   if redis.call('EXISTS', parked) == 0 then
     local fields = (redis.call('XRANGE', events, event, event)[1] or {{}, {}})[2]
@@ -118,10 +120,10 @@ local function park(parked, sub, event)
     for i = 1, #fields, 2 do
       record[fields[i]] = fields[i + 1]
     end
-    if record.k ~= 'call' or not record.a or not record.d then
+    if not told[record.k] or not record.a or not record.d then
       return
     end
-    redis.call('HSET', parked, 'account', record.a, 'body', record.d)
+    redis.call('HSET', parked, 'kind', record.k, 'account', record.a, 'body', record.d)
   end
   redis.call('HSET', parked, sub, 'live')
   redis.call('PERSIST', parked)

@@ -11,8 +11,7 @@ from relay.streaming.bayeux.channels import lookups
 from relay.streaming.bayeux.messages import payload
 from relay.streaming.bayeux.wire import text_frame
 from relay.streaming.members import user_route
-from relay.streaming.selection import rendered
-from relay.subscriptions.rendering import Renderers
+from relay.subscriptions.rendering import Renderers, rendered
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,99 @@
+"""Presence: which calls a user is in, and what changes that. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+import msgspec
+
+from relay.calls.events import CallEvent, EventKind
+from relay.calls.model import Address, PartyState, Role
+
+_CHANGING: Final = frozenset(
+    {
+        EventKind.DIALING, EventKind.SETUP, EventKind.CONNECTED, EventKind.ANSWERED, EventKind.HELD,
+        EventKind.RETRIEVED, EventKind.TRANSFERRED, EventKind.JOINED, EventKind.MOVED, EventKind.ENDED,
+    }
+)  # fmt: skip
+"""Kinds after which a user does something else on the telephone, or with somebody else."""
+
+
+class ActiveCall(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A user's leg of a call, as presence shows it."""
+
+    session: str
+    leg: str
+    place: int
+    """Its place among the session's legs, from 1."""
+    role: Role
+    state: PartyState
+    caller: Address
+    callee: Address
+    since: int
+    """When the leg was made, in milliseconds since the epoch."""
+    connected: bool = False
+    """The switch has taken the leg, perhaps before anybody answered."""
+
+
+class PresenceEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a user does on the telephone: the data of a journal record of its own kind."""
+
+    account: str
+    user: Address
+    """The user, by the phone at which something changed."""
+    time: int
+    """Milliseconds since the epoch."""
+    calls: tuple[ActiveCall, ...] = ()
+    """Every call the user is in, in no order."""
+    ended: tuple[ActiveCall, ...] = ()
+    """Calls that just ended for the user."""
+
+
+class PresenceChange(NamedTuple):
+    """What one commit changes about a user's calls."""
+
+    account: str
+    user: Address
+    time: int
+    calls: tuple[ActiveCall, ...]
+    """The legs it changed and left alive."""
+    ended: tuple[ActiveCall, ...]
+    """The legs it ended."""
+
+
+def presence_changes(events: Iterable[CallEvent]) -> list[PresenceChange]:
+    """Return what events that are committed together change about each user's calls."""
+    changed: dict[str, dict[str, CallEvent]] = {}
+    for event in events:
+        user = event.party.address.user_id
+        if user is not None and event.kind in _CHANGING:
+            changed.setdefault(user, {})[event.party_id] = event
+    return [_change(list(legs.values())) for legs in changed.values()]
+
+
+def _change(events: list[CallEvent]) -> PresenceChange:
+    last = events[-1]
+    active = [(event.party.live, _active(event)) for event in events]
+    return PresenceChange(
+        last.account,
+        last.party.address,
+        last.time,
+        tuple(call for live, call in active if live),
+        tuple(call for live, call in active if not live),
+    )
+
+
+def _active(event: CallEvent) -> ActiveCall:
+    party = event.party
+    return ActiveCall(
+        session=event.session.id,
+        leg=party.id,
+        place=event.session.place(party.id),
+        role=party.role,
+        state=party.state,
+        caller=party.caller,
+        callee=party.callee,
+        since=party.created_at,
+        connected=party.connected,
+    )
