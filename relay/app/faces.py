@@ -15,7 +15,6 @@ from relay.dialects.ringcentral import routes as ringcentral_routes
 from relay.dialects.v3 import problems as v3_problems
 from relay.dialects.v3 import routes as v3_routes
 from relay.directory.directory import Directory
-from relay.directory.model import Principal
 from relay.http.cors import install_cors
 from relay.http.errors import errors_middleware
 from relay.settings import Settings
@@ -76,13 +75,7 @@ def _add_gws(app: web.Application, parts: Parts, directory: Directory, settings:
         settings=settings,
     )
     admission = gws_routes.add_routes(app, gws_parts)
-
-    def identify(account: str, user_id: str) -> Principal | None:
-        user = directory.user(account, user_id)
-        return None if user is None else Principal(account, user)
-
-    path = f"{gws_render.API}/notifications"
-    app.router.add_routes(parts.bayeux.routes(path, admission.principal, identify))
+    app.router.add_routes(parts.bayeux.routes(f"{gws_render.API}/notifications", admission.principal))
 
 
 def _add_ringcentral(app: web.Application, parts: Parts, directory: Directory, settings: Settings) -> None:

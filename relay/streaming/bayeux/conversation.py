@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from relay.directory.model import Principal
 from relay.errors import UnavailableError
@@ -29,9 +28,6 @@ PART_WITHIN: Final = 1.0
 """Seconds that the held connect of a session which its client ends may take to be answered."""
 MAX_HELD: Final = 4
 """Connects of one socket that are under way: the latest is held, those before it are about to be answered."""
-
-Identify = Callable[[str, str], Principal | None]
-"""Return the user of an account, by ids."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,19 +73,17 @@ class Conversation:
 
     def __init__(
         self,
-        principal: Principal | None,
+        principal: Principal,
         outlet: Outlet,
         service: Service,
         pushing: Pushing,
         *,
-        identify: Identify,
         browser: str,
         strict: bool,
     ) -> None:
         self.over = False
         """Whether the client has ended its session."""
         self._principal = principal
-        self._identify = identify
         self._outlet = outlet
         self._service = service
         self._pushing = pushing
@@ -97,7 +91,6 @@ class Conversation:
         self._strict = strict
         self._client = ""
         self._push: Push | None = None
-        self._pushes: set[Push] = set()
         self._held: set[asyncio.Task[None]] = set()
 
     def __repr__(self) -> str:
@@ -112,8 +105,6 @@ class Conversation:
 
         """
         messages = from_json(frame)
-        if self._principal is None:
-            self._principal = await self._owner(messages[0].get("clientId"))
         if len(messages) > 1 or messages[0].get("channel") != channels.CONNECT:
             await self._say(messages)
             return
@@ -160,11 +151,6 @@ class Conversation:
         if wanted:
             await self._wait(push, wanted, request.extra)
         return Collected([], not goes_on)
-
-    async def _owner(self, client: Any) -> Principal | None:
-        """Return who began a session: client ids are secrets, which only its client has been told."""
-        owner = await self._pushing.sessions.owner(client) if isinstance(client, str) else None
-        return None if owner is None else self._identify(*owner)
 
     async def _wait(self, push: Push, wanted: int, extra: int) -> None:
         stats = self._pushing.stats

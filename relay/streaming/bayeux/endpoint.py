@@ -12,7 +12,7 @@ from relay.settings import Settings
 from relay.streaming.bayeux.browsers import Browsers
 from relay.streaming.bayeux.callback import CALLBACK_POLLING
 from relay.streaming.bayeux.connects import Connects
-from relay.streaming.bayeux.conversation import Identify, Pushing
+from relay.streaming.bayeux.conversation import Pushing
 from relay.streaming.bayeux.expiry import BayeuxExpiry
 from relay.streaming.bayeux.polling import LONG_POLLING, Authenticate, Polling
 from relay.streaming.bayeux.service import WEBSOCKET, Service
@@ -84,9 +84,9 @@ class Endpoint:
     def __repr__(self) -> str:
         return f"Endpoint({self._connects!r}, {self._sockets!r})"
 
-    def routes(self, base: str, authenticate: Authenticate, identify: Identify) -> list[web.RouteDef]:
+    def routes(self, base: str, authenticate: Authenticate) -> list[web.RouteDef]:
         """Return the routes of the endpoint: the base path and those below it that clients use."""
-        return self._polling.routes(base, authenticate, identify)
+        return self._polling.routes(base, authenticate)
 
     async def drain(self) -> None:
         """Answer the held connects and close the sockets, which takes about a second.

@@ -18,7 +18,6 @@ from relay.streaming.bayeux.callback import CONTENT_TYPE, from_query, script
 from relay.streaming.bayeux.callback import HEADERS as CALLBACK_HEADERS
 from relay.streaming.bayeux.collecting import SupersededError
 from relay.streaming.bayeux.connects import Collected, Connects
-from relay.streaming.bayeux.conversation import Identify
 from relay.streaming.bayeux.messages import (
     MAX_BODY,
     MalformedPayloadError,
@@ -44,8 +43,6 @@ Authenticate = Callable[[web.Request], Awaitable[Principal | None]]
 """Find out whom a request speaks for; None for nobody."""
 
 _UPGRADE: Final = re.compile("websocket", re.IGNORECASE)
-_NAMELESS: Final = re.compile("aiohttp/")
-"""Clients that take to websockets after a handshake by HTTP, and send no credentials with the upgrade."""
 _SUFFIXES: Final = ("", "/handshake", "/connect", "/disconnect", "/subscribe", "/unsubscribe")
 _FORM: Final = "application/x-www-form-urlencoded"
 _JSON: Final = "application/json"
@@ -94,23 +91,21 @@ class Polling:
     def __repr__(self) -> str:
         return f"Polling({self._service!r}{', callbacks' * self._callbacks})"
 
-    def routes(self, base: str, authenticate: Authenticate, identify: Identify) -> list[web.RouteDef]:
+    def routes(self, base: str, authenticate: Authenticate) -> list[web.RouteDef]:
         """Return the routes of an endpoint: the base path, and those below it that clients of CometD use."""
 
         async def handler(request: web.Request) -> web.StreamResponse:
-            return await self.handle(request, authenticate, identify)
+            return await self.handle(request, authenticate)
 
         paths = (base + suffix + slash for suffix in _SUFFIXES for slash in ("", "/"))
         return [web.route(hdrs.METH_ANY, path, handler) for path in paths]
 
-    async def handle(
-        self, request: web.Request, authenticate: Authenticate, identify: Identify
-    ) -> web.StreamResponse:
+    async def handle(self, request: web.Request, authenticate: Authenticate) -> web.StreamResponse:
         """Answer one request. The server must cancel it when the client drops (``handler_cancellation``)."""
         callback: str | None = None
         try:
             if request.method == hdrs.METH_GET and _UPGRADE.fullmatch(request.headers.get(hdrs.UPGRADE, "")):
-                return await self._upgrade(request, authenticate, identify)
+                return await self._upgrade(request, authenticate)
             if request.method == hdrs.METH_GET and self._callbacks:
                 callback, messages = from_query(request.rel_url.raw_query_string)
             elif request.method == hdrs.METH_POST:
@@ -123,9 +118,7 @@ class Polling:
                 browser = self._browsers.new()
             limited = self._browsers.limited and browser
             held = _Held(self._connects, self._browsers, browser) if limited else None
-            # CometD's own clients ask for a websocket first: whoever is here was refused one, or wants none.
-            polls = request.path.rstrip("/").endswith("/handshake")
-            peer = Peer(browser, self._browsers.strict, polls=polls, connector=held)
+            peer = Peer(browser, self._browsers.strict, polls=_polls(request), connector=held)
             outcome = await self._service.handle(principal, messages, peer)
         except _RefusedError as refused:
             return refused.response
@@ -144,17 +137,15 @@ class Polling:
             await self._write(request, response, outcome)
         return response
 
-    async def _upgrade(
-        self, request: web.Request, authenticate: Authenticate, identify: Identify
-    ) -> web.StreamResponse:
+    async def _upgrade(self, request: web.Request, authenticate: Authenticate) -> web.StreamResponse:
         refusal = self._sockets.refusal(request)
         if refusal is not None:
             return refusal
         principal = await authenticate(request)
-        if principal is None and not _NAMELESS.search(request.headers.get(hdrs.USER_AGENT, "")):
+        if principal is None:
             # CometD's client falls back to long-polling upon this, and only upon this.
             return _fault(401, "credentials are needed", {hdrs.WWW_AUTHENTICATE: "Basic"})
-        return await self._sockets.serve(request, principal, identify)
+        return await self._sockets.serve(request, principal)
 
     async def _write(self, request: web.Request, response: web.Response, outcome: Outcome) -> None:
         """Write the answer here and now, to learn whether the client is still there."""
@@ -225,6 +216,14 @@ async def _body(request: web.Request) -> bytes:
             if len(read) > MAX_BODY:
                 raise _RefusedError(_fault(413, f"more than {MAX_BODY} bytes"))
     return bytes(read)
+
+
+def _polls(request: web.Request) -> bool:
+    """Tell whether a client stays with polling, so that it is not told of websockets."""
+    if request.path.rstrip("/").endswith("/handshake"):
+        return True  # CometD's own clients ask for a websocket first: this one was refused it, or wants none
+    # A page, which its origin shows to be one, can send no header with an upgrade, its cookies alone.
+    return hdrs.ORIGIN in request.headers and hdrs.AUTHORIZATION in request.headers
 
 
 def _not_a_post(request: web.Request) -> web.Response:

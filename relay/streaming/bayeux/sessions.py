@@ -159,15 +159,6 @@ class Sessions:
         )
         return None if cursor is None else client
 
-    async def owner(self, client: str) -> tuple[str, str] | None:
-        """Return the ids of the account and the user whose session it is; None if there is none."""
-        parts = _CLIENT.fullmatch(client)
-        if parts is None or int(parts[1]) >= self._store.partitions:
-            return None
-        key = self._store.keys_at(int(parts[1])).bayeux(client)
-        account, user = await self._store.call("HMGET", key, "account", "user")
-        return None if account is None or user is None else (account.decode(), user.decode())
-
     async def touch(self, principal: Principal, client: str) -> bool:
         """Note that the client is alive; False if there is no such session."""
         keys = self._keys(principal, client)

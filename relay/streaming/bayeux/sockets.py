@@ -12,7 +12,7 @@ from relay.directory.model import Principal
 from relay.errors import UnavailableError
 from relay.streaming.bayeux.browsers import Browsers
 from relay.streaming.bayeux.connects import DRAIN_SPREAD, DRAIN_STEPS
-from relay.streaming.bayeux.conversation import Conversation, Identify, Pushing
+from relay.streaming.bayeux.conversation import Conversation, Pushing
 from relay.streaming.bayeux.messages import MAX_BODY, MalformedPayloadError
 from relay.streaming.bayeux.origins import is_allowed
 from relay.streaming.bayeux.outlet import Outlet
@@ -69,13 +69,8 @@ class Sockets:
             return web.Response(status=503, text="unavailable", headers={hdrs.RETRY_AFTER: "1"})
         return None
 
-    async def serve(
-        self, request: web.Request, principal: Principal | None, identify: Identify
-    ) -> web.WebSocketResponse:
-        """Talk Bayeux on a websocket until it closes. The server must cancel this when the client drops.
-
-        Without a principal it is whoever began the session that the client names.
-        """
+    async def serve(self, request: web.Request, principal: Principal) -> web.WebSocketResponse:
+        """Talk Bayeux on a websocket until it closes. The server must cancel this when the client drops."""
         socket = web.WebSocketResponse(
             compress=False,  # frames are written as they are, the same bytes to every client
             max_msg_size=MAX_BODY,
@@ -96,7 +91,6 @@ class Sockets:
             outlet,
             self._service,
             self._pushing,
-            identify=identify,
             browser=browser,
             strict=self._browsers.strict,
         )

@@ -45,12 +45,6 @@ def tones(_id: EventId, event: CallEvent) -> Rendered | None:
     return Rendered(CALLS, body, address.extension, address.user_id)
 
 
-def identify(account: str, user_id: str) -> Principal | None:
-    """Return a user of the directory."""
-    user = DIRECTORY.user(account, user_id)
-    return None if user is None else Principal(account, user)
-
-
 def phone(user: str, *, account: str = ACCOUNT) -> Address:
     """Return the address of a user's first phone."""
     found = next(one for one in DIRECTORY.users(account) if one.login == user)
@@ -93,7 +87,7 @@ class Pod:
     async def start(self) -> Pod:
         """Listen."""
         app = web.Application()
-        app.add_routes(self.endpoint.routes(BASE, self._principal, identify))
+        app.add_routes(self.endpoint.routes(BASE, self._principal))
 
         async def drain(_app: web.Application) -> None:
             await self.endpoint.drain()
@@ -146,6 +140,9 @@ class Pod:
         return lease
 
     async def _principal(self, request: web.Request) -> Principal | None:
+        """Take credentials, or for a session cookie a user's bearer token."""
+        if "Authorization" not in request.headers and "JSESSIONID" in request.cookies:
+            return await DIRECTORY.by_token(request.cookies["JSESSIONID"])
         return await principal(request, DIRECTORY, basic=True, bearer=True)
 
 

@@ -44,10 +44,43 @@ async def test_other_methods(http: aiohttp.ClientSession, pod: Pod, method: str,
         assert response.headers.get("Allow") == ("POST" if status == 405 else None)
 
 
-async def test_websocket_without_credentials_is_refused(http: aiohttp.ClientSession, pod: Pod) -> None:
-    """An upgrade by nobody is answered with 401, upon which clients fall back to long-polling."""
-    with pytest.raises(aiohttp.WSServerHandshakeError, match="401"):
-        await http.ws_connect(pod.url, headers={"User-Agent": "another"})
+@pytest.mark.parametrize("agent", ["another", "Python/3.11 aiohttp/3.14.5"])
+@pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer wrong"}, {"Cookie": "JSESSIONID=x"}])
+async def test_websocket_without_credentials_is_refused(
+    http: aiohttp.ClientSession, pod: Pod, headers: dict[str, str], agent: str
+) -> None:
+    """An upgrade by nobody, whatever it calls itself, is a 401, upon which clients fall back to polling."""
+    with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+        await http.ws_connect(pod.url, headers={**headers, "User-Agent": agent})
+    assert refused.value.status == 401
+    assert refused.value.headers is not None
+    assert refused.value.headers["WWW-Authenticate"] == "Basic"
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "offered"),
+    [
+        ("", JANE, True),
+        ("", {**JANE, "Origin": "https://pages.example"}, False),
+        ("", {"Cookie": "JSESSIONID=demo-jane", "Origin": "https://pages.example"}, True),
+        ("", {**JANE, "Cookie": "JSESSIONID=another", "Origin": "https://pages.example"}, False),
+        ("/handshake", JANE, False),
+    ],
+    ids=[
+        "program",
+        "page",
+        "page by its cookie",
+        "page that need not be its cookie's user",
+        "CometD's client, refused before",
+    ],
+)
+async def test_websocket_is_offered_to_who_can_bring_credentials(
+    http: aiohttp.ClientSession, pod: Pod, path: str, headers: dict[str, str], offered: bool
+) -> None:
+    """A page cannot send a header with an upgrade: unless it has the session cookie it is left to poll."""
+    async with http.post(pod.url + path, json=[HANDSHAKE], headers=headers) as response:
+        [reply] = await response.json()
+    assert reply["supportedConnectionTypes"] == [*["websocket"] * offered, "long-polling"]
 
 
 @pytest.mark.parametrize("body", [b"", b"x", b"[", b"[]", b"7", b"[7]", b'[{"channel":'])

@@ -326,19 +326,12 @@ async def test_origins(open_pod: OpenPod, http: aiohttp.ClientSession, origin: s
             await http.ws_connect(pod.url, headers=headers)
 
 
-async def test_socket_without_credentials_speaks_for_a_session_only(
-    http: aiohttp.ClientSession, pod: Pod, client: Client, line: Line
-) -> None:
-    """Python's clients send none with the upgrade: they go on with the session they began by HTTP, or not."""
+async def test_client_id_is_no_credential(http: aiohttp.ClientSession, pod: Pod, client: Client) -> None:
+    """Who knows the client id of a session and nothing else gets no socket to name it on."""
     await client.open(CALLS)
-    socket = Socket(await http.ws_connect(pod.url))
-    reply = await socket.ask("/meta/handshake", version="1.0", supportedConnectionTypes=["websocket"])
-    assert (reply["error"], reply["advice"]) == ("401::Authentication required", {"reconnect": "none"})
-    socket = Socket(await http.ws_connect(pod.url))
-    socket.client = client.id
-    assert (await socket.connect(timeout=0))["successful"]
-    await line.tones(1)
-    assert await socket.told(1) == [1]
+    for headers in ({}, {"Cookie": f"BAYEUX_BROWSER={client.id}"}):
+        with pytest.raises(aiohttp.WSServerHandshakeError, match="401"):
+            await http.ws_connect(f"{pod.url}?clientId={client.id}", headers=headers)
 
 
 async def test_slow_client_is_cut_off_and_resumes(
