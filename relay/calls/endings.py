@@ -26,6 +26,7 @@ def end_leg(call: Telling, party: Party, cause: Cause | None, by: str | None = N
         for other in call.living(others):
             _release(call, other, found, by)
     elif not party.hidden:
+        call.classify()
         for other in call.living(others):
             if party.added_by == other.id and not party.present:
                 failed = {"participant": party.address.number, "cause": found.value}

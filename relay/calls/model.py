@@ -203,6 +203,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     id: str
     account: str
     type: CallType
+    """How it crosses the edge of its account; once it is over, how it last did."""
     created_at: int
     parties: tuple[Party, ...] = ()
     two_step: bool = False
@@ -223,6 +224,14 @@ class Session(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def live(self) -> bool:
         """Whether any leg has not ended."""
         return not all(party.state.final for party in self.parties)
+
+    @property
+    def crossing(self) -> CallType:
+        """How the live legs make it cross the edge: one outside called in, or was called."""
+        outside = {party.role for party in self.parties if party.live and not party.ours}
+        if not outside:
+            return CallType.INTERNAL
+        return CallType.INBOUND if Role.CALLER in outside else CallType.OUTBOUND
 
     @property
     def answered(self) -> bool:

@@ -91,7 +91,11 @@ class Telling:
 
     def put(self, party: Party) -> None:
         """Change or add a leg without a word."""
-        self._set(replace(self.session.with_party(party), changed_at=self.now))
+        self._set(replace(self._with(party), changed_at=self.now))
+
+    def classify(self) -> None:
+        """Find anew how the call crosses the edge, after somebody left it."""
+        self._set(replace(self.session, type=self.session.crossing))
 
     def put_user_data(self, user_data: dict[str, Any]) -> None:
         """Change the session's user data without a word."""
@@ -102,7 +106,7 @@ class Telling:
         numbering = NUMBERING[kind]
         if numbering.leg and party.ours:
             party = replace(party, sequence=party.sequence + 1)
-        session = self.session.with_party(party)
+        session = self._with(party)
         self._set(replace(session, sequence=session.sequence + numbering.session, changed_at=self.now))
         if numbering.tells_of(party):
             self._story.tell(self.session, kind, party, details or {})
@@ -118,6 +122,11 @@ class Telling:
             party = self.session.party(leg)
             if party is not None and party.live:
                 yield party
+
+    def _with(self, party: Party) -> Session:
+        before, session = self.session.party(party.id), self.session.with_party(party)
+        arrives = party.live and (before is None or not before.live)
+        return replace(session, type=session.crossing) if arrives else session
 
     def _set(self, session: Session) -> None:
         self._story.sessions[self._id] = session

@@ -88,6 +88,23 @@ async def test_a_blind_transfer(face: Face) -> None:
     assert (await face.get(f"/calls/{john}", "john")).body["state"] == "answered"
 
 
+async def test_who_is_in_a_call_tells_whether_it_is_internal(face: Face) -> None:
+    """It is not once somebody outside is in it, and is again when they have left."""
+    jane, john = await face.talk()
+    assert (await last(face, "answered"))["internal"] is True
+    await told(face, "conference", jane, destination=OUTSIDE)
+    assert (await last(face, "participants"))["internal"] is False
+    await told(face, "remove-participant", jane, participant=OUTSIDE)
+    assert (await last(face, "participants"))["internal"] is True
+    await told(face, "transfer", jane, destination=OUTSIDE)
+    assert (await last(face, "hungup"))["internal"] is True
+    assert (await last(face, "transferred", "john"))["internal"] is False
+    await face.pick_up()
+    assert (await face.get(f"/calls/{john}", "john")).body["internal"] is False
+    await told(face, "hangup", john, "john")
+    assert (await last(face, "hungup", "john"))["internal"] is False
+
+
 async def test_a_consultation_that_ends_in_a_transfer(face: Face) -> None:
     """Consult answers the new leg; after completion the legs that remain share one call."""
     jane, consult = await consulting(face)
