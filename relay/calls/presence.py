@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from relay.calls.events import CallEvent, EventKind
-from relay.calls.model import Address, PartyState, Role
+from relay.calls.model import Address, Party, PartyState, Role, Session
 
 _CHANGING: Final = frozenset(
     {
@@ -48,6 +48,10 @@ class PresenceEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     """Every call the user is in, in no order."""
     ended: tuple[ActiveCall, ...] = ()
     """Calls that just ended for the user."""
+    do_not_disturb: tuple[str, ...] = ()
+    """The user's devices that take no calls, by id."""
+    sequence: int = 0
+    """Counts what is told of the user, from 1; written by the store."""
 
 
 class PresenceChange(NamedTuple):
@@ -74,7 +78,7 @@ def presence_changes(events: Iterable[CallEvent]) -> list[PresenceChange]:
 
 def _change(events: list[CallEvent]) -> PresenceChange:
     last = events[-1]
-    active = [(event.party.live, _active(event)) for event in events]
+    active = [(event.party.live, active_call(event.session, event.party)) for event in events]
     return PresenceChange(
         last.account,
         last.party.address,
@@ -84,12 +88,12 @@ def _change(events: list[CallEvent]) -> PresenceChange:
     )
 
 
-def _active(event: CallEvent) -> ActiveCall:
-    party = event.party
+def active_call(session: Session, party: Party) -> ActiveCall:
+    """Return a leg as presence shows it."""
     return ActiveCall(
-        session=event.session.id,
+        session=session.id,
         leg=party.id,
-        place=event.session.place(party.id),
+        place=session.place(party.id),
         role=party.role,
         state=party.state,
         caller=party.caller,

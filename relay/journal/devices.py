@@ -9,7 +9,8 @@ import msgspec
 
 from relay.calls.devices import DeviceEvent, DeviceSettings, DeviceState, Supervision, Supervisor
 from relay.calls.lines import Line
-from relay.journal.keys import LINE, SUPERVISOR
+from relay.calls.presence import PresenceEvent
+from relay.journal.keys import LINE, QUIET, SUPERVISOR
 from relay.journal.link import Argument
 from relay.journal.scripts import Script
 from relay.journal.store import Store
@@ -43,7 +44,8 @@ class Devices:
     async def put_settings(self, event: DeviceEvent, before: DeviceState) -> str | None:
         """Write a device's new settings with the record that tells of them; return the record's stream id.
 
-        Whom it supervises is written at that device too. None: the settings are no longer as before.
+        Whom it supervises is written at that device too, and whether it takes no calls in its user's presence.
+        None: the settings are no longer as before.
 
         Raises:
             StoreUnavailableError: no answer; whether they were written is not known.
@@ -57,14 +59,33 @@ class Devices:
         arguments: list[Argument] = [
             event.account,
             _encoder.encode(event.settings),
-            _encoder.encode(event),
+            without_agent(event),
             before.revision,
+            *_presence(event, before.settings),
         ]
         for supervisor in targets.values():
             arguments += (SUPERVISOR + device, _encoder.encode(supervisor) if supervisor else "")
         touched = [keys.device(event.account, one) for one in (device, *targets)]
-        made = await self._store.run(_PUT, [keys.events, *touched], arguments)
+        presence = keys.presence(event.account, event.device.user_id or "")
+        made = await self._store.run(_PUT, [keys.events, touched[0], presence, *touched[1:]], arguments)
         return None if made is None else str(made, "ascii")
+
+
+def _presence(event: DeviceEvent, before: DeviceSettings) -> Iterator[Argument]:
+    """Give what a change tells of its user's presence; empty where it tells nothing."""
+    quiet, device = event.settings.do_not_disturb, event.device.device_id or ""
+    if event.device.user_id is None or quiet == before.do_not_disturb:
+        yield from ("", "", "")
+        return
+    told = PresenceEvent(account=event.account, user=event.device, time=event.time)
+    yield _encoder.encode(told)[:-1]  # the store puts the calls in
+    yield QUIET + device
+    yield _encoder.encode(device) if quiet else ""
+
+
+def without_agent(event: DeviceEvent) -> bytes:
+    """Return a record's JSON without its end, where the store puts what it knows."""
+    return _encoder.encode(replace(event, agent=DeviceEvent.agent))[:-1]
 
 
 def _supervised(event: DeviceEvent, before: Supervision | None) -> dict[str, Supervisor | None]:

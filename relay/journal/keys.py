@@ -24,6 +24,8 @@ LINE: Final = "line:"
 """Begins the fields of a device's hash that hold its live legs; the leg's id follows."""
 SUPERVISOR: Final = "supervisor:"
 """Begins those that hold who takes part in its calls; the supervisor's device id follows."""
+QUIET: Final = "dnd:"
+"""Begins the fields of a user's presence that name devices which take no calls; the device's id follows."""
 
 
 class Keys:
@@ -98,8 +100,16 @@ class Keys:
         return f"{self._prefix}device:{account}:{device}"
 
     def presence(self, account: str, user: str) -> str:
-        """Return the hash of the calls one of the account's users is in: leg -> JSON."""
+        """Return the hash of what one of the account's users does on the telephone.
+
+        Leg -> JSON of each call the user is in, ``dnd:<device>`` -> its id in quotes for each device that takes
+        no calls, and ``sequence``, how often it was told.
+        """
         return f"{self._prefix}presence:{account}:{user}"
+
+    def agent(self, account: str, user: str) -> str:
+        """Return the hash of the state that one of the account's users is in: ``state`` and ``rev`` of it."""
+        return f"{self._prefix}agent:{account}:{user}"
 
     def live(self, account: str) -> str:
         """Return the set of the account's sessions that have not ended."""

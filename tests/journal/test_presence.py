@@ -6,6 +6,7 @@ import asyncio
 
 from msgspec.structs import replace
 
+from relay.calls.devices import DeviceEvent, DeviceSettings, DeviceState
 from relay.calls.events import CallEvent
 from relay.calls.model import Address, Session
 from relay.calls.presence import PresenceEvent, presence_changes
@@ -42,6 +43,12 @@ async def told(store: Store) -> list[Entry]:
     return [entry for entry in entries if entry.kind is RecordKind.PRESENCE]
 
 
+def presences(entries: list[Entry]) -> list[PresenceEvent]:
+    """Return what presence records tell."""
+    told = [entry.told for entry in entries]
+    return [one for one in told if isinstance(one, PresenceEvent)]
+
+
 def legs(entry: Entry) -> list[str]:
     """Return the legs a presence record lists."""
     assert isinstance(entry.told, PresenceEvent)
@@ -62,7 +69,8 @@ async def test_a_record_lists_every_call_of_its_user(journal: Journal, store: St
     assert [call.leg for call in last.ended] == ["b-leg"]
     assert (last.account, last.user, last.time) == (ACCOUNT, JANE, 2000)
     assert entries[-1].address == JANE
-    assert await store.call("KEYS", "*:presence:*") == []
+    assert [one.sequence for one in presences(entries)] == [1, 2, 3, 4]
+    assert await store.call("HKEYS", store.keys(ACCOUNT).presence(ACCOUNT, "jane")) == [b"sequence"]
 
 
 async def test_users_are_told_of_apart(journal: Journal, store: Store) -> None:
@@ -98,3 +106,33 @@ async def test_calls_that_change_at_once_are_all_listed(journal: Journal, store:
     await asyncio.gather(*(commit(journal, *of(JANE, f"c{n}"), f"n{n}") for n in range(20)))
     entries = await told(store)
     assert [len(legs(entry)) for entry in entries] == list(range(1, 21))
+
+
+async def test_do_not_disturb_is_told_with_the_calls(journal: Journal, store: Store) -> None:
+    """A device that takes no calls any more, or again, is told of at once, and again with the next call."""
+    await commit(journal, *of(JANE, "a"), "n1")
+    for revision, quiet in enumerate((True, True, False)):
+        event = DeviceEvent(
+            account=ACCOUNT, device=JANE, settings=DeviceSettings(do_not_disturb=quiet), time=7
+        )
+        was = DeviceSettings(do_not_disturb=revision > 0)
+        assert await journal.put_settings(event, DeviceState(settings=was, revision=revision))
+        if revision == 1:
+            await commit(journal, *of(JANE, "b"), "n2")
+    found = presences(await told(store))
+    assert [one.do_not_disturb for one in found] == [(), ("device-1",), ("device-1",), ()]
+    assert [len(one.calls) for one in found] == [1, 1, 2, 2]
+    assert [one.sequence for one in found] == [1, 2, 3, 4]
+    assert (found[1].user, found[1].time) == (JANE, 7)
+
+
+async def test_forwarding_tells_nothing_of_presence(journal: Journal, store: Store) -> None:
+    """Nor does what is set at a device that is nobody's."""
+    forwards = DeviceSettings(forward_to=HERE)
+    event = DeviceEvent(account=ACCOUNT, device=JANE, settings=forwards, time=7)
+    assert await journal.put_settings(event, DeviceState())
+    nobodys = replace(event, device=replace(HERE, user_id=None, device_id="d"))
+    assert await journal.put_settings(
+        replace(nobodys, settings=DeviceSettings(do_not_disturb=True)), DeviceState()
+    )
+    assert await told(store) == []

@@ -8,7 +8,7 @@
 --         e  (event)*e
 --         t  (due_ms timer)*t
 --         d  (timer)*d
---         u  (record_without_calls  c  (leg call)*c)*u    no call: the leg has ended
+--         u  (record_head  c  (leg call)*c)*u    no call: the leg has ended; the head lacks what the hash has
 --
 -- Returns nil (a session is not at its expected version), {0, id...} (done, the events' ids),
 -- or {1, id...} (the nonce was committed before; the ids it made then).
@@ -21,7 +21,7 @@
 -- call:<id>    hash    version nonces       version record nonces; expiry once ended
 -- leg:<id>     string                       session id; expiry once ended
 -- device:<id>  hash    (type)               live legs at the device in, others out
--- presence:..  hash    every call           the user's calls in, ended ones out
+-- presence:..  hash    all                  the user's calls in, ended ones out; sequence
 
 local NONCES_KEPT = 16
 
@@ -73,6 +73,22 @@ end
 local presences = 4 + #changes + #legs + #lines
 for i = presences + 1, #KEYS do
   redis.call('HLEN', KEYS[i])
+end
+
+-- Tell what a user's presence has come to be.
+local function tell_presence(key, head)
+  local sequence, calls, quiet = redis.call('HINCRBY', key, 'sequence', 1), {}, {}
+  local found = redis.call('HGETALL', key)
+  for f = 1, #found, 2 do
+    if found[f]:sub(1, 4) == 'dnd:' then
+      quiet[#quiet + 1] = found[f + 1]
+    elseif found[f] ~= 'sequence' then
+      calls[#calls + 1] = found[f + 1]
+    end
+  end
+  local record = string.format('%s,"sequence":%d,"do_not_disturb":[%s],"calls":[%s]}',
+    head, sequence, table.concat(quiet, ','), table.concat(calls, ','))
+  redis.call('XADD', events, '*', 'k', 'presence', 'a', account, 'd', record)
 end
 
 -- Write. The events go first: should the store refuse to write at all, it does so here.
@@ -136,7 +152,6 @@ for i = 1, tonumber(take()) do
       redis.call('HSET', key, leg, call)
     end
   end
-  local calls = table.concat(redis.call('HVALS', key), ',')
-  redis.call('XADD', events, '*', 'k', 'presence', 'a', account, 'd', record .. ',"calls":[' .. calls .. ']}')
+  tell_presence(key, record)
 end
 return done
