@@ -44,8 +44,8 @@ class Devices:
     async def put_settings(self, event: DeviceEvent, before: DeviceState) -> str | None:
         """Write a device's new settings with the record that tells of them; return the record's stream id.
 
-        Whom it supervises is written at that device too, and whether it takes no calls in its user's presence.
-        None: the settings are no longer as before.
+        Whom it supervises is written at that device too, and whether it takes no calls in its user's
+        presence. None: the settings are no longer as before.
 
         Raises:
             StoreUnavailableError: no answer; whether they were written is not known.
@@ -59,15 +59,16 @@ class Devices:
         arguments: list[Argument] = [
             event.account,
             _encoder.encode(event.settings),
-            without_agent(event),
+            open_ended(event),
             before.revision,
             *_presence(event, before.settings),
         ]
         for supervisor in targets.values():
             arguments += (SUPERVISOR + device, _encoder.encode(supervisor) if supervisor else "")
-        touched = [keys.device(event.account, one) for one in (device, *targets)]
-        presence = keys.presence(event.account, event.device.user_id or "")
-        made = await self._store.run(_PUT, [keys.events, touched[0], presence, *touched[1:]], arguments)
+        account, user = event.account, event.device.user_id or ""
+        own = [keys.device(account, device), keys.agent(account, user), keys.presence(account, user)]
+        touched = [keys.events, *own, *(keys.device(account, one) for one in targets)]
+        made = await self._store.run(_PUT, touched, arguments)
         return None if made is None else str(made, "ascii")
 
 
@@ -83,9 +84,9 @@ def _presence(event: DeviceEvent, before: DeviceSettings) -> Iterator[Argument]:
     yield _encoder.encode(device) if quiet else ""
 
 
-def without_agent(event: DeviceEvent) -> bytes:
-    """Return a record's JSON without its end, where the store puts what it knows."""
-    return _encoder.encode(replace(event, agent=DeviceEvent.agent))[:-1]
+def open_ended(event: DeviceEvent) -> bytes:
+    """Return a record's JSON without its end, where the store puts what it knows: the last of a key stands."""
+    return _encoder.encode(event)[:-1]
 
 
 def _supervised(event: DeviceEvent, before: Supervision | None) -> dict[str, Supervisor | None]:

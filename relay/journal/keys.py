@@ -102,8 +102,8 @@ class Keys:
     def presence(self, account: str, user: str) -> str:
         """Return the hash of what one of the account's users does on the telephone.
 
-        Leg -> JSON of each call the user is in, ``dnd:<device>`` -> its id in quotes for each device that takes
-        no calls, and ``sequence``, how often it was told.
+        Leg -> JSON of each call the user is in, ``dnd:<device>`` -> its id in quotes for each device that
+        takes no calls, and ``sequence``, how often it was told.
         """
         return f"{self._prefix}presence:{account}:{user}"
 
