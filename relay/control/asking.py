@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from relay.calls.capabilities import UNLISTED, capabilities, pairs
@@ -41,10 +41,10 @@ class Asking(NamedTuple):
     principal: Principal
     at: LegAt
     action: Action
+    called: Callable[[str], Address]
+    """Whom a destination leads to; raises InvalidFieldError where it is nobody."""
     other: LegAt | None = None
     """The second call, for actions on two."""
-    destination: Address | None = None
-    """What the action's destination is the number of."""
     consult: str = ""
     """Id of the session that a consult call gets."""
 
@@ -79,11 +79,12 @@ class Asking(NamedTuple):
             return request._replace(other=self._paired(situation, session, party))
         if isinstance(action, RemoveParticipant):
             return request._replace(target=checks.participant(session, party, action.participant))
-        if self.destination is not None and isinstance(action, Adding):
-            checks.check_destination(session, self.destination)
+        if isinstance(action, Adding):
+            destination = self.called(action.destination)
+            checks.check_destination(session, destination)
             carried = {} if isinstance(action, Consult) else session.user_data
             checks.check_user_data(merged(carried, action.user_data))
-            return request._replace(to=await situation.route(self.destination))
+            return request._replace(to=await situation.route(destination))
         return request
 
     def _paired(self, situation: Situation, session: Session, party: Party) -> tuple[Session, Party]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final, NamedTuple
 
-from relay.calls.commands import Action, Adding, Consult, Merge, Pairing, Swap
+from relay.calls.commands import Action, Consult, Merge, Pairing, Swap
 from relay.calls.happenings import Step
 from relay.calls.identifiers import new_command_id, session_id
 from relay.calls.model import Address, MonitorMode, Party, Session
@@ -17,7 +18,7 @@ from relay.control.asking import Asking, LegAt, only_candidate
 from relay.control.changing import Origin
 from relay.control.devices import DeviceControl
 from relay.control.parts import leg_of
-from relay.control.permissions import LegMovedError, check_supervisor, no_active_leg, owns
+from relay.control.permissions import LegMovedError, active_leg, check_supervisor, no_active_leg, owns
 from relay.control.reads import Reads
 from relay.control.simulating import Simulating
 from relay.control.situation import Situation
@@ -141,13 +142,13 @@ class Control(Reads, DeviceControl, Simulating):
             placed = await self._journal.session(principal.account, consult)
             if placed is not None:
                 return Accepted(command_id, placed, placed.parties[0])
-        destination = self._called(principal, action.destination) if isinstance(action, Adding) else None
         origin = Origin(command_id, command_id, traceparent)
+        called = partial(self._called, principal)
         for _ in range(MAX_MOVES):
-            sessions, other = await self._concerned(principal, leg, action)
-            at = LegAt(sessions[0].id, leg)
-            asking = Asking(self._switch, principal, at, action, other, destination, consult)
             try:
+                sessions, other = await self._concerned(principal, leg, action)
+                at = LegAt(sessions[0].id, leg)
+                asking = Asking(self._switch, principal, at, action, called, other, consult)
                 after = await self._changing.change(principal.account, sessions, asking.decide, origin)
             except LegMovedError:
                 continue
@@ -203,6 +204,7 @@ class Control(Reads, DeviceControl, Simulating):
             return [session], None
         named = action.other if action.other != leg else None
         if named is None and isinstance(action, Swap | Merge):
+            active_leg(principal, session, leg)
             raise InvalidFieldError("other", "must be the leg in another call")
         if named is None:
             other = await self._only_other(principal, session, leg, action)

@@ -208,6 +208,19 @@ async def test_the_other_leg_must_be_an_active_one_of_ones_own(face: Face, name:
     assert (answer.status, answer.code) == (409, "not_allowed_now")
 
 
+@pytest.mark.parametrize("name", ["transfer", "consult", "conference", "swap"])
+async def test_whose_leg_it_is_counts_before_what_else_is_wrong(face: Face, name: str) -> None:
+    """A colleague's leg is 403 whatever stands beside it, and an own one that is not picked up is 409."""
+    _, john = await face.talk()
+    bad = {"other_call_leg_id": john} if name == "swap" else {"destination": "999"}
+    answer = await face.command(name, call_leg_id=john, **bad)
+    assert (answer.status, answer.code) == (403, "not_active_participant")
+    if name != "swap":
+        ringing = await face.dial("alex", "210")
+        answer = await face.command(name, "alex", call_leg_id=ringing, **bad)
+        assert (answer.status, answer.code) == (409, "not_allowed_now")
+
+
 async def test_a_consultation_asked_for_twice_is_one(face: Face) -> None:
     """The same key gets the same answer, and there is one new call."""
     jane, _ = await face.talk()
