@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import msgspec
 
+from relay.calls.agents import AgentState
 from relay.calls.lines import Line
 from relay.calls.model import Address, MonitorMode
 
@@ -127,14 +128,21 @@ def device_capabilities(settings: DeviceSettings, *, supervisor: bool) -> frozen
 
 
 class DeviceEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A change of a device's settings: the data of a journal record of its own kind."""
+    """A change of a device's settings or of its user's state: the data of a journal record of its own kind.
+
+    What the change is not about is put in by the store, as it is there.
+    """
 
     account: str
     device: Address
     """Whose it is, and its number."""
-    settings: DeviceSettings
-    """As they are now."""
     time: int
     """Milliseconds since the epoch."""
+    settings: DeviceSettings = DeviceSettings()
+    """As they are now."""
+    agent: AgentState = AgentState()
+    """The state its user is in now."""
+    supervisor: bool = False
+    """Its user may take part in others' calls."""
     command_id: str | None = None
     traceparent: str | None = None

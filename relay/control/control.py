@@ -14,6 +14,7 @@ from relay.calls.model import Address, MonitorMode, Party, Session
 from relay.calls.numbers import RIGHT_NUMBER, canonical
 from relay.calls.user_data import merged
 from relay.control import checks
+from relay.control.agents import AgentControl
 from relay.control.asking import Asking, LegAt, only_candidate
 from relay.control.changing import Origin
 from relay.control.devices import DeviceControl
@@ -47,7 +48,7 @@ def wall_clock() -> int:
     return time.time_ns() // 1_000_000
 
 
-class Control(Reads, DeviceControl, Simulating):
+class Control(Reads, DeviceControl, AgentControl, Simulating):
     """Every command takes this way, whichever dialect it came in by.
 
     Beyond what each method names, commands raise StoreUnavailableError (whether they were carried out is not

@@ -79,6 +79,7 @@ class DeviceControl(Parts):
                 device=address,
                 settings=change(state.settings),
                 time=self._now(),
+                supervisor=principal.is_admin,
                 command_id=command_id,
                 traceparent=traceparent,
             )

@@ -25,5 +25,7 @@ async def end_single_supervisions(
         state = (await journal.device_states(account, [device]))[device]
         if state.settings.supervision is not None and not state.settings.supervision.all_calls:
             settings = replace(state.settings, supervision=None)
-            event = DeviceEvent(account=account, device=supervisor.address, settings=settings, time=now)
+            event = DeviceEvent(
+                account=account, device=supervisor.address, settings=settings, time=now, supervisor=True
+            )
             await journal.put_settings(event, state)

@@ -85,7 +85,7 @@ def _presence(event: DeviceEvent, before: DeviceSettings) -> Iterator[Argument]:
 
 
 def open_ended(event: DeviceEvent) -> bytes:
-    """Return a record's JSON without its end, where the store puts what it knows: the last of a key stands."""
+    """Return a record's JSON without its end, where the store puts what it knows."""
     return _encoder.encode(event)[:-1]
 
 

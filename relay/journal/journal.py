@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from relay.journal.agents import Agents
 from relay.journal.commit import Committing
 from relay.journal.devices import Devices
 from relay.journal.reading import Reading
 from relay.journal.store import Store
 
 
-class Journal(Committing, Reading, Devices):
+class Journal(Committing, Reading, Devices, Agents):
     """Commits and reads of one store."""
 
     def __init__(self, store: Store) -> None:

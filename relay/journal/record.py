@@ -8,11 +8,13 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from relay.calls.agents import AgentEvent
 from relay.calls.devices import DeviceEvent
 from relay.calls.events import CallEvent, EventId
 from relay.calls.model import Address
 from relay.calls.presence import PresenceEvent
 from relay.errors import RelayError
+from relay.journal.operational import OperationalEvent
 
 
 class RecordKind(StrEnum):
@@ -22,15 +24,37 @@ class RecordKind(StrEnum):
     SUBSCRIPTION = "subscription"
     BAYEUX = "bayeux"
     DEVICE = "device"
-    """A device's settings changed; the data is a DeviceEvent."""
+    """A device's settings changed, or its user's state; the data is a DeviceEvent."""
+    AGENT = "agent"
+    """A user's state changed; the data is an AgentEvent."""
     PRESENCE = "presence"
     """What a user does on the telephone changed; the data is a PresenceEvent."""
     REMINDER = "reminder"
     """A subscription will end; the data is a ReminderEvent."""
+    OPERATIONAL = "operational"
+    """A subscription or delivery ended badly; the data is an OperationalEvent."""
+    TEST = "test"
+    """An event for one subscription alone, made to try it; the data is an OperationalEvent."""
 
 
-TOLD: Final = frozenset({RecordKind.CALL, RecordKind.DEVICE, RecordKind.PRESENCE, RecordKind.REMINDER})
+TOLD: Final = frozenset(
+    {
+        RecordKind.CALL,
+        RecordKind.DEVICE,
+        RecordKind.AGENT,
+        RecordKind.PRESENCE,
+        RecordKind.REMINDER,
+        RecordKind.OPERATIONAL,
+        RecordKind.TEST,
+    }
+)
 """Kinds that subscribers may be told of: renderers decide."""
+
+MATCHED: Final = TOLD - {RecordKind.TEST}
+"""Those that fan-out matches with subscriptions."""
+
+LOGGED: Final = frozenset({RecordKind.CALL, RecordKind.OPERATIONAL})
+"""Kinds whose ids are in their account's log: history repeats them, so streams that resume tell of them."""
 
 
 class ReminderEvent(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,7 +69,7 @@ class ReminderEvent(msgspec.Struct, frozen=True, kw_only=True):
     """Both in milliseconds since the epoch."""
 
 
-Event = CallEvent | DeviceEvent | PresenceEvent | ReminderEvent
+Event = CallEvent | DeviceEvent | AgentEvent | PresenceEvent | ReminderEvent | OperationalEvent
 """What a record of a told kind holds."""
 
 
@@ -66,8 +90,11 @@ _KINDS: Final = {kind.value.encode(): kind for kind in RecordKind}
 _DECODERS: Final[Mapping[RecordKind, msgspec.json.Decoder[Any]]] = {
     RecordKind.CALL: msgspec.json.Decoder(CallEvent),
     RecordKind.DEVICE: msgspec.json.Decoder(DeviceEvent),
+    RecordKind.AGENT: msgspec.json.Decoder(AgentEvent),
     RecordKind.PRESENCE: msgspec.json.Decoder(PresenceEvent),
     RecordKind.REMINDER: msgspec.json.Decoder(ReminderEvent),
+    RecordKind.OPERATIONAL: msgspec.json.Decoder(OperationalEvent),
+    RecordKind.TEST: msgspec.json.Decoder(OperationalEvent),
 }
 
 
@@ -136,9 +163,9 @@ class Entry:
         match self.told:
             case CallEvent() as event:
                 return event.party.address
-            case DeviceEvent(device=address) | PresenceEvent(user=address):
+            case DeviceEvent(device=address) | AgentEvent(user=address) | PresenceEvent(user=address):
                 return address
-            case ReminderEvent():
+            case ReminderEvent() | OperationalEvent():
                 return None
 
     @property
@@ -147,9 +174,9 @@ class Entry:
         match self.told:
             case CallEvent() as event:
                 return event.session.id
-            case DeviceEvent(device=address) | PresenceEvent(user=address):
+            case DeviceEvent(device=address) | AgentEvent(user=address) | PresenceEvent(user=address):
                 return f"{self.kind}:{address.user_id}"
-            case ReminderEvent(subscription=subscription):
+            case ReminderEvent(subscription=subscription) | OperationalEvent(subscription=subscription):
                 return f"{self.kind}:{subscription}"
 
     def __repr__(self) -> str:
