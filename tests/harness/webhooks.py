@@ -12,6 +12,7 @@ import msgspec
 from aiohttp import web
 from standardwebhooks import Webhook
 
+from tests.harness.accounting import Arrival, now_ms
 from tests.harness.v3 import V3
 
 
@@ -26,6 +27,8 @@ class Delivery(NamedTuple):
     headers: dict[str, str]
     status: int
     """How it was answered."""
+    at_ms: float
+    """When it came, since the epoch."""
 
     @property
     def event(self) -> Any:
@@ -82,6 +85,14 @@ class WebhookReceiver:
         """Return the deliveries of one subscription that were taken (2xx), in order of arrival."""
         return [one for one in self.deliveries if one.hook == hook and one.status < 300]
 
+    def arrivals(self, hook: str) -> list[Arrival]:
+        """Return every delivery of one subscription, for an account."""
+        return [
+            Arrival(one.id, one.event["call_id"], one.at_ms, taken=one.status < 300)
+            for one in self.deliveries
+            if one.hook == hook
+        ]
+
     def first(self, hook: str) -> list[Delivery]:
         """Return the first delivery of each event, in order; repeats must be the same in every byte."""
         found: dict[str, Delivery] = {}
@@ -99,9 +110,9 @@ class WebhookReceiver:
         return dict(found)
 
     async def _receive(self, request: web.Request) -> web.Response:
-        hook = request.match_info["hook"]
+        hook, at = request.match_info["hook"], now_ms()
         body = await request.read()
-        delivery = Delivery(hook, request.headers.get("webhook-id", ""), body, dict(request.headers), 0)
+        delivery = Delivery(hook, request.headers.get("webhook-id", ""), body, dict(request.headers), 0, at)
         if hook not in self._secrets:
             self.faults.append(f"{request.method} {request.path} was never subscribed")
             return web.Response(status=404)
