@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from relay.control import Control
 from relay.dialects.gws import render as gws_render
-from relay.dialects.ringcentral import envelopes as ringcentral_envelopes
-from relay.dialects.ringcentral import render as ringcentral_render
+from relay.dialects.ringcentral import notifications as ringcentral_notifications
 from relay.dialects.ringcentral.identities import Identities
 from relay.dialects.ringcentral.manner import RingCentralManner
 from relay.dialects.ringcentral.subscriptions import MANNER
@@ -72,7 +71,7 @@ def assemble(starting: AsyncExitStack, settings: Settings, directory: Directory,
     renderers = {
         "v3": v3_render.render,
         "gws": gws_render.renderer(settings.base_url),
-        ringcentral_envelopes.FORMAT: ringcentral_render.renderer(identities),
+        ringcentral_notifications.FORMAT: ringcentral_notifications.renderer(identities),
     }
     control = Control(journal, directory, Simulator(directory.device, ring_timeout=settings.ring_timeout))
     bayeux = Endpoint(store, hub, renderers, settings, event_format="gws")

@@ -48,7 +48,12 @@ def session_id(telephony_session: str) -> str | None:
 
 def party_id(session: Session, party: Party) -> str:
     """Return the id of one of the session's legs: legs keep their place, so it never changes."""
-    return f"p-{_digits(session.id)}-{session.place(party.id)}"
+    return party_id_at(session.id, session.place(party.id))
+
+
+def party_id_at(session_id: str, place: int) -> str:
+    """Return the id of the leg at a place of a session."""
+    return f"p-{_digits(session_id)}-{place}"
 
 
 def peer_id(peer: Peer) -> dict[str, str]:
@@ -56,7 +61,7 @@ def peer_id(peer: Peer) -> dict[str, str]:
     return {
         "sessionId": legacy_session_id(peer.session),
         "telephonySessionId": telephony_session_id(peer.session),
-        "partyId": f"p-{_digits(peer.session)}-{peer.place}",
+        "partyId": party_id_at(peer.session, peer.place),
     }
 
 

@@ -2,91 +2,118 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, Final
 
-from relay.calls.model import Address, Party, Role, Session
-from relay.dialects.ringcentral import identifiers
+from relay.calls.events import EventId
+from relay.calls.model import Address, PartyState, Role, Session
+from relay.calls.presence import ActiveCall, PresenceEvent, active_call
+from relay.dialects.ringcentral import identifiers, labels
+from relay.dialects.ringcentral.filters import Detail
 from relay.dialects.ringcentral.identities import Identities
-from relay.dialects.ringcentral.render import API, sip_data
-from relay.dialects.ringcentral.statuses import status_code
+from relay.dialects.ringcentral.render import API, notification, sip_data
 from relay.dialects.times import timestamp
 from relay.directory.model import User
+from relay.subscriptions.rendering import Rendered
 
 MOST_CALLS: Final = 7
 """Calls that presence lists, the latest ones."""
 
 _TELEPHONY: Final = {
-    "Setup": "Ringing",
-    "Proceeding": "Ringing",
-    "Answered": "CallConnected",
-    "Hold": "OnHold",
-    "Parked": "ParkedCall",
+    PartyState.SETUP: "Ringing",
+    PartyState.PROCEEDING: "Ringing",
+    PartyState.ANSWERED: "CallConnected",
+    PartyState.HELD: "OnHold",
 }
-"""Party status code to telephony status; any other code is no call any more."""
+"""State of a leg to telephony status; any other is no call any more."""
 
 _NO_CALL: Final = "NoCall"
 _RANKS: Final = ("CallConnected", "Ringing", "OnHold", "ParkedCall")
 """Of several calls the first of these that one of them is in tells the user's status."""
 
 
-class Leg(NamedTuple):
-    """A user's leg of a call."""
-
-    session: Session
-    party: Party
-
-    @property
-    def status(self) -> str:
-        """Its telephony status."""
-        return _TELEPHONY.get(status_code(self.party), _NO_CALL)
-
-
-def legs_of(user: User, sessions: Iterable[Session]) -> list[Leg]:
+def calls_of(user: User, sessions: Iterable[Session]) -> list[ActiveCall]:
     """Return a user's live legs, the oldest call's first."""
     return [
-        Leg(session, party)
+        active_call(session, party)
         for session in sessions
         for party in session.parties
         if party.live and party.address.user_id == user.id
     ]
 
 
-def telephony_status(legs: Sequence[Leg]) -> str:
+def call_status(call: ActiveCall) -> str:
+    """Return a leg's telephony status; a caller is connected from when the switch has taken the leg."""
+    if call.connected and call.state in (PartyState.SETUP, PartyState.PROCEEDING):
+        return "CallConnected"
+    return _TELEPHONY.get(call.state, _NO_CALL)
+
+
+def telephony_status(calls: Iterable[ActiveCall]) -> str:
     """Return what a user with these legs does on the telephone."""
-    found = {leg.status for leg in legs}
+    found = {call_status(call) for call in calls}
     return next((status for status in _RANKS if status in found), _NO_CALL)
 
 
-def presence(
-    identities: Identities, base_url: str, account: str, user: User, legs: Sequence[Leg], *, sip: bool | None
-) -> dict[str, Any]:
-    """Return the presence object of the REST API.
+class Presences:
+    """Makes the presence object of the REST API."""
 
-    ``sip`` adds SIP data to calls; None leaves the calls out.
+    def __init__(self, identities: Identities, base_url: str) -> None:
+        self._identities = identities
+        self._base_url = base_url
+
+    def shown(
+        self, account: str, user: User, calls: Sequence[ActiveCall], quiet: Collection[str], detail: Detail
+    ) -> dict[str, Any]:
+        """Return a user's presence; ``quiet`` are the devices that take no calls."""
+        account_id = self._identities.account_id(account)
+        uri = f"{self._base_url}{API}/account/{account_id}/extension/{user.ringcentral_id}"
+        return {
+            "uri": f"{uri}/presence",
+            "extension": {
+                "uri": uri,
+                "id": int(user.ringcentral_id),
+                "extensionNumber": user.extension or "",
+            },
+            **_states(user, calls, quiet),
+            **_listed(calls, detail),
+        }
+
+
+def presence_notification(
+    identities: Identities, event_id: EventId, event: PresenceEvent, detail: Detail
+) -> Rendered | None:
+    """Return the notification of what a user does on the telephone, or None for nobody of the directory.
+
+    A call that has just ended is listed once more, as no call.
     """
-    uri = f"{base_url}{API}/account/{identities.account_id(account)}/extension/{user.ringcentral_id}"
-    shown: dict[str, Any] = {
-        "uri": f"{uri}/presence",
-        "extension": {
-            "uri": uri,
-            "id": int(user.ringcentral_id),
-            "extensionNumber": user.extension or "",
-        },
-        **states(telephony_status(legs)),
+    user = identities.user(event.account, identities.extension_id(event.user.user_id) or "")
+    if user is None:
+        return None
+    account_id = identities.account_id(event.account)
+    resource = f"{API}/account/{account_id}/extension/{user.ringcentral_id}/presence"
+    listed = sorted((*event.calls, *event.ended), key=lambda call: (call.since, call.leg))
+    body = {
+        "extensionId": user.ringcentral_id,
+        "sequence": event.sequence,
+        **_states(user, event.calls, event.do_not_disturb),
+        **_listed(listed, detail),
+        "totalActiveCalls": len(event.calls),
     }
-    if sip is not None:
-        shown["activeCalls"] = [active_call(leg, sip=sip) for leg in legs[-MOST_CALLS:]]
-    return shown
+    named = frozenset({labels.PRESENCE, labels.of_extension(user.ringcentral_id)})
+    shown = notification(event_id, resource, event.time, body)
+    return Rendered(resource, shown, user.extension, user.id, named)
 
 
-def states(telephony: str) -> dict[str, Any]:
+def _states(user: User, calls: Iterable[ActiveCall], quiet: Collection[str]) -> dict[str, Any]:
     """Return the members that tell a user's state."""
+    telephony = telephony_status(calls)
+    takes_none = bool(user.devices) and all(device.id in quiet for device in user.devices)
     return {
-        "presenceStatus": "Available" if telephony == _NO_CALL else "Busy",
+        "presenceStatus": "Busy" if takes_none or telephony != _NO_CALL else "Available",
         "telephonyStatus": telephony,
         "userStatus": "Available",
-        "dndStatus": "TakeAllCalls",
+        "dndStatus": "DoNotAcceptAnyCalls" if takes_none else "TakeAllCalls",
         "meetingStatus": "Disconnected",
         "allowSeeMyPresence": True,
         "ringOnMonitoredCall": False,
@@ -94,25 +121,32 @@ def states(telephony: str) -> dict[str, Any]:
     }
 
 
-def active_call(leg: Leg, *, sip: bool) -> dict[str, Any]:
+def _listed(calls: Sequence[ActiveCall], detail: Detail) -> dict[str, Any]:
+    """Return the list of calls, where it is asked for."""
+    if not detail.calls:
+        return {}
+    return {"activeCalls": [_shown(call, sip=detail.sip) for call in calls[-MOST_CALLS:]]}
+
+
+def _shown(call: ActiveCall, *, sip: bool) -> dict[str, Any]:
     """Return a call as presence lists it."""
-    session, party = leg
-    connected = leg.status not in ("Ringing", _NO_CALL)
-    telephony_session = identifiers.telephony_session_id(session.id)
-    party_id = identifiers.party_id(session, party)
-    data = sip_data(session, party)
+    status = call_status(call)
+    connected = status not in ("Ringing", _NO_CALL)
+    telephony_session = identifiers.telephony_session_id(call.session)
+    party_id = identifiers.party_id_at(call.session, call.place)
+    data = sip_data(call.session, call.leg)
     shown: dict[str, Any] = {
         "id": data["callId"] if connected else telephony_session,
-        "direction": "Outbound" if party.role is Role.CALLER else "Inbound",
-        **_named("from", party.caller),
-        **_named("to", party.callee),
-        "telephonyStatus": leg.status,
-        "sessionId": identifiers.legacy_session_id(session.id),
-        "startTime": timestamp(party.created_at),
+        "direction": "Outbound" if call.role is Role.CALLER else "Inbound",
+        **_named("from", call.caller),
+        **_named("to", call.callee),
+        "telephonyStatus": status,
+        "sessionId": identifiers.legacy_session_id(call.session),
+        "startTime": timestamp(call.since),
         "partyId": party_id,
         "telephonySessionId": telephony_session,
     }
-    if leg.status == _NO_CALL:
+    if status == _NO_CALL:
         shown["terminationType"] = "final"
     if sip:
         tags = {name: data[name] for name in ("toTag", "fromTag")}

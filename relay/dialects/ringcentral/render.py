@@ -12,8 +12,7 @@ from relay.dialects.ringcentral import identifiers, labels
 from relay.dialects.ringcentral.identities import Identities
 from relay.dialects.ringcentral.statuses import missed, status
 from relay.dialects.times import timestamp, whole_seconds
-from relay.journal.record import Event
-from relay.subscriptions.rendering import Rendered, Renderer
+from relay.subscriptions.rendering import Rendered
 
 API: Final = "/restapi/v1.0"
 """Path of the API below relay's public URL."""
@@ -24,39 +23,45 @@ SERVER: Final = "relay"
 _encode = msgspec.json.Encoder().encode
 
 
-def renderer(identities: Identities, *, sip: bool = False) -> Renderer:
-    """Return the renderer of telephony session notifications; ``sip`` adds SIP data to their parties.
+def notification(event_id: EventId, resource: str, time: int, body: dict[str, Any]) -> bytes:
+    """Return an envelope without what only a subscription can tell, ``subscriptionId`` and ``ownerId``.
 
-    What it renders is the envelope without what only a subscription can tell, ``subscriptionId`` and
-    ``ownerId``; the event's type is the resolved resource path that ``event`` shows.
+    ``resource`` is the resolved path that ``event`` shows; ``time`` is in milliseconds since the epoch.
     """
-
-    def render(event_id: EventId, event: Event) -> Rendered | None:
-        """Render one journal event, or None for what RingCentral does not tell. Pure."""
-        if not isinstance(event, CallEvent) or not NUMBERING[event.kind].session:
-            return None
-        party, session = event.party, event.session
-        resource = resource_path(identities, session.account, party)
-        at = timestamp(event.time)
-        shown = {
+    return _encode(
+        {
             "uuid": identifiers.notification_uuid(event_id),
             "event": resource,
-            "timestamp": at,
-            "body": {
-                "sequence": event.session_sequence,
-                "sessionId": identifiers.legacy_session_id(session.id),
-                "telephonySessionId": identifiers.telephony_session_id(session.id),
-                "serverId": SERVER,
-                "eventTime": at,
-                "parties": [notified_party(identities, event, sip=sip)],
-                "origin": {"type": "Call"},
-            },
+            "timestamp": timestamp(time),
+            "body": body,
         }
-        address = party.address
-        named = labels.of_event(event, identities.extension_id(address.user_id))
-        return Rendered(resource, _encode(shown), address.extension, address.user_id, named)
+    )
 
-    return render
+
+def session_notification(
+    identities: Identities, event_id: EventId, event: CallEvent, *, sip: bool
+) -> Rendered | None:
+    """Return the notification of an event of a call, or None for what RingCentral does not tell.
+
+    Its type is the resolved resource path; ``sip`` adds SIP data to its party.
+    """
+    if not NUMBERING[event.kind].session:
+        return None
+    party, session = event.party, event.session
+    resource = resource_path(identities, session.account, party)
+    body = {
+        "sequence": event.session_sequence,
+        "sessionId": identifiers.legacy_session_id(session.id),
+        "telephonySessionId": identifiers.telephony_session_id(session.id),
+        "serverId": SERVER,
+        "eventTime": timestamp(event.time),
+        "parties": [notified_party(identities, event, sip=sip)],
+        "origin": {"type": "Call"},
+    }
+    address = party.address
+    named = labels.of_event(event, identities.extension_id(address.user_id))
+    shown = notification(event_id, resource, event.time, body)
+    return Rendered(resource, shown, address.extension, address.user_id, named)
 
 
 def resource_path(identities: Identities, account: str, party: Party) -> str:
@@ -108,7 +113,7 @@ def notified_party(identities: Identities, event: CallEvent, *, sip: bool = Fals
         **_conferring(session, party),
     }
     if sip:
-        shown["sipData"] = sip_data(session, party)
+        shown["sipData"] = sip_data(session.id, party.id)
     return shown
 
 
@@ -127,13 +132,9 @@ def recording(one: Recording) -> dict[str, Any]:
     return {"id": one.id, "active": one.state is RecordingState.RECORDING}
 
 
-def sip_data(session: Session, party: Party) -> dict[str, str]:
+def sip_data(session: str, leg: str) -> dict[str, str]:
     """Return the SIP dialogue of a leg, in the names a switch without SIP can give."""
-    return {
-        "callId": f"{session.id}@relay",
-        "fromTag": session.parties[0].id[:8],
-        "toTag": party.id[-12:],
-    }
+    return {"callId": f"{session}@relay", "fromTag": session[:8], "toTag": leg[-12:]}
 
 
 def _ends(identities: Identities, party: Party) -> dict[str, Any]:

@@ -71,7 +71,13 @@ def add_routes(app: web.Application, parts: Parts) -> None:
     sessions = Sessions(parts.control, calls, parts.identities, parts.detached)
     parties = Parties(calls, parts.identities)
     accounts = Accounts(
-        parts.control, parts.directory, parts.identities, access, settings.base_url, parts.now
+        parts.control,
+        parts.journal,
+        parts.directory,
+        parts.identities,
+        access,
+        settings.base_url,
+        parts.now,
     )
     subscriptions = SubscriptionsFace(
         parts.subscriptions,

@@ -11,10 +11,10 @@ from aiohttp import web
 from msgspec.structs import replace
 
 from relay.dialects.ringcentral import schemas
-from relay.dialects.ringcentral.envelopes import FORMAT
 from relay.dialects.ringcentral.failures import ApiError, invalid, json_response, not_found
 from relay.dialects.ringcentral.filters import FilterRefusedError, check_reminders
 from relay.dialects.ringcentral.handshake import TIMEOUT, Handshakes
+from relay.dialects.ringcentral.notifications import FORMAT
 from relay.dialects.ringcentral.render import API
 from relay.dialects.ringcentral.tokens import Caller
 from relay.dialects.ringcentral.wishes import Refused, Wishes

@@ -11,7 +11,7 @@ from relay.calls.happenings import CallPlaced, Happening, LegAnswered, LegEnded,
 from relay.calls.model import Address, CallType, Cause, call_type
 from relay.calls.transitions import apply
 from relay.dialects.ringcentral.identities import Identities
-from relay.dialects.ringcentral.render import renderer
+from relay.dialects.ringcentral.notifications import renderer
 from relay.directory.loading import demo
 
 ACCOUNT: Final = "b11d749b-8eb7-4236-a068-3d94ba3860d6"

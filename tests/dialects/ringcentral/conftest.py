@@ -11,8 +11,8 @@ from aiohttp import web
 from pytest_aiohttp.plugin import AiohttpClient
 
 from relay.control import Control
-from relay.dialects.ringcentral.envelopes import FORMAT
 from relay.dialects.ringcentral.failures import render_error
+from relay.dialects.ringcentral.notifications import FORMAT
 from relay.dialects.ringcentral.routes import PREFIX, Parts, add_routes
 from relay.http.detached import Detached
 from relay.http.errors import errors_middleware

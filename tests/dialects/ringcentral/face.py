@@ -10,8 +10,8 @@ from aiohttp.test_utils import TestClient
 from multidict import CIMultiDictProxy
 
 from relay.control import Control
+from relay.dialects.ringcentral.notifications import renderer
 from relay.dialects.ringcentral.oauth import JWT
-from relay.dialects.ringcentral.render import renderer
 from relay.journal.commit import Timer
 from relay.journal.journal import Journal
 from relay.journal.record import RecordKind

@@ -17,7 +17,7 @@ from relay.dialects.ringcentral.filters import (
     read_filter,
     reminder,
 )
-from relay.dialects.ringcentral.render import renderer
+from relay.dialects.ringcentral.notifications import renderer
 from relay.directory.model import Principal
 from relay.subscriptions.filters import compile_filter
 from relay.subscriptions.model import EventFilter

@@ -5,7 +5,8 @@ import pytest
 from relay.calls.events import NUMBERING, EventId
 from relay.calls.happenings import DtmfSent, LegAnswered, UserDataReplaced
 from relay.calls.model import Address, Cause
-from relay.dialects.ringcentral.render import party_object, renderer, session_object
+from relay.dialects.ringcentral.notifications import renderer
+from relay.dialects.ringcentral.render import party_object, session_object
 from tests.dialects.ringcentral.calls import (
     ANSWERS,
     HEX,
