@@ -33,7 +33,7 @@ class Process:
     """What one process does for webhooks, on a store it shares with others."""
 
     def __init__(self, store: Store, **options: Any) -> None:
-        ttl = options.pop("lease_ttl", 2)
+        ttl, others = options.pop("lease_ttl", 2), options.pop("duties", ())
         self.store = store
         self.ended = False
         self.journal = Journal(store)
@@ -51,7 +51,7 @@ class Process:
         self.ownership = Ownership(
             store,
             f"process-{next(_members)}",
-            [self.duty],
+            [self.duty, *others],
             ttl=ttl,
             renew_every=0.3,
             poll=0.1,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from ipaddress import ip_network
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -12,8 +13,10 @@ from pytest_aiohttp.plugin import AiohttpClient
 
 from relay.control import Control
 from relay.dialects.ringcentral.failures import render_error
-from relay.dialects.ringcentral.notifications import FORMAT
+from relay.dialects.ringcentral.manner import PATIENCE, RingCentralManner
+from relay.dialects.ringcentral.notifications import FORMAT, renderer
 from relay.dialects.ringcentral.routes import PREFIX, Parts, add_routes
+from relay.dialects.ringcentral.subscriptions import MANNER
 from relay.http.detached import Detached
 from relay.http.errors import errors_middleware
 from relay.journal.journal import Journal
@@ -26,11 +29,13 @@ from relay.webhooks.sending.client import HttpSender
 from tests.dialects.ringcentral.calls import DIRECTORY, IDENTITIES
 from tests.dialects.ringcentral.face import Clock, Face
 from tests.dialects.ringcentral.hooks import Hooks, listening
+from tests.webhooks.conftest import Process
 
 LOOPBACK = (ip_network("127.0.0.0/8"),)
 MOST_SUBSCRIPTIONS = 40
 """Of an account, in these tests."""
 
+StartOwner = Callable[..., Awaitable[Process]]
 Serve = Callable[..., Awaitable[Face]]
 
 
@@ -79,6 +84,22 @@ def serve(serve_on: Serve, store: Store) -> Serve:
 async def face(serve: Serve) -> Face:
     """Give RingCentral, served by one process on the empty store, without rate limits."""
     return await serve()
+
+
+@pytest.fixture
+async def start_owner(store: Store) -> AsyncIterator[StartOwner]:
+    """Give a function that has a process own every partition of the store and deliver its webhooks."""
+    started: list[Process] = []
+
+    async def start(patience: float = PATIENCE, **options: Any) -> Process:
+        rules = {MANNER: RingCentralManner(IDENTITIES, patience=patience)}
+        process = Process(store, renderers={FORMAT: renderer(IDENTITIES)}, manners=rules, **options)
+        started.append(process)
+        return await process.start()
+
+    yield start
+    for process in started:
+        await process.stop()
 
 
 @pytest.fixture
