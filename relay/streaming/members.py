@@ -12,6 +12,7 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
+from relay.journal.operational import OperationalEvent
 from relay.journal.record import Entry, MalformedEntryError, RecordKind
 
 P = TypeVar("P")
@@ -84,10 +85,12 @@ def extension_route(extension: str) -> str:
 def routes_of(entry: Entry) -> tuple[str, ...]:
     """Return the routes of a record of a told kind; none where it cannot be read, or is about nobody here."""
     try:
-        address = entry.address
+        event, address = entry.told, entry.address
     except MalformedEntryError:  # the reader has said so
         return ()
     routes: list[str] = []
+    if isinstance(event, OperationalEvent) and entry.kind is RecordKind.OPERATIONAL:
+        return (user_route(event.user_id),)
     if address is None:
         return ()
     if address.user_id is not None:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from relay.errors import InvalidFieldError
-from relay.journal.record import Entry, RecordKind
+from relay.journal.record import LOGGED, Entry
 from relay.streaming.frames import Framing, event
 from relay.streaming.members import extension_route, user_route
 from relay.subscriptions.filters import Filter, compile_filter
@@ -67,7 +67,7 @@ class Framed:
         return b"".join(frames) if frames else None
 
     def _frame(self, entry: Entry) -> bytes | None:
-        if entry.kind is not RecordKind.CALL:
+        if entry.kind not in LOGGED:
             return None  # what history cannot repeat has no place in a stream that resumes
         shown = rendered(entry, self.format, self.renderers)
         if shown is None or not self._matches(shown):

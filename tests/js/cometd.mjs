@@ -51,6 +51,7 @@ client.addListener("/meta/handshake", (reply) => {
   }
 });
 client.addListener("/meta/unsuccessful", (reply) => tell({ unsuccessful: reply.channel, error: reply.error }));
+client.addListener("/meta/disconnect", (told) => tell({ disconnected: told.id === undefined ? "by server" : "by client" }));
 client.handshake();
 
 process.stdin.on("end", () => client.disconnect(() => process.exit(0)));

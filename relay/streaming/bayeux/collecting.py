@@ -15,7 +15,14 @@ from relay.subscriptions.rendering import Renderers
 
 
 class SupersededError(RelayError):
-    """The session has connected anew; this connect has nothing to answer any more."""
+    """The session has connected anew; this connect has nothing to answer any more.
+
+    ``age`` is how many seconds ago it did, where the store has told of it.
+    """
+
+    def __init__(self, age: float = 0.0) -> None:
+        super().__init__("the session has connected anew")
+        self.age = age
 
 
 class EndedError(RelayError):
@@ -48,10 +55,12 @@ class Collecting:
         event_format: str,
         deadline: float,
     ) -> None:
+        self.principal = principal
         self.session = session
-        """The session as it was last read."""
-        self._principal = principal
-        self._poll = poll
+        """The session as it was last read, with the cursor as it was last taken."""
+        self.poll = poll
+        self.messages: list[bytes] = []
+        """The event messages of the answer."""
         self._sessions = sessions
         self._hub = hub
         self._renderers = renderers
@@ -59,10 +68,14 @@ class Collecting:
         self._deadline = deadline
 
     def __repr__(self) -> str:
-        return f"Collecting({self._poll!r} from {self.session.cursor})"
+        return f"Collecting({self.poll!r} from {self.session.cursor})"
+
+    def go_on(self, deadline: float) -> None:
+        """Begin with the session's next connect, where the last one's answer has ended."""
+        self._deadline = deadline
 
     async def collect(self) -> Answer:
-        """Collect events, which are the poll's messages then, and return the answer they make, not taken yet.
+        """Collect `messages`, and return the answer they make, not taken yet.
 
         Raises:
             SupersededError: a later connect has begun.
@@ -72,9 +85,12 @@ class Collecting:
         """
         while True:
             try:
-                return self._answer(await self._follow())
+                await self._follow()
             except _ChangedError:
                 await self._reread()
+            else:
+                self.messages = self.poll.collected()
+                return self._answer(self.poll.position)
 
     async def take(self, answer: Answer, extra: int) -> int | None:
         """Take the answer and return its batch's number (0: not acknowledged).
@@ -83,60 +99,63 @@ class Collecting:
 
         Raises as `collect` does; with StoreUnavailableError it is not known whether it was taken.
         """
-        taken, batch = await self._sessions.take(answer, changed=self.session.changed, extra=extra)
+        taken, batch, age = await self._sessions.take(answer, changed=self.session.changed, extra=extra)
         if taken is Taken.SUPERSEDED:
-            raise SupersededError
+            raise SupersededError(age)
         if taken is Taken.DONE:
+            self.session = self.session._replace(cursor=answer.position)
             return batch
         await self._reread()
         return None
 
     def _answer(self, position: str) -> Answer:
         session = self.session
-        return Answer(self._principal.account, session.client, session.generation, session.cursor, position)
+        return Answer(self.principal.account, session.client, session.generation, session.cursor, position)
 
-    async def _follow(self) -> str:
-        """Collect from the session's cursor on, and return how far that went."""
-        poll = self._poll
-        poll.clear()
-        position = first_of_interest(self.session.cursor, self.session.subscriptions)
+    async def _follow(self) -> None:
+        """Collect until there is something to answer with, from the session's cursor on or where it stays."""
+        poll = self.poll
+        position = "" if poll.joined else first_of_interest(self.session.cursor, self.session.subscriptions)
         while True:
-            position = await self._listen(position)
+            await self._listen(position)
             if poll.stopped is Stop.SUPERSEDED:
                 raise SupersededError
             if poll.lost:
                 raise EndedError(Ended.LOST)
-            if poll.messages:
-                return position
+            if poll.found:
+                return
+            if poll.doubted:
+                raise _ChangedError
             if poll.record is not None:
                 if is_after(poll.record.id.stream_id, self.session.changed):
                     raise _ChangedError
             elif not poll.behind or asyncio.get_running_loop().time() >= self._deadline:
-                return position
+                return
+            position = poll.position
 
-    async def _listen(self, position: str) -> str:
-        """Join after a position, and wait there if nothing is to be had at once."""
-        patterns = patterns_after(position, self.session.subscriptions)
-        interest = Interest(self._principal.user.id, self._format, patterns, renderers=self._renderers)
-        poll = self._poll
-        await poll.join(self._hub, interest, after=position)
-        try:
-            if poll.waiting and asyncio.get_running_loop().time() < self._deadline:
-                if poll.paged and await self._is_changed():
-                    raise _ChangedError
-                await poll.wait(self._deadline)
-        finally:
-            position = poll.leave()
-        return position
+    async def _listen(self, position: str) -> None:
+        """Join after a position, unless it has joined, and wait there if nothing is to be had at once."""
+        poll = self.poll
+        fresh = not poll.joined
+        if fresh:
+            patterns = patterns_after(position, self.session.subscriptions)
+            interest = Interest(self.principal.user.id, self._format, patterns, renderers=self._renderers)
+            await poll.join(self._hub, interest, after=position)
+        if poll.waiting and asyncio.get_running_loop().time() < self._deadline:
+            if fresh and poll.paged and await self._is_changed():
+                raise _ChangedError
+            await poll.wait(self._deadline)
 
     async def _is_changed(self) -> bool:
-        return await self._sessions.read(self._principal.account, self.session.client) != self.session
+        return await self._sessions.read(self.principal.account, self.session.client) != self.session
 
     async def _reread(self) -> None:
-        """Read the session as it is now."""
-        fresh = await self._sessions.read(self._principal.account, self.session.client)
+        """Read the session as it is now, to collect anew."""
+        self.poll.leave()
+        fresh = await self._sessions.read(self.principal.account, self.session.client)
         if isinstance(fresh, Ended):
             raise EndedError(fresh)
         if fresh.generation != self.session.generation:
-            raise SupersededError
+            nothing = self._answer(self.session.cursor)
+            raise SupersededError((await self._sessions.take(nothing, changed="")).age)
         self.session = fresh

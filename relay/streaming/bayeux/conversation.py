@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from relay.directory.model import Principal
 from relay.errors import UnavailableError
-from relay.streaming.bayeux import channels
-from relay.streaming.bayeux.collecting import SupersededError
+from relay.streaming.bayeux import channels, replies
+from relay.streaming.bayeux.collecting import EndedError, SupersededError
 from relay.streaming.bayeux.connects import Collected, Connects
-from relay.streaming.bayeux.messages import Message, from_json, payload
+from relay.streaming.bayeux.messages import Message, encoded, from_json, payload
 from relay.streaming.bayeux.outlet import Outlet
 from relay.streaming.bayeux.poll import Stop
 from relay.streaming.bayeux.push import Push
@@ -42,8 +43,12 @@ class Pushing:
     event_format: str
     notes: Heartbeats
 
-    def start(self, principal: Principal, session: Session, outlet: Outlet) -> Push:
+    def start(
+        self, principal: Principal, session: Session, outlet: Outlet, ended: Callable[[Ended], None]
+    ) -> Push:
         """Push a session's events to an outlet from now on, and nobody else in this process.
+
+        ``ended`` is called when the session ends while nobody waits for the push.
 
         Raises:
             SupersededError: a later connect of the session is served already.
@@ -59,6 +64,7 @@ class Pushing:
             event_format=self.event_format,
             stats=self.stats,
             notes=self.notes,
+            ended=ended,
         )
         try:
             self.connects.enter(session.client, push)
@@ -69,7 +75,10 @@ class Pushing:
 
 
 class Conversation:
-    """Carries out the frames of one socket. Its session is the one it began, or spoke for first."""
+    """Carries out the frames of one socket. Its session is the one it began, or spoke for first.
+
+    ``admitted`` finds out for whom the credentials of the socket speak by now, and ``hang_up`` closes it.
+    """
 
     def __init__(
         self,
@@ -78,13 +87,17 @@ class Conversation:
         service: Service,
         pushing: Pushing,
         *,
+        admitted: Callable[[], Awaitable[Principal | None]],
+        hang_up: Callable[[], Coroutine[Any, Any, None]],
         browser: str,
         strict: bool,
     ) -> None:
         self.over = False
-        """Whether the client has ended its session."""
+        """Whether the session has ended, and with it the conversation."""
         self._principal = principal
         self._outlet = outlet
+        self._admitted = admitted
+        self._hang_up = hang_up
         self._service = service
         self._pushing = pushing
         self._browser = browser
@@ -112,9 +125,7 @@ class Conversation:
             self._push.wake()
         while len(self._held) >= MAX_HELD:
             await asyncio.wait(self._held, return_when=asyncio.FIRST_COMPLETED)
-        task = asyncio.create_task(self._answer_connect(messages), name="bayeux-heartbeat")
-        self._held.add(task)
-        task.add_done_callback(self._held.discard)
+        self._keep(self._answer_connect(messages), "bayeux-heartbeat")
 
     def close(self) -> None:
         """Push nothing more, and note how far the client is."""
@@ -123,17 +134,21 @@ class Conversation:
 
     async def closed(self) -> None:
         """End everything that runs for this socket."""
-        for task in self._held:
-            task.cancel()
-        if self._held:
-            await asyncio.wait(self._held)
-        await self._drop_push()
+        while self._held or self._push is not None:  # the end of a push may be told once more
+            for task in self._held:
+                task.cancel()
+            if self._held:
+                await asyncio.wait(self._held)
+            await self._drop_push()
 
     async def serve(self, principal: Principal, request: Connect, *, hold: bool) -> Collected:
         """Serve a connect: it starts the push if there is none, and shows that the client is alive.
 
         Raises what `Connects.serve` does.
         """
+        if await self._admitted() != principal:
+            await self._pushing.sessions.end(principal, request.client, Ended.CLOSED)
+            raise EndedError(Ended.CLOSED)
         connects = self._pushing.connects
         wanted = connects.hold(request) if hold else 0
         push, goes_on = self._push, False
@@ -145,7 +160,7 @@ class Conversation:
             if session.acks:
                 return await connects.collect(principal, request, session, wanted)
             await self._drop_push()
-            push = self._push = self._pushing.start(principal, session, self._outlet)
+            push = self._push = self._pushing.start(principal, session, self._outlet, self._ended)
             wanted = 0 if session.generation == 1 else wanted
         assert push is not None, "it goes on or was started"  # noqa: S101
         if wanted:
@@ -168,6 +183,9 @@ class Conversation:
             self._pushing.stats.superseded += 1  # whoever connected later is answered
         except UnavailableError:
             self._outlet.abort()  # the client comes again, to a process that can serve it
+        else:
+            if self.over:
+                await self._hang_up()
 
     async def _say(self, messages: list[Message]) -> None:
         """Carry messages out and write the replies."""
@@ -179,18 +197,29 @@ class Conversation:
                 self._client = reply["clientId"]
         if not self._outlet.write(text_frame(payload(outcome.parts))):
             self._service.give_back(outcome)
-        if any(
-            reply.get("channel") == channels.DISCONNECT and reply["successful"] for reply in outcome.others
-        ):
+        if outcome.parted:
             await self._part()
 
     async def _part(self) -> None:
-        """End what is held, as the client has ended its session."""
+        """End what is held, as the session has ended."""
         if self._push is not None:
             self._push.end(Ended.DISCONNECTED)
-        if self._held:
-            await asyncio.wait(self._held, timeout=PART_WITHIN)
+        others = self._held - {asyncio.current_task()}
+        if others:
+            await asyncio.wait(others, timeout=PART_WITHIN)
         self.over = True
+
+    def _ended(self, why: Ended) -> None:
+        """Tell the client that its session has ended, where it would not learn of it by itself."""
+        if why is Ended.CLOSED:
+            self._outlet.write(text_frame(payload([encoded(replies.PARTING)])))
+        if why in (Ended.CLOSED, Ended.EXPIRED):
+            self._keep(self._hang_up(), "bayeux-hang-up")
+
+    def _keep(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        task = asyncio.create_task(work, name=name)
+        self._held.add(task)
+        task.add_done_callback(self._held.discard)
 
     async def _drop_push(self) -> None:
         push, self._push = self._push, None

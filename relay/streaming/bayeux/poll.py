@@ -30,28 +30,29 @@ class Stop(Enum):
 
 
 class Poll(Member[Events]):
-    """Collects events for one connect until there are some, or something else ends the wait."""
+    """Collects events for a session's connects, one after another; what comes between two waits for the next."""
 
     def __init__(self, account: str, client: str, generation: int) -> None:
         self.generation = generation
-        self.messages: list[bytes] = []
-        """Event messages for the answer."""
         self.record: Entry | None = None
         """The record about the session that ended the last wait."""
         self.lost = False
         """Whether events are gone that the session has not been told."""
         self.behind = False
         """Whether the hub let go in the last wait."""
+        self.doubted = False
+        """Whether the session may be another one's to serve by now."""
         self.stopped: Stop | None = None
         self._account = account
         self._client = client
+        self._messages: list[bytes] = []
         self._size = 0
         self._link: Link[Events] | None = None
-        self._wake = asyncio.Event()
+        self._woken: asyncio.Future[None] | None = None
 
     def __repr__(self) -> str:
-        state = self.stopped.value if self.stopped else "waiting" if self._link else "not waiting"
-        return f"Poll({self._client[:8]}… #{self.generation}, {state}, {len(self.messages)} events)"
+        state = self.stopped.value if self.stopped else "joined" if self.joined else "not joined"
+        return f"Poll({self._client[:8]}… #{self.generation}, {state}, {len(self._messages)} events)"
 
     async def settle(self) -> None:
         """Have nothing to note: what is collected is taken when it is answered."""
@@ -59,23 +60,48 @@ class Poll(Member[Events]):
     def stop(self, why: Stop) -> None:
         """Let it wait no longer; the first reason stands."""
         self.stopped = self.stopped or why
-        self._wake.set()
+        self._wake()
+
+    def doubt(self) -> None:
+        """Let it wait no longer until it is known whose the session is."""
+        self.doubted = True
+        self._wake()
+
+    @property
+    def joined(self) -> bool:
+        """Whether events still come."""
+        return self._link is not None and self._link.live
 
     @property
     def waiting(self) -> bool:
         """Whether it is at the live end, and nothing has come or ended it."""
-        live = self._link is not None and self._link.live
-        return live and not (self.messages or self.lost or self.stopped)
+        return self.joined and not (self._messages or self.lost or self.stopped or self.doubted)
+
+    @property
+    def usable(self) -> bool:
+        """Whether it goes on at the live end, whatever has come since."""
+        return self.joined and not (self.lost or self.stopped or self.doubted)
 
     @property
     def paged(self) -> bool:
         """Whether records about the session may have been passed over on the way to where it waits."""
         return self._link is not None and self._link.paged
 
-    def clear(self) -> None:
-        """Forget what was collected."""
-        self.messages = []
-        self._size = 0
+    @property
+    def found(self) -> bool:
+        """Whether there are events for the answer."""
+        return bool(self._messages)
+
+    @property
+    def position(self) -> str:
+        """The stream id up to which everything is collected."""
+        assert self._link is not None, "joined before"  # noqa: S101
+        return self._link.position
+
+    def collected(self) -> list[bytes]:
+        """Return the event messages up to `position`; what comes from now on is for the next answer."""
+        messages, self._messages, self._size = self._messages, [], 0
+        return messages
 
     async def join(self, hub: Hub, interest: Interest, *, after: str) -> None:
         """Collect what there is after an id, and stay at the live end until `leave`.
@@ -85,61 +111,67 @@ class Poll(Member[Events]):
             DrainingError: the hub has stopped.
 
         """
-        self.record, self.behind = None, False
-        self._wake.clear()
+        self.leave()
+        self.record, self.behind, self.doubted = None, False, False
+        self.collected()
         try:
             async with asyncio.timeout(CATCH_UP):
                 link = await hub.join(self._account, self, interest, after=after, interrupt=self._client)
         except TimeoutError:
             raise StoreUnavailableError("events could not be read in time") from None
         self._link = link
-        if self.messages or self.lost:
+        if self.lost:
             link.leave()
 
     async def wait(self, deadline: float) -> None:
         """Wait until something comes or ends the wait, or until a time of the loop."""
+        loop = asyncio.get_running_loop()
+        self._woken = woken = loop.create_future()
+        timer = loop.call_at(deadline, self._wake)
         try:
-            async with asyncio.timeout_at(deadline):
-                while self.waiting:
-                    await self._wake.wait()
-        except TimeoutError:
-            pass
+            await woken
+        finally:
+            timer.cancel()
+            self._woken = None
 
-    def leave(self) -> str:
-        """Collect no more, and return the stream id up to which everything is collected."""
-        assert self._link is not None, "joined before"  # noqa: S101
-        link, self._link = self._link, None
-        link.leave()
-        return link.position
+    def leave(self) -> None:
+        """Collect no more."""
+        if self._link is not None:
+            self._link.leave()
 
     def deliver(self, payload: Events) -> None:
         """Take events; the first that come to a waiting connect are its answer."""
-        self.messages += payload.messages
+        self._messages += payload.messages
         self._size += payload.size
-        self._end_wait()
+        if self._full:  # the next connect begins where this ends
+            self.leave()
+        self._wake()
 
     def gap(self, gap: Gap) -> None:
         """Note that events are lost."""
         del gap
         self.lost = True
-        self._end_wait()
+        self.leave()
+        self._wake()
 
     def dropped(self) -> None:
         """Note that the hub is behind."""
         self.behind = True
-        self._wake.set()
+        self._wake()
 
     def interrupted(self, record: Entry) -> None:
         """Note that the session has changed."""
         self.record = record
-        self._wake.set()
+        self._wake()
 
     async def ready(self) -> bool:
         """Tell whether the answer can take more."""
-        full = len(self.messages) >= MAX_EVENTS or self._size >= MAX_BYTES
-        return not (full or self.lost or self.stopped is Stop.SUPERSEDED)
+        return not (self._full or self.lost or self.stopped is Stop.SUPERSEDED)
 
-    def _end_wait(self) -> None:
-        if self._link is not None:
-            self._link.leave()
-        self._wake.set()
+    @property
+    def _full(self) -> bool:
+        return len(self._messages) >= MAX_EVENTS or self._size >= MAX_BYTES
+
+    def _wake(self) -> None:
+        if self._woken is not None and not self._woken.done():
+            self._woken.set_result(None)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import re
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final, NamedTuple
 
 from aiohttp import hdrs, web
@@ -145,7 +146,7 @@ class Polling:
         if principal is None:
             # CometD's client falls back to long-polling upon this, and only upon this.
             return _fault(401, "credentials are needed", {hdrs.WWW_AUTHENTICATE: "Basic"})
-        return await self._sockets.serve(request, principal)
+        return await self._sockets.serve(request, principal, partial(authenticate, request))
 
     async def _write(self, request: web.Request, response: web.Response, outcome: Outcome) -> None:
         """Write the answer here and now, to learn whether the client is still there."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from relay.directory.model import Principal
 from relay.errors import DrainingError, StoreUnavailableError
@@ -40,7 +41,9 @@ class Push(Member[Events]):
         event_format: str,
         stats: BayeuxStats,
         notes: Heartbeats,
+        ended: Callable[[Ended], None],
     ) -> None:
+        """Begin to push; ``ended`` is called when the session ends while nobody waits to be told."""
         self.client = session.client
         self.generation = session.generation
         self._principal = principal
@@ -52,6 +55,7 @@ class Push(Member[Events]):
         self._format = event_format
         self._stats = stats
         self._notes = notes
+        self._tell_ended = ended
         self._link: Link[Events] | None = None
         self._at = first_of_interest(session.cursor, session.subscriptions)
         self._progress = Progress(session.cursor)
@@ -247,7 +251,10 @@ class Push(Member[Events]):
         """Push nothing more, as the session is gone or has missed events."""
         if not self._over:
             self._ended = why
+            waited = self._woken is not None and not self._woken.done()
             self._finish()
+            if not waited:
+                self._tell_ended(why)
 
     def _finish(self) -> None:
         self._at, self._over = self.position, True

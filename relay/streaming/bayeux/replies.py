@@ -17,6 +17,9 @@ RENEW: Final[dict[str, Any]] = {"reconnect": "handshake", "interval": 0}
 LATER: Final[dict[str, Any]] = {"reconnect": "handshake", "interval": 1000}
 """Advice to try to begin a session again later; without a pause some clients would spin."""
 
+PARTING: Final[Message] = {"channel": channels.DISCONNECT, "successful": True}
+"""What a client is told whose session the server has ended; as it is no reply, it has no id (CometD)."""
+
 
 def retry(timeout: int) -> dict[str, Any]:
     """Advise to connect again at once, and say how long it may be held (milliseconds).

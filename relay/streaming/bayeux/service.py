@@ -42,6 +42,8 @@ class Outcome:
     connects: list[Message] = field(default_factory=list)
     taken: list[Answer] = field(default_factory=list)
     """What must be given back if the answer cannot be written."""
+    closed: bool = False
+    """The server has ended the session."""
 
     @property
     def parts(self) -> list[bytes]:
@@ -57,6 +59,13 @@ class Outcome:
     def began(self) -> bool:
         """Whether a session was begun."""
         return any(reply["successful"] for reply in self.handshakes)
+
+    @property
+    def parted(self) -> bool:
+        """Whether a session is over, as its client or the server wished."""
+        return self.closed or any(
+            reply.get("channel") == channels.DISCONNECT and reply["successful"] for reply in self.others
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +188,9 @@ class Service:
         try:
             found = await connector.serve(principal, request, hold=hold)
         except EndedError as ended:
+            if ended.why is Ended.CLOSED:
+                outcome.closed = True
+                outcome.events.append(encoded(replies.PARTING))
             outcome.connects.append(await self._ended(principal, request, ended.why))
             return
         outcome.events += found.messages
@@ -198,7 +210,7 @@ class Service:
         return extended(reply, ext if sync is None else {**ext, "timesync": sync})
 
     async def _ended(self, principal: Principal, request: Connect, why: Ended) -> Message:
-        if why is Ended.DISCONNECTED:
+        if why in (Ended.DISCONNECTED, Ended.CLOSED):
             return replies.connected(request.message, replies.STOP)
         if why is Ended.LOST:
             self._stats.lost += 1

@@ -58,6 +58,8 @@ class Ended(StrEnum):
     """Its client was not heard of in time, or there never was one."""
     LOST = "lost"
     """Events it had not been told are gone from the journal."""
+    CLOSED = "closed"
+    """The server has ended it: its user's credentials are not good any more."""
 
 
 class Subscribed(Enum):
@@ -80,6 +82,8 @@ class Taken(Enum):
     """The session is not as the connect knows it; nothing is taken."""
 
 
+_OVERTAKEN: Final = -1000
+"""What the script answers less the age in milliseconds of a later connect."""
 _REFUSED: Final = {0: Taken.SUPERSEDED, -1: Taken.UNKNOWN, -2: Taken.CHANGED}
 
 
@@ -116,6 +120,8 @@ class Took(NamedTuple):
 
     taken: Taken
     batch: int = 0
+    age: float = 0.0
+    """Seconds since a later connect has begun."""
 
 
 class Sessions:
@@ -242,7 +248,11 @@ class Sessions:
             answer.position,
             self._max_interval + extra,
         )
-        return Took(Taken.DONE, taken - 1) if taken > 0 else Took(_REFUSED[taken])
+        if taken > 0:
+            return Took(Taken.DONE, taken - 1)
+        if taken <= _OVERTAKEN:
+            return Took(Taken.SUPERSEDED, age=(_OVERTAKEN - taken) / 1000)
+        return Took(_REFUSED[taken])
 
     async def move(
         self, account: str, client: str, generation: int, position: str, *, hold: int | None = None
@@ -264,6 +274,11 @@ class Sessions:
         except StoreUnavailableError:
             return
         noted.add_done_callback(_overlooked)
+
+    def stays(self, account: str, client: str, generation: int, *, hold: int) -> asyncio.Future[Any]:
+        """Have a session live for so many milliseconds longer than usual; the reply is above 0 if it is its."""
+        keys = self._store.keys(account)
+        return self._moves.ask(keys, client, generation, "", self._max_interval + hold)
 
     async def put_back(self, answer: Answer) -> bool:
         """Move the cursor back, as the client has not got the answer; False if that is too late.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
+from functools import partial
 from typing import Any, Final
 
 from aiohttp import WSCloseCode, WSMsgType, hdrs, web
@@ -69,8 +70,13 @@ class Sockets:
             return web.Response(status=503, text="unavailable", headers={hdrs.RETRY_AFTER: "1"})
         return None
 
-    async def serve(self, request: web.Request, principal: Principal) -> web.WebSocketResponse:
-        """Talk Bayeux on a websocket until it closes. The server must cancel this when the client drops."""
+    async def serve(
+        self, request: web.Request, principal: Principal, admitted: Callable[[], Awaitable[Principal | None]]
+    ) -> web.WebSocketResponse:
+        """Talk Bayeux on a websocket until it closes. The server must cancel this when the client drops.
+
+        ``admitted`` finds out for whom the request's credentials speak by now.
+        """
         socket = web.WebSocketResponse(
             compress=False,  # frames are written as they are, the same bytes to every client
             max_msg_size=MAX_BODY,
@@ -91,6 +97,8 @@ class Sockets:
             outlet,
             self._service,
             self._pushing,
+            admitted=admitted,
+            hang_up=partial(_close, socket, WSCloseCode.OK),
             browser=browser,
             strict=self._browsers.strict,
         )
@@ -114,7 +122,9 @@ class Sockets:
         for step in range(DRAIN_STEPS if sockets else 0):
             for socket, talk in sockets[step::DRAIN_STEPS]:
                 talk.close()
-                closing.append(asyncio.create_task(_close(socket), name="bayeux-socket-close"))
+                closing.append(
+                    asyncio.create_task(_close(socket, WSCloseCode.GOING_AWAY), name="bayeux-socket-close")
+                )
             await asyncio.sleep(DRAIN_SPREAD / DRAIN_STEPS)
         await asyncio.gather(*closing, return_exceptions=True)
 
@@ -142,5 +152,5 @@ class Sockets:
         self._stats.cut += 1
 
 
-async def _close(socket: web.WebSocketResponse) -> None:
-    await socket.close(code=WSCloseCode.GOING_AWAY)
+async def _close(socket: web.WebSocketResponse, code: WSCloseCode) -> None:
+    await socket.close(code=code)

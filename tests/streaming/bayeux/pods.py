@@ -74,6 +74,8 @@ class Pod:
             store, self._hub, {"gws": renderer}, settings, event_format="gws", limits=limits
         )
         self.port = port
+        self.revoked: set[str] = set()
+        """Bearer tokens that are good no more."""
         self._runner: web.AppRunner | None = None
 
     def __repr__(self) -> str:
@@ -143,6 +145,8 @@ class Pod:
         """Take credentials, or for a session cookie a user's bearer token."""
         if "Authorization" not in request.headers and "JSESSIONID" in request.cookies:
             return await DIRECTORY.by_token(request.cookies["JSESSIONID"])
+        if request.headers.get("Authorization", "").removeprefix("Bearer ") in self.revoked:
+            return None
         return await principal(request, DIRECTORY, basic=True, bearer=True)
 
 

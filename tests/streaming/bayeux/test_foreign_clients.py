@@ -63,8 +63,8 @@ async def pod(open_pod: OpenPod) -> Pod:
 
 
 @pytest.fixture
-async def javascript(pod: Pod) -> AsyncIterator[JavaScript]:
-    """Give a JavaScript client that is subscribed to jane's calls."""
+async def javascript(pod: Pod, request: pytest.FixtureRequest) -> AsyncIterator[JavaScript]:
+    """Give a JavaScript client that is subscribed to jane's calls; a parameter is an option for it."""
     node = shutil.which("node")
     if node is None or not (JS / "node_modules" / "cometd").exists():
         message = "needs Node >= 18 and the packages of tests/js (make clients)"
@@ -72,7 +72,7 @@ async def javascript(pod: Pod) -> AsyncIterator[JavaScript]:
             pytest.fail(message)
         pytest.skip(message)
     process = await asyncio.create_subprocess_exec(
-        *(node, str(JS / "cometd.mjs"), pod.url, BASIC, CALLS),
+        *(node, str(JS / "cometd.mjs"), pod.url, BASIC, *getattr(request, "param", ()), CALLS),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )
@@ -125,16 +125,34 @@ async def test_javascript_client_begins_anew_after_its_session_ended(
 ) -> None:
     """When its session is gone it makes a new one, subscribes again and is told of the next call."""
     await pod.holds()
-    jane = await DIRECTORY.by_token("demo-jane")
-    assert jane is not None
-    keys = pod.store.keys(jane.account)
-    [client] = await pod.store.call("ZRANGE", keys.bayeux_due, 0, -1)
-    assert await Sessions(pod.store, max_interval=5000).end(jane, client.decode(), Ended.EXPIRED)
+    await end(pod, Ended.EXPIRED)
     assert (await javascript.tells("unsuccessful"))["error"] == "402::Unknown client"
     assert (await javascript.tells("subscribed"))["successful"]
     await call(pod.journal)
     assert states(await javascript.events(3)) == STATES
     await javascript.end()
+
+
+@pytest.mark.parametrize("javascript", [(), ("--websocket",), ("--websocket", "--ack")], indirect=True)
+async def test_javascript_client_stops_when_the_server_has_ended_its_session(
+    pod: Pod, javascript: JavaScript
+) -> None:
+    """It is told by a disconnect that it did not ask for, and neither connects nor begins anew."""
+    await pod.holds()
+    connects = pod.endpoint.stats.connects
+    await end(pod, Ended.CLOSED)
+    assert (await javascript.tells("disconnected"))["disconnected"] == "by server"
+    await pod.holds(0)
+    await javascript.end()
+    assert (pod.endpoint.stats.connects, pod.endpoint.stats.handshakes) == (connects, 1)
+
+
+async def end(pod: Pod, why: Ended) -> None:
+    """End the only session there is, which is jane's."""
+    jane = await DIRECTORY.by_token("demo-jane")
+    assert jane is not None
+    [client] = await pod.store.call("ZRANGE", pod.store.keys(jane.account).bayeux_due, 0, -1)
+    assert await Sessions(pod.store, max_interval=5000).end(jane, client.decode(), why)
 
 
 class Basic(AuthExtension):  # type: ignore[misc] # the package has no types
