@@ -28,7 +28,9 @@ class BayeuxClient:
         """The process that is asked; change it to carry the session on at another."""
         self.client_id = ""
         self.told: list[Message] = []
-        """Every event's data, in order."""
+        """The data of every event about a call, in order."""
+        self.heard: list[Message] = []
+        """Every event, in order."""
 
     async def post(self, *messages: Message) -> tuple[int, list[Message]]:
         """Send messages as one payload; return the HTTP status and the messages of the answer."""
@@ -36,6 +38,7 @@ class BayeuxClient:
             f"{self.base}/api/v2/notifications", json=list(messages), headers=self._headers, timeout=_HELD
         ) as response:
             answer = await response.json() if response.status == 200 else []
+        self.heard += [message for message in answer if not message["channel"].startswith("/meta/")]
         self.told += [message["data"] for message in answer if message["channel"] == CALLS]
         return response.status, answer
 
@@ -82,6 +85,14 @@ class BayeuxClient:
                 reply = await self.connect()
                 assert reply["successful"], reply
         return self.told
+
+    async def hear(self, events: int, *, within: float = 20.0) -> list[Message]:
+        """Connect again and again until so many more events came, of whatever channel; return those."""
+        before = len(self.heard)
+        async with asyncio.timeout(within):
+            while len(self.heard) < before + events:
+                assert (await self.connect())["successful"]
+        return self.heard[before:]
 
     async def end(self) -> None:
         """Disconnect."""

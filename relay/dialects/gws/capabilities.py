@@ -58,7 +58,7 @@ def call_state(party: Party) -> CallState:
         return CallState.RELEASED
     if party.state is PartyState.ANSWERED:
         return CallState.ESTABLISHED
-    if party.state is PartyState.HELD:
+    if party.state in (PartyState.HELD, PartyState.PARKED):
         return CallState.HELD
     return CallState.DIALING if party.role is Role.CALLER else CallState.RINGING
 

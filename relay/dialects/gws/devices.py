@@ -15,7 +15,7 @@ from relay.dialects.gws.envelope import success
 from relay.dialects.gws.queries import Query
 from relay.dialects.gws.requests import operation
 from relay.directory.directory import Directory
-from relay.directory.model import Device, Principal
+from relay.directory.model import Device, Principal, User
 from relay.errors import InvalidFieldError, NotAllowedNowError, NotFoundError
 from relay.http.detached import Detached
 
@@ -54,14 +54,14 @@ class Devices:
 
     async def of_user(self, principal: Principal) -> list[dict[str, Any]]:
         """Return the device objects of a user's devices."""
-        return [await self._shown(principal, device) for device in principal.user.devices]
+        return [await self._shown(principal, principal.user, device) for device in principal.user.devices]
 
     async def read(self, request: web.Request, principal: Principal) -> web.Response:
         """Answer one device: the user's own, or for an admin any of the account."""
         found = self._directory.by_device(principal.account, request.match_info["id"])
         if found is None:
             raise NotFoundError("Device not found")
-        shown = await self._shown(principal, found[1])
+        shown = await self._shown(principal, *found)
         return success({"device": Query.of(request.query).select(shown)})
 
     async def operate(self, request: web.Request, principal: Principal) -> web.Response:
@@ -78,6 +78,13 @@ class Devices:
             raise NotAllowedNowError(name, resources.device_names(error.allowed)) from error
         return success()
 
-    async def _shown(self, principal: Principal, device: Device) -> dict[str, Any]:
+    async def _shown(self, principal: Principal, owner: User, device: Device) -> dict[str, Any]:
         state = await self._control.device(principal, device.id)
-        return resources.device(device, state.settings)
+        return resources.device(
+            device.id,
+            device.number,
+            state.settings,
+            await self._control.agent_state(principal.account, owner),
+            supervisor=Principal(principal.account, owner).is_admin,
+            api=self._api,
+        )

@@ -6,8 +6,10 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from relay.dialects.gws import resources, schemas
+from relay.calls.agents import LogIn, LogOut
+from relay.dialects.gws import resources, schemas, states
 from relay.dialects.gws.calls import Calls
+from relay.dialects.gws.channels import Channels, state_action
 from relay.dialects.gws.devices import Devices
 from relay.dialects.gws.envelope import StatusCode, failure, partial, success
 from relay.dialects.gws.queries import Query
@@ -21,9 +23,10 @@ _CHANNELS: Final = schemas.Channels()
 class Me:
     """Handlers of ``/me``."""
 
-    def __init__(self, calls: Calls, devices: Devices, api: str) -> None:
+    def __init__(self, calls: Calls, devices: Devices, channels: Channels, api: str) -> None:
         self._calls = calls
         self._devices = devices
+        self._channels = channels
         self._api = api
 
     async def read(self, request: web.Request, principal: Principal) -> web.Response:
@@ -40,38 +43,40 @@ class Me:
             else [resources.device_uri(device.id, self._api) for device in principal.user.devices],
             calls,
         )
-        children = {name: value for name, value in _children().items() if query.asks_for(name)}
-        return success({"user": {**query.select(shown), **children}})
+        children = {
+            "channels": await self._channels.of_user(principal) if query.asks_for("channels") else [],
+            "features": resources.features(principal),
+            "settings": {},
+            **{medium: [] for medium in resources.OTHER_MEDIA},
+        }
+        asked = {name: value for name, value in children.items() if query.asks_for(name)}
+        return success({"user": {**query.select(shown), **asked}})
 
-    async def operate(self, request: web.Request, _principal: Principal) -> web.Response:
-        """Start or end the user's working session, which nothing depends on: calls arrive either way."""
+    async def operate(self, request: web.Request, principal: Principal) -> web.Response:
+        """Start or end the user's working session, or change their state on every channel.
+
+        Calls arrive either way: nothing but what is told of the user depends on it.
+        """
         name, body = await operation(request)
-        if name == "EndContactCenterSession":
-            return success()
-        if name != "StartContactCenterSession":
-            raise InvalidFieldError("operationName", f"does not name an operation of a user: {name:.40}")
-        return _started(schemas.load(_CHANNELS, body)["channels"])
+        if name == "StartContactCenterSession":
+            channels = schemas.load(_CHANNELS, body)["channels"]
+            if states.VOICE in channels:
+                await self._channels.change(principal, LogIn())
+            return _started(channels)
+        action = LogOut() if name == "EndContactCenterSession" else state_action(name, body)
+        await self._channels.change(principal, action)
+        return success()
 
     async def agent_states(self, _request: web.Request, _principal: Principal) -> web.Response:
         """Answer the states a user can be in."""
-        return success({"settings": list(resources.AGENT_STATES)})
-
-
-def _children() -> dict[str, Any]:
-    """Return what a user has beside devices and calls."""
-    return {
-        "channels": resources.channels(),
-        "features": list(resources.FEATURES),
-        "settings": {},
-        **{medium: [] for medium in resources.OTHER_MEDIA},
-    }
+        return success({"settings": states.agent_states()})
 
 
 def _started(channels: list[str]) -> web.Response:
     """Answer the start of a session on these channels: of those, relay has voice."""
     if not channels:
         raise InvalidFieldError("channels", "must name one at least")
-    succeeded = [{"statusCode": 0, "channel": name} for name in channels if name == resources.VOICE]
+    succeeded = [{"statusCode": 0, "channel": name} for name in channels if name == states.VOICE]
     failed = [
         {
             "statusCode": StatusCode.OUT_OF_RANGE.value,
@@ -79,7 +84,7 @@ def _started(channels: list[str]) -> web.Response:
             "channel": name,
         }
         for name in channels
-        if name != resources.VOICE
+        if name != states.VOICE
     ]
     if not failed:
         return success()

@@ -12,6 +12,7 @@ from relay.calls.lines import Line
 from relay.calls.model import Address, CallType, Party, RecordingState, Role, Session
 from relay.dialects.gws import identifiers
 from relay.dialects.gws.capabilities import CallState, call_state, listed
+from relay.dialects.gws.changes import render_change
 from relay.dialects.gws.envelope import StatusCode
 from relay.dialects.gws.participants import participant
 from relay.journal.record import Event
@@ -33,10 +34,12 @@ NOTIFICATIONS: Final[dict[EventKind, str]] = {
     EventKind.USER_DATA: "AttachedDataChanged",
     EventKind.HELD: "StatusChange",
     EventKind.RETRIEVED: "StatusChange",
+    EventKind.PARKED: "StatusChange",
     EventKind.MUTED: "StatusChange",
     EventKind.UNMUTED: "StatusChange",
     EventKind.JOINED: "StatusChange",
     EventKind.MOVED: "StatusChange",
+    EventKind.CAPABILITIES: "ParticipantsUpdated",
     EventKind.RECORDING: "CallRecordingStateChange",
     EventKind.PARTICIPANTS: "ParticipantsUpdated",
     EventKind.TRANSFERRED: "ParticipantsUpdated",
@@ -81,7 +84,7 @@ def renderer(base_url: str) -> Renderer:
     def render(_event_id: EventId, event: Event) -> Rendered | None:
         """Render one journal event, or None for what GWS does not tell. Pure."""
         if not isinstance(event, CallEvent):
-            return None
+            return render_change(event, api)
         notification = NOTIFICATIONS.get(event.kind)
         party = event.party
         if notification is None or not party.ours:

@@ -5,23 +5,32 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
-from relay.calls.devices import DeviceOperation, DeviceSettings, device_capabilities
-from relay.directory.model import Device, User
+from relay.calls.agents import AgentState
+from relay.calls.devices import DeviceOperation, DeviceSettings, Supervision, device_capabilities
+from relay.calls.model import MonitorMode
+from relay.dialects.gws.states import VOICE, user_state
+from relay.directory.model import Principal, User
 
-VOICE: Final = "voice"
-"""The only medium relay has."""
+MONITOR_MODES: Final[dict[MonitorMode, str]] = {
+    MonitorMode.LISTEN: "ListenIn",
+    MonitorMode.COACH: "Coach",
+    MonitorMode.BARGE: "BargeIn",
+}
+"""What a supervisor does, by the operation that asks for it."""
 
-_READY: Final = {"id": "9430250E-0A1B-421F-B372-F29E69366DED", "displayName": "Ready", "state": "Ready"}
-"""The built-in state of an agent who takes calls, as everybody here always does."""
-
-AGENT_STATES: Final = (_READY,)
-"""The states a user can be in."""
-
-FEATURES: Final = ({"id": "api-voice", "displayName": "Voice"},)
-"""What of the API a user may use."""
+_FEATURES: Final = (
+    {"id": "api-voice", "displayName": "Voice"},
+    {"id": "api-voice-recording", "displayName": "Voice recording"},
+)
+_SUPERVISORS_FEATURES: Final = ({"id": "api-supervisor-monitoring", "displayName": "Supervisor monitoring"},)
 
 OTHER_MEDIA: Final = ("chats", "emails", "interactions", "outbound", "workitems", "im-sessions", "workbins")
 """Children of a user that belong to media relay does not carry: always empty, so that clients find them."""
+
+
+def features(principal: Principal) -> list[dict[str, str]]:
+    """Return what of the API a user may use."""
+    return [*_FEATURES, *(_SUPERVISORS_FEATURES if principal.is_admin else ())]
 
 
 def user_uri(user: User, api: str) -> str:
@@ -52,11 +61,13 @@ def device_uri(device_id: str, api: str) -> str:
     return f"{api}/devices/{device_id}"
 
 
-_CAPABILITIES: Final = {
-    DeviceOperation.DO_NOT_DISTURB_ON: "DoNotDisturbOn",
-    DeviceOperation.DO_NOT_DISTURB_OFF: "DoNotDisturbOff",
-    DeviceOperation.FORWARD_ON: "ForwardCallsOn",
-    DeviceOperation.FORWARD_OFF: "ForwardCallsOff",
+_CAPABILITIES: Final[dict[DeviceOperation, tuple[str, ...]]] = {
+    DeviceOperation.DO_NOT_DISTURB_ON: ("DoNotDisturbOn",),
+    DeviceOperation.DO_NOT_DISTURB_OFF: ("DoNotDisturbOff",),
+    DeviceOperation.FORWARD_ON: ("ForwardCallsOn",),
+    DeviceOperation.FORWARD_OFF: ("ForwardCallsOff",),
+    DeviceOperation.SUPERVISE: ("ListenIn", "Coach", "BargeIn"),
+    DeviceOperation.STOP_SUPERVISING: ("CancelSupervisorMonitoring",),
 }
 """What a device lists for what it allows."""
 
@@ -64,27 +75,46 @@ _CAPABILITIES: Final = {
 def device_names(allowed: Iterable[str]) -> list[str]:
     """Return GWS's names of what a device allows, in the order its server lists them."""
     operations = frozenset(allowed)
-    return [name for operation, name in _CAPABILITIES.items() if operation in operations]
+    return [name for operation, names in _CAPABILITIES.items() if operation in operations for name in names]
 
 
-def device(device: Device, settings: DeviceSettings) -> dict[str, Any]:
-    """Return the device object."""
+def device(
+    device_id: str,
+    number: str,
+    settings: DeviceSettings,
+    agent: AgentState,
+    *,
+    supervisor: bool,
+    api: str,
+) -> dict[str, Any]:
+    """Return the device object; `supervisor` tells whether its user may take part in others' calls."""
     shown: dict[str, Any] = {
-        "id": device.id,
+        "id": device_id,
         "deviceState": "Active",
-        "userState": _READY,
-        "phoneNumber": device.number,
+        "userState": user_state(agent),
+        "phoneNumber": number,
         "description": "",
-        "e164Number": device.number if device.number.startswith("+") else "",
+        "e164Number": number if number.startswith("+") else "",
         "telephonyNetwork": "Private",
         "doNotDisturb": "On" if settings.do_not_disturb else "Off",
     }
     if settings.forward_to is not None:
         shown["forwardTo"] = settings.forward_to.number
-    shown["capabilities"] = device_names(device_capabilities(settings, supervisor=False))
+    shown["capabilities"] = device_names(device_capabilities(settings, supervisor=supervisor))
+    if settings.supervision is not None:
+        shown["supervisorMonitoringState"] = _supervision(settings.supervision, api)
     shown["channels"] = [VOICE]
     shown["dynamicPhoneNumber"] = ""
     return shown
+
+
+def _supervision(supervision: Supervision, api: str) -> dict[str, str]:
+    return {
+        "state": MONITOR_MODES[supervision.mode],
+        "mode": "AllCalls" if supervision.all_calls else "NextCall",
+        "scope": supervision.scope.capitalize(),
+        "targetDeviceUri": device_uri(supervision.target.device_id or "", api),
+    }
 
 
 DEVICE_MEMBERS: Final = frozenset(
@@ -94,8 +124,3 @@ DEVICE_MEMBERS: Final = frozenset(
     }
 )  # fmt: skip
 """Members of a device that a list can be filtered by."""
-
-
-def channels() -> list[dict[str, Any]]:
-    """Return a user's channels."""
-    return [{"channel": VOICE, "userState": _READY}]

@@ -12,6 +12,7 @@ from relay.control import Control
 from relay.control.control import wall_clock
 from relay.dialects.gws.admission import Admission
 from relay.dialects.gws.calls import Calls
+from relay.dialects.gws.channels import Channels
 from relay.dialects.gws.devices import Devices
 from relay.dialects.gws.envelope import success
 from relay.dialects.gws.me import Me
@@ -51,13 +52,17 @@ def add_routes(app: web.Application, parts: Parts) -> Admission:
     admission = Admission(parts.directory, sessions, secure=api.startswith("https:"))
     calls = Calls(parts.control, parts.detached, api, parts.now)
     devices = Devices(parts.control, parts.directory, parts.detached, api)
-    me = Me(calls, devices, api)
+    channels = Channels(parts.control, parts.detached, api)
+    me = Me(calls, devices, channels, api)
     admitting = admission.admitting
     routes = [
         web.get(f"{API}/diagnostics/version", _version),
         web.get(f"{API}/me", admitting(me.read)),
         web.post(f"{API}/me", admitting(me.operate)),
         web.get(f"{API}/settings/agent-states", admitting(me.agent_states)),
+        web.get(f"{API}/me/channels", admitting(channels.read_all)),
+        web.get(f"{API}/me/channels/{{channel}}", admitting(channels.read)),
+        web.post(f"{API}/me/channels/{{channel}}", admitting(channels.operate)),
         web.get(f"{API}/me/devices", admitting(devices.read_all)),
         web.get(f"{API}/me/devices/{{id}}", admitting(devices.read)),
         web.post(f"{API}/me/devices/{{id}}", admitting(devices.operate)),

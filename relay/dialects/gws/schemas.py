@@ -90,6 +90,12 @@ class Forwarding(Operation):
     destination = _Number(required=True, error_messages=_NUMBER)
 
 
+class Reason(Operation):
+    """Why an agent is not ready."""
+
+    reason = _Text(error_messages=_TEXT)
+
+
 class Dial(Destination):
     """A new call."""
 

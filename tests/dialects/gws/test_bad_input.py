@@ -11,7 +11,7 @@ from tests.dialects.gws.calls import SESSION
 from tests.dialects.gws.face import JANES, JOHNS, Face
 
 DIALS = (f"/me/devices/{JANES}/calls", f"/devices/{JANES}/calls")
-POSTS = ("/me", *DIALS, "CALL")
+POSTS = ("/me", "/me/channels/voice", f"/me/devices/{JANES}", *DIALS, "CALL")
 """Every path that takes a POST; CALL stands for a live call of the user's."""
 
 TO = {"phoneNumber": "15002"}
@@ -109,7 +109,11 @@ PARAMETERS: list[tuple[str, str, dict[str, Any], int, int]] = [
     ("/me", START, {"channels": [None]}, 400, 2),
     ("/me", START, {"channels": [{"channel": "voice"}]}, 400, 2),
     ("/me", START, {"channels": ["chat"]}, 400, 10),
-    ("/me", "Ready", {}, 400, 2),
+    ("/me", "NotReady", {"reason": 5}, 400, 2),
+    ("/me", "NotReady", {"reason": "x" * 257}, 400, 2),
+    ("/me/channels/voice", "StartContactCenterSession", {"channels": ["voice"]}, 400, 2),
+    ("/me/channels/voice", "NotReady", {"reason": ["Lunch"]}, 400, 2),
+    ("/me/channels/chat", "Ready", {}, 404, 6),
 ]
 
 

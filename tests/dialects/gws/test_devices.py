@@ -78,9 +78,3 @@ async def test_only_ones_own_device_can_be_set(play: Play) -> None:
     for user, refusal in (("jane", (403, 5)), ("admin", (403, 5)), ("mallory", (404, 6))):
         assert (await ask(play, "DoNotDisturbOn", user))[:2] == refusal
     assert (await ask(play, "DoNotDisturbOn", path=f"/devices/{JANES}"))[:2] == (403, 5)
-
-
-async def test_agent_states_are_read_at_login(play: Play) -> None:
-    """There is one, which everybody is in: Ready."""
-    [state] = (await play.face.get("/settings/agent-states")).body["settings"]
-    assert (state["state"], state["id"]) == ("Ready", "9430250E-0A1B-421F-B372-F29E69366DED")
