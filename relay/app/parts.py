@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from relay.control import Control
 from relay.dialects.gws import render as gws_render
+from relay.dialects.operational import with_tests
 from relay.dialects.ringcentral import notifications as ringcentral_notifications
 from relay.dialects.ringcentral.identities import Identities
 from relay.dialects.ringcentral.manner import RingCentralManner
@@ -70,8 +71,8 @@ def assemble(starting: AsyncExitStack, settings: Settings, directory: Directory,
     identities = Identities(directory)
     renderers = {
         "v3": v3_render.render,
-        "gws": gws_render.renderer(settings.base_url),
-        ringcentral_notifications.FORMAT: ringcentral_notifications.renderer(identities),
+        "gws": with_tests(gws_render.renderer(settings.base_url)),
+        ringcentral_notifications.FORMAT: with_tests(ringcentral_notifications.renderer(identities)),
     }
     control = Control(journal, directory, Simulator(directory.device, ring_timeout=settings.ring_timeout))
     bayeux = Endpoint(store, hub, renderers, settings, event_format="gws")

@@ -19,7 +19,7 @@ from relay.journal.record import Entry
 from relay.journal.store import Store
 from relay.subscriptions.filters import Filter, compile_filter
 from relay.subscriptions.model import Status, Subscription, SubscriptionChanged
-from relay.subscriptions.rendering import Rendered
+from relay.subscriptions.rendering import Notice, Rendered
 from relay.subscriptions.signing_keys import check_key
 from relay.subscriptions.store import decode
 from relay.telemetry import log
@@ -81,6 +81,19 @@ class _Account:
         if extension is not None:
             yield from self.at_extension.get((event_format, extension), {}).values()
 
+    def noticing(self, event_format: str, event_type: str, notice: Notice) -> Iterator[Indexed]:
+        """Give those that want an operational event and may have it: its owner's, whatever the extensions."""
+        found = dict(self.anywhere.get(event_format, {}))
+        for (at_format, _), those in self.at_extension.items():
+            if at_format == event_format:
+                found |= {
+                    id_: one for id_, one in those.items() if one.subscription.user_id == notice.user_id
+                }
+        for subscription_id, one in found.items():
+            types = one.filter.types
+            if types.patterns and types.matches(event_type) and subscription_id != notice.never:
+                yield one
+
 
 class Index:
     """One partition's active subscriptions. Matching costs by those that may match, however many exist."""
@@ -135,11 +148,12 @@ class Index:
         found = self._accounts.get(account)
         if found is None:
             return []
-        return [
-            one.subscription
-            for one in found.candidates(event_format, event.extension)
-            if one.from_id < event_id and one.filter.matches(event)
-        ]
+        if event.notice is not None:
+            candidates = found.noticing(event_format, event.type, event.notice)
+        else:
+            those = found.candidates(event_format, event.extension)
+            candidates = (one for one in those if one.filter.matches(event))
+        return [one.subscription for one in candidates if one.from_id < event_id]
 
     def _apply(self, subscription_id: str, stored: bytes | None) -> None:
         known = self._known.pop(subscription_id, None)

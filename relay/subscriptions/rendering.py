@@ -15,6 +15,15 @@ from relay.telemetry import log
 _log: Final = log.get("rendering")
 
 
+class Notice(NamedTuple):
+    """Whose webhooks may be told of an operational event: of those that name its type."""
+
+    user_id: str
+    """Whose subscription it is about: told are this user's, and those for the whole account."""
+    never: str | None = None
+    """The subscription that is not told in any case."""
+
+
 class Rendered(NamedTuple):
     """One event in one format: the same bytes for SSE ``data:``, webhook body and history."""
 
@@ -28,6 +37,8 @@ class Rendered(NamedTuple):
     """The user whose leg it is about."""
     labels: frozenset[str] = frozenset()
     """What finer filters go by, such as ``direction=inbound``; empty where the format has none."""
+    notice: Notice | None = None
+    """Set for operational events."""
 
 
 Renderer = Callable[[EventId, Any], Rendered | None]

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from relay.errors import ContendedError, InvalidFieldError, LimitReachedError, NotFoundError
+from relay.journal.operational import OperationalEvent, OperationalType
 from relay.journal.scripts import Script
 from relay.journal.store import Store
 from relay.subscriptions.filters import compile_filter
@@ -181,12 +182,22 @@ class Subscriptions:
         """
         now = time.time_ns() // 1_000_000
 
+        def notice(found: Subscription) -> OperationalEvent:
+            return OperationalEvent(
+                type=OperationalType.DISABLED,
+                account=account,
+                subscription=found.id,
+                user_id=found.user_id,
+                time=now,
+                reason=reason,
+            )
+
         def disabled(found: Subscription) -> Subscription:
             if found.status is Status.DISABLED:
                 return found
             return msgspec.structs.replace(found, status=Status.DISABLED, reason=reason, disabled_at=now)
 
-        return await self.change(account, subscription_id, disabled)
+        return await self.change(account, subscription_id, disabled, notice)
 
     async def enable(self, account: str, subscription_id: str) -> Subscription:
         """Have a subscription delivered to again, from now on; what was missed is not made up for.
@@ -268,9 +279,15 @@ class Subscriptions:
         return await self.change(account, subscription_id, changed)
 
     async def change(
-        self, account: str, subscription_id: str, changed: Callable[[Subscription], Subscription]
+        self,
+        account: str,
+        subscription_id: str,
+        changed: Callable[[Subscription], Subscription],
+        notice: Callable[[Subscription], OperationalEvent] | None = None,
     ) -> Subscription:
         """Write what ``changed`` makes of a subscription, and return it; asked again if others were first.
+
+        ``notice`` makes the operational event that is to tell of it.
 
         Raises:
             NotFoundError: the account has none of this id.
@@ -282,22 +299,27 @@ class Subscriptions:
             wanted = changed(found)
             if wanted is found:
                 return found
-            written = await self._put(wanted)
+            written = await self._put(wanted, None if notice is None else notice(wanted))
             if written is not None:
                 return written
         raise ContendedError("the subscription is being changed by others")
 
-    async def _put(self, subscription: Subscription) -> Subscription | None:
+    async def _put(
+        self, subscription: Subscription, notice: OperationalEvent | None = None
+    ) -> Subscription | None:
         """Write a subscription made from its revision; None if it is at another one, or at the limit."""
         keys = self._store.keys(subscription.account)
         bare = msgspec.structs.replace(subscription, from_id="", rev="")
         record = _encoder.encode(SubscriptionChanged(subscription.id))
         state, *written = await self._store.run(
             _PUT,
-            [keys.events, keys.subs, keys.subs_of(subscription.account)],
+            [
+                *(keys.events, keys.subs, keys.subs_of(subscription.account)),
+                keys.log(subscription.account),
+            ],
             [
                 *(subscription.account, subscription.id, _encoder.encode(bare), record),
-                *(subscription.rev, self._limit),
+                *(subscription.rev, self._limit, b"" if notice is None else _encoder.encode(notice)),
             ],
         )
         if state != 1:

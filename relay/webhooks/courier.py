@@ -324,11 +324,12 @@ class Courier:
                 event_id=str(reference.entry.id),
                 reason=delivery.reason,
             )
-        self._ledger.write(
-            self._operations.settled(
-                outbox.id, reference, delivery, dead=dead, then=partial(self._settled, outbox, reference)
-            )
+        settled = self._operations.settled(
+            outbox.id, reference, delivery, dead=dead, then=partial(self._settled, outbox, reference)
         )
+        if dead:
+            settled = self._endings.given_up(outbox.subscription, delivery, reference.event, settled)
+        self._ledger.write(settled)
 
     def _settled(self, outbox: Outbox, reference: Reference) -> None:
         outbox.lanes.done(reference)

@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-from typing import final
+import time
+from typing import Final, final
 
+import msgspec
+
+from relay.calls.events import EventId
 from relay.errors import NotFoundError, UnavailableError
 from relay.journal.keys import Keys
+from relay.journal.operational import OperationalEvent, OperationalType
+from relay.subscriptions.model import Subscription
 from relay.telemetry import log
+from relay.webhooks.attempts import Delivery
 from relay.webhooks.clearing import clear
 from relay.webhooks.crew import Crew
 from relay.webhooks.feeder import RETRY_PAUSE
 from relay.webhooks.ledger import Ledger
-from relay.webhooks.operations import Operations
+from relay.webhooks.operations import Operation, Operations
 from relay.webhooks.outbox import Outbox
 from relay.webhooks.parts import Parts
+from relay.webhooks.policy import Reason
+from relay.webhooks.references import DeliveryId
 
+_OPERATIONAL: Final = frozenset(kind.value for kind in OperationalType)
+_encoder: Final = msgspec.json.Encoder()
 _log = log.get("webhooks")
 
 
@@ -41,6 +52,27 @@ class Endings:
             outbox.closed = True
             _log.warning("endpoint given up", subscription=outbox.id, reason=reason)
             self._chores.spawn(self._disable(outbox, reason))
+
+    def given_up(
+        self, subscription: Subscription, delivery: Delivery, event: str, settled: Operation
+    ) -> Operation:
+        """Have the end of a delivery told of, unless its subscription ends too or it told of one itself."""
+        if delivery.reason == Reason.GONE or delivery.type in _OPERATIONAL:
+            return settled
+        partition = self._keys.partition
+        notice = OperationalEvent(
+            type=OperationalType.EXHAUSTED,
+            account=subscription.account,
+            subscription=subscription.id,
+            user_id=subscription.user_id,
+            time=round(time.time() * 1000),
+            reason=delivery.reason,
+            delivery=str(DeliveryId(partition, subscription.id, event)),
+            event_id=str(EventId(partition, event)),
+            event_type=delivery.type or None,
+            attempts=len(delivery.attempts),
+        )
+        return self._operations.exhausted(settled, subscription.account, _encoder.encode(notice))
 
     def clear(self, subscription: str, up_to: int) -> None:
         """Clear what is queued for a subscription up to a place."""

@@ -4,32 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import time
-from typing import Final, NamedTuple, final
+from enum import StrEnum
+from typing import Final, final
 
 import msgspec
 
-from relay.errors import LimitReachedError, NotFoundError, UnavailableError
+from relay.errors import LimitReachedError, NotFoundError
 from relay.journal.ids import parse
 from relay.journal.leases import Lease
+from relay.journal.link import Argument
+from relay.journal.operational import OperationalType
 from relay.journal.scripts import Script
 from relay.journal.store import Store
 from relay.subscriptions.index import Index
 from relay.subscriptions.model import Subscription, SubscriptionChanged
-from relay.subscriptions.rendering import rendered
 from relay.telemetry import log
-from relay.webhooks.attempts import MANUAL, Delivery, Status, decode
+from relay.webhooks.attempts import Delivery, Status
 from relay.webhooks.courier import Courier
 from relay.webhooks.feeder import RETRY_PAUSE
 from relay.webhooks.ledger import Ledger
 from relay.webhooks.operations import Operations
-from relay.webhooks.outbox import Outbox
-from relay.webhooks.outcomes import attempt_of
 from relay.webhooks.parts import Parts
-from relay.webhooks.policy import Verdict
 from relay.webhooks.records import Records
-from relay.webhooks.references import Reference, place
-from relay.webhooks.sender import Withheld
+from relay.webhooks.references import Missing, place
+from relay.webhooks.resending import Resending
 
 MOST_ERRANDS: Final = 1000
 """Errands of a partition that may wait."""
@@ -42,19 +40,33 @@ _PUT: Final = Script("errand_put")
 _log: Final = log.get("webhooks")
 
 
-class Errand(msgspec.Struct, frozen=True):
-    """An event to be sent again."""
+class ErrandKind(StrEnum):
+    """What is to be done."""
+
+    RESEND = "resend"
+    TEST = "test"
+
+
+class Errand(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Something to be done for a subscription."""
 
     subscription: str
     event: str
+    """Stream id of the event to be sent."""
+    kind: ErrandKind = ErrandKind.RESEND
 
 
 _encoder: Final = msgspec.json.Encoder()
 _decoder: Final = msgspec.json.Decoder(Errand)
 
 
-async def ask(store: Store, subscription: Subscription, errand: Errand) -> None:
-    """Ask the owner of a subscription's partition to run an errand.
+async def ask(
+    store: Store, subscription: Subscription, errand: Errand, *kept: Argument, errand_id: str | None = None
+) -> str:
+    """Ask the owner of a subscription's partition to run an errand; return its id.
+
+    ``kept`` has a delivery kept from now on: its place, its event and itself in one string, and for how many
+    milliseconds.
 
     Raises:
         NotFoundError: the subscription is gone.
@@ -62,24 +74,22 @@ async def ask(store: Store, subscription: Subscription, errand: Errand) -> None:
         StoreUnavailableError: no answer.
 
     """
-    keys, errand_id = store.keys(subscription.account), secrets.token_hex(12)
+    keys, errand_id = store.keys(subscription.account), errand_id or secrets.token_hex(12)
     record = SubscriptionChanged(subscription.id, errand=errand_id)
     written = await store.run(
         _PUT,
-        [keys.events, keys.subs, keys.errands],
+        [keys.events, keys.subs, keys.errands, keys.attempts(subscription.id)],
         [
             *(subscription.account, subscription.id, errand_id),
             *(_encoder.encode(errand), _encoder.encode(record), MOST_ERRANDS),
+            *kept,
         ],
     )
     if written == 0:
         raise NotFoundError("there is no such subscription")
     if written < 0:
-        raise LimitReachedError("too many resends are waiting to be made")
-
-
-class _Unsent(NamedTuple):
-    """The request was not made, as the lease may be over: the errand is the next owner's."""
+        raise LimitReachedError("too many errands are waiting to be run")
+    return errand_id
 
 
 @final
@@ -89,14 +99,14 @@ class Errands:
     def __init__(
         self, parts: Parts, lease: Lease, index: Index, records: Records, ledger: Ledger, courier: Courier
     ) -> None:
-        self._parts = parts
+        self._store = parts.store
         self._lease = lease
         self._index = index
-        self._records = records
         self._ledger = ledger
         self._courier = courier
         self._keys = parts.store.keys_at(lease.partition)
         self._operations = Operations(self._keys)
+        self._resending = Resending(parts, lease, records, ledger, self._operations, courier)
         self._room = asyncio.Semaphore(AT_A_TIME)
         self._known: set[str] = set()
 
@@ -107,7 +117,7 @@ class Errands:
         """Take up what an earlier owner left; raises StoreUnavailableError."""
         cursor: bytes | int = 0
         while True:
-            cursor, found = await self._parts.store.call("HSCAN", self._keys.errands, cursor, "COUNT", SCAN)
+            cursor, found = await self._store.call("HSCAN", self._keys.errands, cursor, "COUNT", SCAN)
             for errand_id, stored in zip(found[::2], found[1::2], strict=True):
                 self._begin(errand_id.decode(), stored)
             if int(cursor) == 0:
@@ -115,7 +125,7 @@ class Errands:
 
     async def hear(self, errand_id: str) -> None:
         """Run an errand that a record of the journal tells of; raises StoreUnavailableError."""
-        stored = await self._parts.store.call("HGET", self._keys.errands, errand_id)
+        stored = await self._store.call("HGET", self._keys.errands, errand_id)
         if stored is not None:
             self._begin(errand_id, stored)
 
@@ -135,70 +145,28 @@ class Errands:
         try:
             async with self._room:
                 while True:
-                    if await self._resend(errand):
+                    if await self._try(errand):
                         break
                     await asyncio.sleep(RETRY_PAUSE)
                 await self._ledger.written([self._operations.done(errand_id)])
         finally:
             self._known.discard(errand_id)
 
-    async def _resend(self, errand: Errand) -> bool:
-        """Send an event again; False if it could not be sent now."""
+    async def _try(self, errand: Errand) -> bool:
+        """Do what is asked; False if it could not be done now."""
         subscription = self._index.get(errand.subscription)
         if subscription is None:
+            if errand.kind is ErrandKind.TEST:
+                await self._cancel(errand)
             return True
-        try:
-            entry = (await self._records.load([errand.event])).get(errand.event)
-        except UnavailableError:
-            return False
-        event = None if entry is None else rendered(entry, subscription.format, self._parts.renderers)
-        if entry is None or event is None:
-            _log.warning("nothing to send again", subscription=subscription.id, event_id=errand.event)
-            return True
-        outbox = self._courier.outbox(subscription)
-        reference = Reference(entry, place(parse(errand.event)))
-        began, started = time.time(), time.perf_counter()
-        request = outbox.request(reference, event, began)
-        answer = await self._parts.sender.send(request, self._lease.valid)
-        if isinstance(answer, Withheld):
-            return False
-        attempt = attempt_of(answer, began, time.perf_counter() - started, outbox.manner, trigger=MANUAL)
-        self._parts.stats.ended(attempt)
-        self._parts.stats.resent += 1
-        succeeded = outbox.manner.judge(attempt.status_code) is Verdict.SUCCESS
-        resent = self._operations.resent(outbox.id, reference, event.type, attempt, succeeded=succeeded)
-        await self._ledger.written([resent])
-        if succeeded:
-            await self._unblock(outbox, reference)
-        return True
+        if errand.kind is ErrandKind.TEST:
+            return await self._resending.test(subscription, errand.event)
+        return await self._resending.resend(subscription, errand.event)
 
-    async def _unblock(self, outbox: Outbox, reference: Reference) -> None:
-        """Let a failing lane go on whose head was just delivered, unless the head is on its way anyway."""
-        lanes = outbox.lanes
-        if outbox.closed or not lanes.withdraw(reference.lane):
-            return
-        try:
-            state, kept = await self._parts.store.fetch(
-                [
-                    ("HGET", self._keys.lanes(outbox.id), reference.lane),
-                    (
-                        *("ZRANGE", self._keys.attempts(outbox.id), reference.score, reference.score),
-                        "BYSCORE",
-                    ),
-                ]
-            )
-        except UnavailableError:
-            self._restore(outbox, reference.lane)
-            return
-        made, head, *_ = state.decode().split(" ") if state else ("0", "")
-        delivery = next((found for event, found in map(decode, kept) if event == reference.event), None)
-        if head != reference.event or delivery is None:
-            self._restore(outbox, reference.lane)
-            return
-        reference.attempts = int(made)
-        settled = Delivery(status=Status.SUCCEEDED, type=delivery.type, attempts=delivery.attempts)
-        self._courier.settle(outbox, reference, settled)
-
-    def _restore(self, outbox: Outbox, lane: str) -> None:
-        outbox.lanes.restore(lane)
-        self._courier.agenda.add(0, outbox, lane)
+    async def _cancel(self, errand: Errand) -> None:
+        """Note that a test is not sent: its subscription was disabled before."""
+        canceled = Delivery(status=Status.CANCELED, type=OperationalType.TEST)
+        reference = Missing(errand.event, place(parse(errand.event)))
+        await self._ledger.written(
+            [self._operations.settled(errand.subscription, reference, canceled, dead=False, then=None)]
+        )

@@ -16,7 +16,7 @@ from typing import Final, final
 from relay.errors import StoreUnavailableError
 from relay.journal.ids import START, StreamId, parse
 from relay.journal.leases import Lease, run_owned
-from relay.journal.record import TOLD, Entry, RecordKind
+from relay.journal.record import MATCHED, Entry, RecordKind
 from relay.journal.scripts import Script
 from relay.journal.tail import Listening
 from relay.subscriptions.index import Index
@@ -207,7 +207,7 @@ class FanOut:
                 await self._write(chunk, str(self._at))  # first, so that clearing finds all there is
                 chunk = _Chunk()
                 await self._learn(entry, at)
-            elif entry.kind in TOLD:
+            elif entry.kind in MATCHED:
                 chunk = await self._evaluate(entry, at, chunk)
             self._at = at
         if chunk.size or time.monotonic() - self._moved_at > CURSOR_EVERY:

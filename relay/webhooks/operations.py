@@ -51,6 +51,14 @@ class Operations:
             then,
         )
 
+    def exhausted(self, settled: Operation, account: str, notice: bytes) -> Operation:
+        """Have an operational event tell of a delivery that is given up."""
+        name, *arguments = settled.arguments
+        assert name == "settled", "what is given up is settled"  # noqa: S101
+        return Operation(
+            (self._keys.log(account), *settled.keys), ("exhausted", account, notice, *arguments), settled.then
+        )
+
     def failed(
         self,
         subscription: str,

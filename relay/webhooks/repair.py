@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Collection
 from typing import Any, Final, final
 
@@ -9,6 +10,9 @@ import msgspec
 
 from relay.errors import NotFoundError, RefusedError
 from relay.journal.ids import parse
+from relay.journal.journal import Journal
+from relay.journal.operational import OperationalEvent, OperationalType
+from relay.journal.record import Record, RecordKind
 from relay.journal.scripts import Script
 from relay.journal.store import Store
 from relay.subscriptions.model import Status, Subscription, SubscriptionChanged
@@ -16,7 +20,7 @@ from relay.subscriptions.store import Subscriptions
 from relay.webhooks.attempts import Delivery, decode, encode
 from relay.webhooks.attempts import Status as DeliveryStatus
 from relay.webhooks.deliveries import Deliveries, Found
-from relay.webhooks.errands import Errand, ask
+from relay.webhooks.errands import Errand, ErrandKind, ask
 from relay.webhooks.records import Records
 from relay.webhooks.references import DeliveryId, place
 
@@ -45,6 +49,7 @@ class Repair:
     ) -> None:
         """Serve repairs; ``retention`` is how many seconds attempts are kept."""
         self._store = store
+        self._journal = Journal(store)
         self._subscriptions = subscriptions
         self._deliveries = deliveries
         self._retention = round(retention * 1000)
@@ -68,6 +73,34 @@ class Repair:
         if event not in await Records(self._store, found.id.partition).load([event]):
             raise BodyExpiredError("the event is not kept any more, so it cannot be sent again")
         await ask(self._store, subscription, Errand(subscription.id, event))
+        return found
+
+    async def test(self, account: str, subscription_id: str, *, user_id: str | None = None) -> Found:
+        """Have a subscription's endpoint sent a test event, once; return the delivery.
+
+        Raises:
+            NotFoundError: there is no such subscription, or it is another user's.
+            SubscriptionDisabledError: it is disabled.
+            LimitReachedError: too many errands wait.
+
+        """
+        subscription = await self._active(account, subscription_id, user_id)
+        event = OperationalEvent(
+            type=OperationalType.TEST,
+            account=account,
+            subscription=subscription.id,
+            user_id=subscription.user_id,
+            time=time.time_ns() // 1_000_000,
+        )
+        record = Record(RecordKind.TEST, account, _encoder.encode(event))
+        [made] = await self._journal.append(account, [record])
+        found = Found(
+            DeliveryId(self._store.keys(account).partition, subscription.id, made),
+            Delivery(status=DeliveryStatus.PENDING, type=event.type),
+        )
+        kept = f"{made} ".encode() + encode(found.delivery)
+        errand = Errand(subscription.id, made, ErrandKind.TEST)
+        await ask(self._store, subscription, errand, found.id.place, kept, self._retention)
         return found
 
     async def redrive(

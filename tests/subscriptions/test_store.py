@@ -164,8 +164,9 @@ async def test_a_disabled_subscription_keeps_everything_else(
     found = await subscriptions.get(ACCOUNT, made.id)
     assert (found.status, found.reason, found.from_id) == (Status.DISABLED, "gone", made.from_id)
     assert found.secrets == made.secrets
-    [_, record] = await records(store)
+    [_, record, notice] = await records(store)
     assert found.rev == record.id.stream_id
+    assert notice.kind is RecordKind.OPERATIONAL
 
 
 async def test_a_fault_writes_nothing(subscriptions: Subscriptions, store: Store) -> None:

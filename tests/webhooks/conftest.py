@@ -18,8 +18,10 @@ from relay.journal.tail import Tail
 from relay.subscriptions.model import NewSubscription, Subscription
 from relay.subscriptions.rendering import Renderers
 from relay.subscriptions.store import Subscriptions
+from relay.webhooks.deliveries import Deliveries
 from relay.webhooks.duty import WebhookDuty
 from relay.webhooks.guard import Guard
+from relay.webhooks.repair import Repair
 from relay.webhooks.sending.client import HttpSender
 from tests.calls.calling import ACCOUNT
 from tests.webhooks.receiving import Receiver, receiving
@@ -128,6 +130,24 @@ def subscribe(store: Store, receiver: Receiver) -> Subscribe:
         return await subscriptions.create(account, "admin", new)
 
     return subscribing
+
+
+@pytest.fixture
+def subscriptions(store: Store) -> Subscriptions:
+    """Give the subscriptions of the store."""
+    return Subscriptions(store, formats=tuple(RENDERERS), limit=1000)
+
+
+@pytest.fixture
+def deliveries(store: Store, subscriptions: Subscriptions) -> Deliveries:
+    """Give the deliveries of the store."""
+    return Deliveries(store, subscriptions, RENDERERS)
+
+
+@pytest.fixture
+def repair(store: Store, subscriptions: Subscriptions, deliveries: Deliveries) -> Repair:
+    """Give what repairs them."""
+    return Repair(store, subscriptions, deliveries, retention=60)
 
 
 async def leftovers(store: Store) -> list[str]:

@@ -29,8 +29,8 @@ class Received(NamedTuple):
 
     @property
     def call(self) -> str:
-        """The call it tells of."""
-        return str(self.event["call_id"])
+        """The call it tells of, or the subscription."""
+        return str(self.event.get("call_id") or self.event["subscription"])
 
     @property
     def sequence(self) -> int:

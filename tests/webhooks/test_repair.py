@@ -14,28 +14,10 @@ from relay.webhooks.repair import BodyExpiredError, Repair, SubscriptionDisabled
 from tests.calls.calling import ACCOUNT
 from tests.streaming.publishing import Line
 from tests.waiting import eventually
-from tests.webhooks.conftest import RENDERERS, StartProcess, Subscribe, nothing_left
+from tests.webhooks.conftest import StartProcess, Subscribe, nothing_left
 from tests.webhooks.receiving import Gate, Receiver, accept, always
 
 NEVER = 10**9
-
-
-@pytest.fixture
-def subscriptions(store: Store) -> Subscriptions:
-    """Give the subscriptions of the store."""
-    return Subscriptions(store, formats=tuple(RENDERERS), limit=1000)
-
-
-@pytest.fixture
-def deliveries(store: Store, subscriptions: Subscriptions) -> Deliveries:
-    """Give the deliveries of the store."""
-    return Deliveries(store, subscriptions, RENDERERS)
-
-
-@pytest.fixture
-def repair(store: Store, subscriptions: Subscriptions, deliveries: Deliveries) -> Repair:
-    """Give what repairs them."""
-    return Repair(store, subscriptions, deliveries, retention=60)
 
 
 async def listed(deliveries: Deliveries, status: Status | None = None) -> list[Found]:

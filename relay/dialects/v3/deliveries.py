@@ -85,6 +85,13 @@ class DeliveriesFace:
         )
         return answer({"delivery_id": str(found.id), "event_id": found.event_id}, 202)
 
+    async def test(self, request: web.Request, principal: Principal) -> web.Response:
+        """Have a subscription's endpoint sent a test event; what came of it is told of the delivery."""
+        found = await self._detached.finish(
+            self._repair.test(principal.account, request.match_info["id"], user_id=_user(principal))
+        )
+        return answer({"delivery_id": str(found.id), "event_id": found.event_id}, 202)
+
     async def redrive(self, request: web.Request, principal: Principal) -> web.Response:
         """Queue a subscription's dead letters again, all of them or those listed."""
         read = parse(_REDRIVE, await json_object(request))

@@ -13,7 +13,7 @@ from relay.dialects.v3.queries import event_id, page_limit
 from relay.directory.model import Principal
 from relay.errors import InvalidFieldError
 from relay.journal.journal import Journal
-from relay.journal.record import RecordKind
+from relay.journal.record import LOGGED
 from relay.streaming.sse import EventStreams, InvalidLastEventIdError
 from relay.subscriptions.filters import Filter, compile_filter
 from relay.subscriptions.rendering import Rendered, Renderers, rendered
@@ -59,7 +59,7 @@ class Events:
             after, more = page.scanned_to, page.more
             scanned += PAGE
             for place, entry in enumerate(page.entries, 1):
-                shown = rendered(entry, "v3", self._renderers) if entry.kind is RecordKind.CALL else None
+                shown = rendered(entry, "v3", self._renderers) if entry.kind in LOGGED else None
                 if shown is None or not wanted.matches(shown):
                     continue
                 bodies.append(msgspec.Raw(shown.body))

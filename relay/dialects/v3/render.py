@@ -8,7 +8,9 @@ import msgspec
 
 from relay.calls.events import CallEvent, EventId, EventKind
 from relay.calls.model import Address, CallType, Party, PartyState, Role, Session
+from relay.dialects import operational
 from relay.dialects.times import rfc3339
+from relay.journal.operational import OperationalEvent
 from relay.journal.record import Event
 from relay.subscriptions.rendering import Rendered
 
@@ -54,6 +56,8 @@ _encode = msgspec.json.Encoder().encode
 
 def render(event_id: EventId, event: Event) -> Rendered | None:
     """Render one journal event, or None for what v3 does not show. Pure."""
+    if isinstance(event, OperationalEvent):
+        return operational.render(event_id, event)
     if not isinstance(event, CallEvent):
         return None
     event_type = TYPES.get(event.kind)

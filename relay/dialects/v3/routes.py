@@ -101,6 +101,7 @@ def add_routes(app: web.Application, parts: Parts) -> None:
     ]
     deliveries = DeliveriesFace(parts.deliveries, parts.repair, parts.detached)
     routes += [
+        web.post(f"{one}/test", known(deliveries.test)),
         web.get(f"{PREFIX}/deliveries", known(deliveries.list)),
         web.get(f"{PREFIX}/deliveries/{{id}}", known(deliveries.get)),
         web.post(f"{PREFIX}/deliveries/{{id}}/resend", known(deliveries.resend)),

@@ -6,6 +6,8 @@
 --
 --   settled  queue lanes attempts dead parked       sub lane event score delivery dead
 --            An event succeeded or (`dead` is 1) was given up; a lane it headed goes back into the queue.
+--   exhausted  log, then as settled                  account notice, then as settled
+--            The same for one that was given up, and an operational event tells of it.
 --   failed   queue lanes attempts parked*(1+n)      sub lane event score delivery made pause_ms n event*n
 --            It is tried again after a pause; the events behind it, if it is the first failure, wait with it.
 --   behind   queue lanes parked                     sub lane event
@@ -34,7 +36,8 @@
 -- ready           set                          subscriptions with nothing queued out
 -- due             zset                         "<sub> <lane>" by when it is tried again
 -- subs            hash    (whether it is in)
--- events          stream  the event
+-- events          stream  the event            operational events
+-- log             stream                       their ids
 -- queue:<sub>     zset    (whether it is there) events by place
 -- lanes:<sub>     hash    the lane             "<attempts> <event> <event>..."
 -- attempts:<sub>  zset    oldest entries       "<event> <delivery>" by place; expiry
@@ -111,7 +114,7 @@ local function rest(sub, queue, lanes)
   end
 end
 
-local told = {call = true, device = true, presence = true, reminder = true}
+local PASSING = {subscription = true, bayeux = true} -- kinds of records that nobody is sent
 
 local function park(parked, sub, event)
   if redis.call('EXISTS', parked) == 0 then
@@ -120,7 +123,7 @@ local function park(parked, sub, event)
     for i = 1, #fields, 2 do
       record[fields[i]] = fields[i + 1]
     end
-    if not told[record.k] or not record.a or not record.d then
+    if not record.k or PASSING[record.k] or not record.a or not record.d then
       return
     end
     redis.call('HSET', parked, 'kind', record.k, 'account', record.a, 'body', record.d)
@@ -179,14 +182,15 @@ function operations.settled()
     return
   end
   local waiting = failing(lanes, lane)
-  if waiting and waiting[1] == event then
+  local taken = waiting ~= nil and waiting[1] == event
+  if taken then
     redis.call('HDEL', lanes, lane)
     redis.call('ZREM', due, sub .. ' ' .. lane)
     for i = 2, #waiting do
       redis.call('ZADD', queue, place(waiting[i]), waiting[i])
     end
   else
-    redis.call('ZREM', queue, event)
+    taken = redis.call('ZREM', queue, event) == 1
   end
   if died == '1' then
     park(parked, sub, event)
@@ -201,6 +205,18 @@ function operations.settled()
     keep(attempts, attempts_ms, score, event, delivery)
   end
   rest(sub, queue, lanes)
+  return taken
+end
+
+function operations.exhausted()
+  local log, account, notice = key(), arg(), arg()
+  if operations.settled() then -- not again where the batch is repeated
+    local id = redis.call('XADD', events, '*', 'k', 'operational', 'a', account, 'd', notice)
+    if type(redis.pcall('XADD', log, id, '', '')) == 'table' then -- it tells of a history that is gone
+      redis.call('DEL', log)
+      redis.call('XADD', log, id, '', '')
+    end
+  end
 end
 
 function operations.failed()

@@ -1,17 +1,20 @@
 -- Create or change a subscription, and tell of it in the journal.
 --
--- EVALSHA subscription_put 3  events subs subs:<account>  account id subscription record rev cap
+-- EVALSHA subscription_put 4  events subs subs:<account> log  account id subscription record rev cap notice
 --
--- `rev` is the revision the change was made from, '' for a new subscription. Returns {1, from, rev} (written),
+-- `rev` is the revision the change was made from, '' for a new subscription; `notice` is an operational event
+-- that tells of the change too, '' for none. Returns {1, from, rev} (written),
 -- {0} (it is not at that revision), or {-1} (the account has `cap` subscriptions).
 --
 -- key             type    reads                writes
--- events          stream                       one entry
+-- events          stream                       one entry, then one for the notice
 -- subs            hash    the subscription     "<from> <rev> <subscription>"
 -- subs:<account>  zset    size                 id by the place of its creation
+-- log             stream                       the notice's id
 
-local events, subs, owned = KEYS[1], KEYS[2], KEYS[3]
+local events, subs, owned, log = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local account, id, subscription, record, expected = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local notice = ARGV[7]
 
 local from, rev = (redis.call('HGET', subs, id) or ''):match('^(%S+) (%S+) ')
 local count = redis.call('ZCARD', owned)
@@ -29,4 +32,11 @@ if not from then
   redis.call('ZADD', owned, string.format('%.0f', ms * 4096 + seq), id)
 end
 redis.call('HSET', subs, id, from .. ' ' .. made .. ' ' .. subscription)
+if notice ~= '' then
+  local told = redis.call('XADD', events, '*', 'k', 'operational', 'a', account, 'd', notice)
+  if type(redis.pcall('XADD', log, told, '', '')) == 'table' then -- it tells of a history that is gone
+    redis.call('DEL', log)
+    redis.call('XADD', log, told, '', '')
+  end
+end
 return {1, from, made}

@@ -192,3 +192,17 @@ async def test_an_unusable_last_event_id_is_named(face: Face) -> None:
 async def test_a_stream_is_no_thing_to_head(face: Face) -> None:
     """It would stay open for nobody."""
     assert (await face.request("HEAD", "/events/stream")).status == 405
+
+
+async def test_the_stream_tells_of_ended_subscriptions(face: Face) -> None:
+    """Live and on resuming, to their owner and to admins."""
+    made = (await face.post("/subscriptions/", {"url": "http://127.0.0.1:9/"})).body["id"]
+    async with following(face) as jane, following(face, user="admin") as admin, following(face, user="john"):
+        await face.post(f"/subscriptions/{made}/disable", None)
+        for client in (jane, admin):
+            await eventually(lambda client=client: client.types == ["subscription.disabled"])
+    async with following(face, "/events/stream?type=subscription.*", Last_Event_ID="0-0") as again:
+        await eventually(lambda: again.data == jane.data)
+    async with following(face, user="john", Last_Event_ID="0-0") as john:
+        await face.dial("john", "210")
+        await eventually(lambda: john.types == ["call.leg.ringing"])

@@ -205,3 +205,33 @@ async def test_an_endpoint_that_fails_shows_it(face: Face) -> None:
     assert (await face.get("/subscriptions/")).body["subscriptions"] == [shown]
     disabled = await face.request("POST", f"/subscriptions/{made}/disable")
     assert disabled.body["status"] == "disabled"
+
+
+async def test_a_subscription_is_tried(face: Face) -> None:
+    """A test event waits as a delivery that can be read; a disabled subscription's is refused."""
+    made = (await subscribe(face)).body["id"]
+    tried = await face.post(f"/subscriptions/{made}/test", None)
+    assert tried.status == 202
+    delivery = (await face.get(f"/deliveries/{tried.body['delivery_id']}")).body
+    assert delivery["event_id"] == tried.body["event_id"]
+    assert (delivery["type"], delivery["status"]) == ("subscription.test", "pending")
+    assert (await face.post(f"/subscriptions/{made}/test", None, "john")).status == 404
+    assert (await face.post(f"/subscriptions/{made}/disable", None)).status == 200
+    refused = await face.post(f"/subscriptions/{made}/test", None)
+    assert (refused.status, refused.code) == (409, "subscription_disabled")
+
+
+async def test_history_tells_of_ended_subscriptions(face: Face) -> None:
+    """To their owner and to admins, among the calls' events; an extension's history has none of it."""
+    made = (await subscribe(face)).body["id"]
+    await face.post(f"/subscriptions/{made}/disable", None)
+    for user in ("jane", "admin"):
+        [event] = (await face.get("/events/", user)).body["events"]
+        assert (event["type"], event["subscription"], event["reason"]) == (
+            "subscription.disabled",
+            made,
+            "owner",
+        )
+    assert (await face.get("/events/", "john")).body["events"] == []
+    assert (await face.get("/events/", "admin", extension="210")).body["events"] == []
+    assert (await face.get("/events/", "admin", type="call.*")).body["events"] == []

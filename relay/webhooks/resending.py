@@ -1,0 +1,143 @@
+"""Sending one event once, as somebody asked for: again, or to try an endpoint."""
+
+from __future__ import annotations
+
+import time
+from typing import NamedTuple, final
+
+from relay.errors import UnavailableError
+from relay.journal.ids import parse
+from relay.journal.leases import Lease
+from relay.subscriptions.model import Subscription
+from relay.subscriptions.rendering import Rendered, rendered
+from relay.telemetry import log
+from relay.webhooks.attempts import MANUAL, Attempt, Delivery, Status, decode
+from relay.webhooks.courier import Courier
+from relay.webhooks.ledger import Ledger
+from relay.webhooks.operations import Operations
+from relay.webhooks.outbox import Outbox
+from relay.webhooks.outcomes import attempt_of
+from relay.webhooks.parts import Parts
+from relay.webhooks.policy import Reason, Verdict
+from relay.webhooks.records import Records
+from relay.webhooks.references import Reference, place
+from relay.webhooks.sender import Withheld
+
+_log = log.get("webhooks")
+
+
+class _Sent(NamedTuple):
+    """A request that was made."""
+
+    reference: Reference
+    event: Rendered
+    attempt: Attempt
+    succeeded: bool
+
+
+@final
+class Resending:
+    """Sends events of one partition outside their calls' order, under one lease."""
+
+    def __init__(
+        self,
+        parts: Parts,
+        lease: Lease,
+        records: Records,
+        ledger: Ledger,
+        operations: Operations,
+        courier: Courier,
+    ) -> None:
+        self._parts = parts
+        self._lease = lease
+        self._keys = parts.store.keys_at(lease.partition)
+        self._records = records
+        self._ledger = ledger
+        self._operations = operations
+        self._courier = courier
+
+    def __repr__(self) -> str:
+        return f"Resending({self._lease!r})"
+
+    async def resend(self, subscription: Subscription, event: str) -> bool:
+        """Send an event again; False if it could not be sent now."""
+        outbox = self._courier.outbox(subscription)
+        sent = await self._send(outbox, event)
+        if not isinstance(sent, _Sent):
+            return sent
+        self._parts.stats.resent += 1
+        resent = self._operations.resent(
+            outbox.id, sent.reference, sent.event.type, sent.attempt, succeeded=sent.succeeded
+        )
+        await self._ledger.written([resent])
+        if sent.succeeded:
+            await self._unblock(outbox, sent.reference)
+        return True
+
+    async def test(self, subscription: Subscription, event: str) -> bool:
+        """Send a test event, whose only attempt this is; False if it could not be sent now."""
+        sent = await self._send(self._courier.outbox(subscription), event)
+        if not isinstance(sent, _Sent):
+            return sent
+        delivery = Delivery(
+            status=Status.SUCCEEDED if sent.succeeded else Status.DEAD,
+            type=sent.event.type,
+            attempts=(sent.attempt,),
+            reason=None if sent.succeeded else Reason.EXHAUSTED,
+        )
+        ended = self._operations.settled(subscription.id, sent.reference, delivery, dead=False, then=None)
+        await self._ledger.written([ended])
+        return True
+
+    async def _send(self, outbox: Outbox, event: str) -> _Sent | bool:
+        """Make the request; without one, tell whether that is the end of it."""
+        subscription = outbox.subscription
+        try:
+            entry = (await self._records.load([event])).get(event)
+        except UnavailableError:
+            return False
+        shown = None if entry is None else rendered(entry, subscription.format, self._parts.renderers)
+        if entry is None or shown is None:
+            _log.warning("nothing to send", subscription=subscription.id, event_id=event)
+            return True
+        reference = Reference(entry, place(parse(event)))
+        began, started = time.time(), time.perf_counter()
+        request = outbox.request(reference, shown, began)
+        answer = await self._parts.sender.send(request, self._lease.valid)
+        if isinstance(answer, Withheld):
+            return False
+        attempt = attempt_of(answer, began, time.perf_counter() - started, outbox.manner, trigger=MANUAL)
+        self._parts.stats.ended(attempt)
+        succeeded = outbox.manner.judge(attempt.status_code) is Verdict.SUCCESS
+        return _Sent(reference, shown, attempt, succeeded)
+
+    async def _unblock(self, outbox: Outbox, reference: Reference) -> None:
+        """Let a failing lane go on whose head was just delivered, unless the head is on its way anyway."""
+        lanes = outbox.lanes
+        if outbox.closed or not lanes.withdraw(reference.lane):
+            return
+        try:
+            state, kept = await self._parts.store.fetch(
+                [
+                    ("HGET", self._keys.lanes(outbox.id), reference.lane),
+                    (
+                        *("ZRANGE", self._keys.attempts(outbox.id), reference.score, reference.score),
+                        "BYSCORE",
+                    ),
+                ]
+            )
+        except UnavailableError:
+            self._restore(outbox, reference.lane)
+            return
+        made, head, *_ = state.decode().split(" ") if state else ("0", "")
+        delivery = next((found for event, found in map(decode, kept) if event == reference.event), None)
+        if head != reference.event or delivery is None:
+            self._restore(outbox, reference.lane)
+            return
+        reference.attempts = int(made)
+        settled = Delivery(status=Status.SUCCEEDED, type=delivery.type, attempts=delivery.attempts)
+        self._courier.settle(outbox, reference, settled)
+
+    def _restore(self, outbox: Outbox, lane: str) -> None:
+        outbox.lanes.restore(lane)
+        self._courier.agenda.add(0, outbox, lane)
