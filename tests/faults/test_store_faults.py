@@ -9,7 +9,9 @@ from collections.abc import Awaitable, Callable
 import pytest
 from aiohttp import ClientSession
 
+from relay.webhooks.lanes import WINDOW
 from tests.engines import Server
+from tests.harness.accounting import FAULT, Report, Tally, row
 from tests.harness.bayeux import BayeuxClient
 from tests.harness.demo import ADMIN, JANE
 from tests.harness.fixtures import NewRelay
@@ -23,9 +25,10 @@ from tests.harness.webhooks import WebhookReceiver
 from tests.waiting import eventually
 
 FULL = os.environ.get("FAULTS") == "full"
-AWAY = 60.0 if FULL else 12.0
+AWAY = 60.0 if FULL else 8.0
 """Seconds the store cannot be reached: longer than leases live."""
 FROZEN = 8.0
+KILLS = 10 if FULL else 3
 LINES = 40
 """Lines one fault may add to the log, however long it is and however much is asked meanwhile."""
 
@@ -34,7 +37,14 @@ pytestmark = pytest.mark.timeout(400 if FULL else 150)
 Fault = Callable[[], Awaitable[None]]
 
 
-async def survives(relay: RelayProcess, http: ClientSession, receiver: WebhookReceiver, fault: Fault) -> None:
+async def survives(
+    name: str,
+    relay: RelayProcess,
+    http: ClientSession,
+    receiver: WebhookReceiver,
+    fault: Fault,
+    record_property: Report,
+) -> None:
     """Have calls go on without a break through a fault; then nothing accepted is lost or doubled."""
     admin = V3(http, relay.url, ADMIN)
     hook = await receiver.subscribe(admin)
@@ -50,27 +60,39 @@ async def survives(relay: RelayProcess, http: ClientSession, receiver: WebhookRe
 
         await traffic.run_while(amid_calls)
         await traffic.check(admin, stream, receiver, hook)
+        arrivals = receiver.arrivals(hook)
+        tally = Tally.of(await admin.history(), arrivals)
+        record_property(FAULT, row(name, tally, arrivals))
+        assert tally.repeats <= KILLS * WINDOW, "only what was on its way or not yet noted may be sent again"
         assert stream.gaps == []
         assert stream.opened == 1, "a stream outlives an outage of the store"
 
 
 async def test_a_store_that_is_killed_and_restarted_loses_and_doubles_nothing(
-    new_relay: NewRelay, http: ClientSession, receiver: WebhookReceiver, faulty_server: Server
+    new_relay: NewRelay,
+    http: ClientSession,
+    receiver: WebhookReceiver,
+    faulty_server: Server,
+    record_property: Report,
 ) -> None:
     """SIGKILL of a store with an append-only file, three times amid calls: relay goes on by itself."""
     relay = await new_relay(store_url=faulty_server.url, rate_limits="off").start()
 
     async def killed() -> None:
-        for _ in range(10 if FULL else 3):
+        for _ in range(KILLS):
             await asyncio.to_thread(faulty_server.kill)
             await asyncio.to_thread(faulty_server.start)
             await eventually(lambda: relay.ready(http), within=20)
 
-    await survives(relay, http, receiver, killed)
+    await survives(f"store SIGKILLed, {KILLS} times", relay, http, receiver, killed, record_property)
 
 
 async def test_a_store_that_is_frozen_loses_and_doubles_nothing(
-    new_relay: NewRelay, http: ClientSession, receiver: WebhookReceiver, faulty_server: Server
+    new_relay: NewRelay,
+    http: ClientSession,
+    receiver: WebhookReceiver,
+    faulty_server: Server,
+    record_property: Report,
 ) -> None:
     """SIGSTOP for 8 s, longer than leases live: every face says 503 meanwhile, and calls go on after."""
     relay = await new_relay(store_url=faulty_server.url, rate_limits="off").start()
@@ -85,11 +107,15 @@ async def test_a_store_that_is_frozen_loses_and_doubles_nothing(
         finally:
             faulty_server.resume()
 
-    await survives(relay, http, receiver, frozen)
+    await survives(f"store SIGSTOPped for {FROZEN:g} s", relay, http, receiver, frozen, record_property)
 
 
 async def test_a_store_that_cannot_be_reached_loses_and_doubles_nothing(
-    new_relay: NewRelay, http: ClientSession, receiver: WebhookReceiver, faulty_server: Server
+    new_relay: NewRelay,
+    http: ClientSession,
+    receiver: WebhookReceiver,
+    faulty_server: Server,
+    record_property: Report,
 ) -> None:
     """The way to the store is cut for a while: 503 at once on every face, two log lines, then calls go on."""
     proxy = StoreProxy(faulty_server.socket)
@@ -107,25 +133,25 @@ async def test_a_store_that_cannot_be_reached_loses_and_doubles_nothing(
         await proxy.open()
 
     try:
-        await survives(relay, http, receiver, cut)
+        await survives(f"store out of reach for {AWAY:g} s", relay, http, receiver, cut, record_property)
     finally:
         await proxy.cut()
     assert len(relay.logged("store unavailable")) == len(relay.logged("store back")) == 1
 
 
 async def test_the_embedded_store_is_brought_back_when_it_is_killed(
-    relay: RelayProcess, http: ClientSession, receiver: WebhookReceiver
+    relay: RelayProcess, http: ClientSession, receiver: WebhookReceiver, record_property: Report
 ) -> None:
     """SIGKILL of the embedded store under the running service, amid calls: it is started again."""
 
     async def killed() -> None:
-        for _ in range(10 if FULL else 3):
+        for _ in range(KILLS):
             back = len(relay.logged("the embedded store is back"))
             relay.kill_store()
             await eventually(lambda: len(relay.logged("the embedded store is back")) > back, within=20)  # noqa: B023
             await eventually(lambda: relay.ready(http), within=20)
 
-    await survives(relay, http, receiver, killed)
+    await survives(f"embedded store SIGKILLed, {KILLS} times", relay, http, receiver, killed, record_property)
 
 
 async def test_a_flushed_store_starts_over_and_says_so(

@@ -84,12 +84,10 @@ def p99_ms(arrivals: Iterable[Arrival]) -> float:
 
 def row(fault: str, tally: Tally, others: Iterable[Arrival]) -> tuple[str, ...]:
     """Return a line of the table: the fault, its account, and how the other endpoints fared meanwhile."""
+    others = list(others)
     p99 = p99_ms(others)
-    return (
-        fault,
-        *(f"{count:,}" for count in tally[:4]),
-        f"{p99:,.0f} ms" if p99 < 1000 else f"{p99 / 1000:,.1f} s",
-    )
+    shown = f"{p99:,.0f} ms" if p99 < 1000 else f"{p99 / 1000:,.1f} s"
+    return (fault, *(f"{count:,}" for count in tally[:4]), shown if others else "-")
 
 
 HEAD: Final = ("fault", "events", "lost", "out of order", "repeats", "other endpoints' p99")
