@@ -116,15 +116,20 @@ DeviceAction = DoNotDisturb | ForwardCalls | Supervise | StopSupervising
 
 
 def device_capabilities(settings: DeviceSettings, *, supervisor: bool) -> frozenset[DeviceOperation]:
-    """Return what a device allows as it is set, each switch only the other way; supervision to some."""
+    """Return what a device allows as it is set, each switch only the other way; supervision to some.
+
+    Who supervises may go on to another device, or another way, without an end in between.
+    """
     switches = [
         (settings.do_not_disturb, DeviceOperation.DO_NOT_DISTURB_OFF, DeviceOperation.DO_NOT_DISTURB_ON),
         (settings.forward_to is not None, DeviceOperation.FORWARD_OFF, DeviceOperation.FORWARD_ON),
     ]
+    allowed = {off if is_on else on for is_on, off, on in switches}
     if supervisor:
-        supervises = settings.supervision is not None
-        switches.append((supervises, DeviceOperation.STOP_SUPERVISING, DeviceOperation.SUPERVISE))
-    return frozenset(off if is_on else on for is_on, off, on in switches)
+        allowed.add(DeviceOperation.SUPERVISE)
+        if settings.supervision is not None:
+            allowed.add(DeviceOperation.STOP_SUPERVISING)
+    return frozenset(allowed)
 
 
 class DeviceEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -139,12 +139,17 @@ async def test_a_supervisors_own_call_is_not_supervised_by_the_same(office: Offi
 
 
 async def test_supervision_is_one_setting_at_both_devices(office: Office, boss: Principal) -> None:
-    """It is seen at the supervisor's device and at the supervised one, and only one at a time."""
+    """It is seen at the supervisor's device and at the supervised one; another one takes its place."""
     await supervise(office, boss)
     mine = await office.control.device(boss, device(boss))
     assert mine.settings.supervision is not None
     assert mine.settings.supervision.target.extension == "210"
     [supervisor] = (await office.control.device(boss, device(office.jane))).supervisors
     assert supervisor.address.extension == "220"
-    with pytest.raises(NotAllowedNowError):
-        await supervise(office, boss)
+    await supervise(office, boss, mode=MonitorMode.COACH)
+    [supervisor] = (await office.control.device(boss, device(office.jane))).supervisors
+    assert supervisor.mode is MonitorMode.COACH
+    action = Supervise(target=device(office.john))
+    await office.control.set_device(boss, device_id=device(boss), action=action)
+    assert (await office.control.device(boss, device(office.jane))).supervisors == ()
+    assert len((await office.control.device(boss, device(office.john))).supervisors) == 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.resources
+from pathlib import Path
 from typing import Final, NamedTuple
 
 TENANT: Final = "b11d749b-8eb7-4236-a068-3d94ba3860d6"
@@ -35,3 +37,12 @@ NEVER_ANSWERS: Final = "+12025550102"
 REJECTS: Final = "+12025550103"
 ANSWERS_AND_LEAVES: Final = "+12025550104"
 OUTSIDE: Final = "+12025550123"
+
+
+def with_a_supervisor(folder: Path) -> Path:
+    """Write the demo directory with Alex as a supervisor, which nobody with a phone is there, as a file."""
+    text = importlib.resources.files("relay.directory").joinpath("demo.yaml").read_text(encoding="utf-8")
+    before, login, after = text.partition("login: alex")
+    path = folder / "directory.yaml"
+    path.write_text(before + login + after.replace("roles: [agent]", "roles: [agent, admin]", 1))
+    return path

@@ -11,6 +11,7 @@ from relay.calls.commands import DeleteUserDataPair, SetDisposition
 from relay.calls.lines import beside, lines_of
 from relay.calls.model import Party, Session
 from relay.control import Control
+from relay.control.permissions import owns
 from relay.dialects.gws import identifiers, render, schemas
 from relay.dialects.gws.capabilities import names
 from relay.dialects.gws.envelope import success
@@ -84,6 +85,25 @@ class Calls:
         with schemas.named(chosen.schema):
             await self._carry_out(principal, name, chosen, parameters, session, leg)
         return success()
+
+    async def dispose(
+        self, principal: Principal, device_id: str, session_id: str, action: SetDisposition
+    ) -> None:
+        """Note what came of a call at one of the user's own devices.
+
+        Raises:
+            NotFoundError: the account has no such call.
+            NotAllowedError: the call, or the device's leg of it, is another user's.
+            InvalidFieldError: the device is not in the call.
+
+        """
+        session = await self._control.session(principal, session_id)
+        leg = session.party_at(device_id)
+        if leg is None:
+            raise InvalidFieldError("callUri", "must be a call of the device")
+        if not owns(principal, leg):
+            raise NotAllowedError("Only who takes part in a call may operate it")
+        await self._detached.finish(self._control.act(principal, leg=leg.id, action=action))
 
     async def _carry_out(
         self,

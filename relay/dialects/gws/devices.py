@@ -1,16 +1,16 @@
-"""Devices over HTTP: list, read, and what their users set at them."""
+"""Devices over HTTP: list, read, and what their users ask of them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from aiohttp import web
-from marshmallow import Schema
 
-from relay.calls.devices import DeviceAction, DoNotDisturb, ForwardCalls
+from relay.calls.commands import SetDisposition
 from relay.control import Control
 from relay.dialects.gws import resources, schemas
+from relay.dialects.gws.calls import Calls
+from relay.dialects.gws.device_operations import DEVICE_OPERATIONS
 from relay.dialects.gws.envelope import success
 from relay.dialects.gws.queries import Query
 from relay.dialects.gws.requests import operation
@@ -19,31 +19,23 @@ from relay.directory.model import Device, Principal, User
 from relay.errors import InvalidFieldError, NotAllowedNowError, NotFoundError
 from relay.http.detached import Detached
 
+DISPOSITION: Final = "SetCallDisposition"
+"""The operation of a call that its device takes too."""
 
-class _DeviceOperation(NamedTuple):
-    schema: Schema
-    action: Callable[..., DeviceAction]
-    """Makes what is asked for of the schema's members."""
-
-
-_NOTHING: Final = schemas.Operation()
-
-_OPERATIONS: Final[dict[str, _DeviceOperation]] = {
-    "DoNotDisturbOn": _DeviceOperation(_NOTHING, lambda: DoNotDisturb(on=True)),
-    "DoNotDisturbOff": _DeviceOperation(_NOTHING, lambda: DoNotDisturb(on=False)),
-    "ForwardCallsOn": _DeviceOperation(schemas.Forwarding(), ForwardCalls),
-    "ForwardCallsOff": _DeviceOperation(_NOTHING, lambda: ForwardCalls(None)),
-}
-"""Every operation a device takes by POST."""
+_DISPOSITION: Final = schemas.DispositionAtDevice()
+_MONITORING: Final = schemas.Monitoring
 
 
 class Devices:
     """Handlers of ``/me/devices`` and of single devices."""
 
-    def __init__(self, control: Control, directory: Directory, detached: Detached, api: str) -> None:
+    def __init__(
+        self, control: Control, directory: Directory, calls: Calls, detached: Detached, api: str
+    ) -> None:
         """Take what carries commands out, whose device is which, and the URL of the API."""
         self._control = control
         self._directory = directory
+        self._calls = calls
         self._detached = detached
         self._api = api
 
@@ -65,18 +57,43 @@ class Devices:
         return success({"device": Query.of(request.query).select(shown)})
 
     async def operate(self, request: web.Request, principal: Principal) -> web.Response:
-        """Set something at one of the user's own devices."""
+        """Set something at one of the user's own devices, or note what came of a call there."""
         name, body = await operation(request)
-        chosen = _OPERATIONS.get(name)
+        device_id = request.match_info["id"]
+        if name == DISPOSITION:
+            await self._dispose(principal, device_id, schemas.load(_DISPOSITION, body))
+            return success()
+        chosen = DEVICE_OPERATIONS.get(name)
         if chosen is None:
             raise InvalidFieldError("operationName", f"does not name an operation of a device: {name:.40}")
-        action = chosen.action(**schemas.load(chosen.schema, body))
-        setting = self._control.set_device(principal, device_id=request.match_info["id"], action=action)
+        parameters = schemas.load(chosen.schema, body)
+        if isinstance(chosen.schema, _MONITORING):
+            parameters["target"] = self._target(principal, **parameters)
+        action = chosen.action(**parameters)
         try:
-            await self._detached.finish(setting)
+            with schemas.named(chosen.schema):
+                await self._detached.finish(
+                    self._control.set_device(principal, device_id=device_id, action=action)
+                )
         except NotAllowedNowError as error:
             raise NotAllowedNowError(name, resources.device_names(error.allowed)) from error
         return success()
+
+    def _target(self, principal: Principal, *, target: str | None, number: str | None, **_others: Any) -> str:
+        """Return the id of the device to supervise, which is named by its URI or else by its number."""
+        if target is not None:
+            if self._directory.by_device(principal.account, target) is None:
+                raise InvalidFieldError("targetDeviceUri", "must be the URI of a device")
+            return target
+        found = self._directory.by_number(principal.account, number or "")
+        if found is None:
+            raise InvalidFieldError("phoneNumber", "must be the number of a device")
+        return found[1].id
+
+    async def _dispose(self, principal: Principal, device_id: str, parameters: dict[str, Any]) -> None:
+        call, call_uuid = parameters.pop("call"), parameters.pop("call_uuid")
+        await self._control.device(principal, device_id)
+        await self._calls.dispose(principal, device_id, call or call_uuid, SetDisposition(**parameters))
 
     async def _shown(self, principal: Principal, owner: User, device: Device) -> dict[str, Any]:
         state = await self._control.device(principal, device.id)

@@ -15,6 +15,7 @@ from relay.dialects.gws.capabilities import CallState, call_state, listed
 from relay.dialects.gws.changes import render_change
 from relay.dialects.gws.envelope import StatusCode
 from relay.dialects.gws.participants import participant
+from relay.dialects.gws.resources import MONITOR_MODES
 from relay.journal.record import Event
 from relay.subscriptions.rendering import Rendered, Renderer
 
@@ -140,11 +141,13 @@ def call(session: Session, party: Party, now: int, api: str, beside: Sequence[Li
     if recording:
         shown["recordingState"] = recording[0]
     monitored = session.party(party.monitors) if party.monitors else None
-    shown["supervisorListeningIn"] = any(
-        other.live and other.monitors == party.id for other in session.parties
-    )
+    supervisors = [other for other in session.parties if other.live and other.monitors == party.id]
+    shown["supervisorListeningIn"] = bool(supervisors)
     shown["monitoredUserMuted"] = (monitored or party).silenced
     shown["monitoring"] = monitored is not None
+    mode = next((one.mode for one in (party, *supervisors) if one.live and one.mode is not None), None)
+    if mode is not None:
+        shown["supervisorMonitoringState"] = {"state": MONITOR_MODES[mode]}
     shown["uri"] = f"{api}/me/calls/{call_id}"
     shown["path"] = f"/calls/{call_id}"
     if parent:

@@ -51,7 +51,7 @@ def add_routes(app: web.Application, parts: Parts) -> Admission:
     sessions = Sessions(parts.journal.store, parts.directory)
     admission = Admission(parts.directory, sessions, secure=api.startswith("https:"))
     calls = Calls(parts.control, parts.detached, api, parts.now)
-    devices = Devices(parts.control, parts.directory, parts.detached, api)
+    devices = Devices(parts.control, parts.directory, calls, parts.detached, api)
     channels = Channels(parts.control, parts.detached, api)
     me = Me(calls, devices, channels, api)
     admitting = admission.admitting

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final, cast
 
-from marshmallow import EXCLUDE, Schema, ValidationError, fields, pre_load
+from marshmallow import EXCLUDE, Schema, ValidationError, fields, pre_load, validate, validates_schema
 
 from relay.dialects.gws import identifiers
 from relay.dialects.gws.envelope import MissingParameterError
@@ -61,6 +61,16 @@ class _Call(_Text):
         if found is None:
             raise self.make_error("invalid")
         return found
+
+
+class _Device(_Text):
+    """A device by its URI or path, of whatever host: its id."""
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> str:
+        uri = super()._deserialize(value, attr, data, **kwargs)
+        return uri.rstrip("/").rpartition("/")[2]
 
 
 class Operation(Schema):
@@ -125,6 +135,44 @@ class Disposition(Operation):
 
     disposition = _Text(required=True, error_messages=_TEXT)
     key = _Text(data_key="dispositionKey", error_messages=_TEXT)
+
+
+class DispositionAtDevice(Disposition):
+    """The same, asked of the device: which call it is, by either of its names."""
+
+    call = _Call(data_key="callUri", load_default=None, error_messages=_CALL)
+    call_uuid = _Call(data_key="callUuid", load_default=None, error_messages=_CALL)
+
+    @validates_schema
+    def names_a_call(self, data: dict[str, Any], **_kwargs: Any) -> None:
+        """Want one of the names."""
+        if data.get("call") is None and data.get("call_uuid") is None:
+            raise ValidationError([_MISSING], "callUri")
+
+
+class Monitoring(Operation):
+    """Whose calls a supervisor takes part in, which of them, and how far."""
+
+    target = _Device(data_key="targetDeviceUri", load_default=None, error_messages=_messages("must be a URI"))
+    number = _Text(data_key="phoneNumber", load_default=None, error_messages=_TEXT)
+    scope = fields.String(
+        data_key="supervisorMonitoringScope",
+        load_default="Call",
+        validate=validate.OneOf(("Agent", "Call"), error="must be Agent or Call"),
+        error_messages=_TEXT,
+    )
+    mode = fields.String(
+        data_key="supervisorMonitoringMode",
+        load_default="AllCalls",
+        validate=validate.OneOf(("NextCall", "AllCalls"), error="must be NextCall or AllCalls"),
+        error_messages=_TEXT,
+    )
+
+    @validates_schema
+    def names_a_device(self, data: dict[str, Any], **_kwargs: Any) -> None:
+        """Want one of the names."""
+        if data.get("target") is None and data.get("number") is None:
+            raise ValidationError([_MISSING], "targetDeviceUri")
 
 
 class Tones(Operation):
