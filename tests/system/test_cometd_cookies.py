@@ -13,6 +13,7 @@ from relay.journal.store import Store
 from tests.conftest import OpenStore
 from tests.engines import Server
 from tests.harness.bayeux import BayeuxClient
+from tests.harness.churn import Left
 from tests.harness.demo import JANE
 from tests.harness.fixtures import NewRelay
 from tests.harness.gws import Gws
@@ -94,8 +95,7 @@ async def test_connect_held_at_one_process_is_told_by_the_socket_at_the_other(
     await store.call("DEL", key(store, token))
 
     async def is_held() -> bool:
-        async with http.get(f"{pair[1].admin_url}/metrics") as metrics:
-            return "\nrelay_bayeux_held 1\n" in await metrics.text()
+        return (await Left.of(http, pair[1])).held == 1
 
     await eventually(is_held)
     parting, reply = await say(socket, **CONNECT, clientId=poller.client_id)
