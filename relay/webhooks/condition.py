@@ -122,16 +122,20 @@ class Condition:
         self.breaker, self._run, self._pause = Breaker.CLOSED, 0, FIRST_PROBE
         return was
 
-    def failed(self, now: float, complaint: str, *, probe: bool) -> bool:
-        """Note a failure; True if it is the first, or opens the breaker."""
+    def failed(self, now: float, complaint: str, *, probe: bool, asked: float = 0.0) -> bool:
+        """Note a failure; True if it is the first, or opens the breaker.
+
+        ``asked`` is for how many seconds the endpoint wants to be left alone: no probe comes earlier.
+        """
         first = self.failing is None
         self.failing = Failing(now if self.failing is None else self.failing.since, complaint)
         self._run += 1
         if probe:
             self._pause = min(2 * self._pause, SLOWEST_PROBE)
-            self.breaker, self._probe_at = Breaker.OPEN, now + self._pause
+            self.breaker, self._probe_at = Breaker.OPEN, now + max(self._pause, asked)
         elif self.breaker is Breaker.CLOSED and self._run >= self._opens_after:
             self._open(now)
+            self._probe_at = now + max(self._pause, asked)
             return True
         return first
 

@@ -25,7 +25,7 @@ from relay.webhooks.operations import Operations
 from relay.webhooks.outbox import Outbox
 from relay.webhooks.outcomes import attempt_of
 from relay.webhooks.parts import Parts
-from relay.webhooks.policy import DEADLINE, GiveUp, Reason, Retry, Verdict, decide, retry_after
+from relay.webhooks.policy import DEADLINE, GiveUp, Reason, Retry, Verdict, asked_pause, decide, retry_after
 from relay.webhooks.records import Records
 from relay.webhooks.references import Reference, time_of
 from relay.webhooks.sender import Answer, Failure, Withheld
@@ -278,8 +278,9 @@ class Courier:
                 outbox, reference, Delivery(status=Status.SUCCEEDED, type=event.type, attempts=attempts)
             )
             return
-        self._lose_patience(outbox, attempt, probe=probe)
         now = began + took
+        hint = retry_after(answer.retry_after, now) if isinstance(answer, Answer) else None
+        self._lose_patience(outbox, attempt, hint, probe=probe)
         if probe and verdict is not Verdict.GONE and now - time_of(reference.score) < DEADLINE:
             self._parts.stats.probes += 1
             outbox.lanes.again(reference)
@@ -289,7 +290,7 @@ class Courier:
             outbox.retries,
             reference.attempts + 1,
             status=attempt.status_code,
-            hint=retry_after(answer.retry_after, now) if isinstance(answer, Answer) else None,
+            hint=hint,
             age=now - time_of(reference.score),
             chance=random.random(),  # noqa: S311 - spreads retries, hides nothing
             gone=verdict is Verdict.GONE,
@@ -357,11 +358,12 @@ class Courier:
 
     # Subscriptions that end
 
-    def _lose_patience(self, outbox: Outbox, attempt: Attempt, *, probe: bool) -> None:
+    def _lose_patience(self, outbox: Outbox, attempt: Attempt, hint: float | None, *, probe: bool) -> None:
         """Note a failure; where the manner has an end to its patience, look again when that is over."""
         condition = outbox.condition
         was = condition.breaker
-        if condition.failed(time.monotonic(), outbox.manner.complaint(attempt), probe=probe):
+        complaint, asked = outbox.manner.complaint(attempt), asked_pause(attempt.status_code, hint)
+        if condition.failed(time.monotonic(), complaint, probe=probe, asked=asked):
             self._keep_health(outbox)
         if was is Breaker.CLOSED is not condition.breaker:
             self._parts.stats.opened += 1

@@ -84,11 +84,15 @@ def decide(
     if made > len(schedule):
         return GiveUp(Reason.EXHAUSTED)
     pause = schedule[made - 1] * (1 + JITTER * (2 * chance - 1))
-    if hint is not None and status in RETRY_AFTER_STATUSES:
-        pause = max(pause, min(hint, LONGEST_HINT))
+    pause = max(pause, asked_pause(status, hint))
     if age + pause > DEADLINE:
         return GiveUp(Reason.DEADLINE)
     return Retry(pause)
+
+
+def asked_pause(status: int | None, hint: float | None) -> float:
+    """Return the seconds for which an answer asked to be left alone; 0 if it did not."""
+    return min(hint, LONGEST_HINT) if hint is not None and status in RETRY_AFTER_STATUSES else 0.0
 
 
 def retry_after(value: str | None, now: float) -> float | None:

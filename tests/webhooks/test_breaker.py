@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from itertools import pairwise
 
 from relay.journal.journal import Journal
 from relay.journal.store import Store
@@ -49,6 +50,24 @@ async def test_an_outage_uses_up_no_attempts(
     assert stats.latency >= 0
     done = (await deliveries.list(ACCOUNT, status=Status.SUCCEEDED)).deliveries
     assert [len(one.delivery.attempts) for one in done] == [1] * 27
+
+
+async def test_a_probe_comes_no_earlier_than_the_endpoint_asked(
+    journal: Journal, receiver: Receiver, subscribe: Subscribe, start_process: StartProcess
+) -> None:
+    """Retry-After holds for probes too, whatever the breaker's own pauses are."""
+    at: list[float] = []
+
+    async def overrun(received: object) -> object:
+        at.append(time.monotonic())
+        return await always(429, Retry_After="2")(received)  # type: ignore[arg-type]
+
+    receiver.answers["/hook"] = overrun  # type: ignore[assignment]
+    await subscribe()
+    process = await start_process(opens_after=1)
+    await Line(journal).tones()
+    await eventually(lambda: process.duty.stats.probes == 2)
+    assert min(later - earlier for earlier, later in pairwise(at)) > 1.99
 
 
 async def test_an_open_breaker_outlives_its_owner(
