@@ -14,7 +14,7 @@
 -- key              type    reads                writes
 -- bayeux-due       zset    (type)               when the session expires
 -- events           stream                       a record, if somebody is pushing
--- bayeux:<client>  hash    everything           gen cursor base socket; changed: the record's id
+-- bayeux:<client>  hash    everything           gen at cursor base socket; changed: the record's id
 
 redis.call('ZCARD', KEYS[1])
 local time = redis.call('TIME')
@@ -59,6 +59,7 @@ for i, session in ipairs(sessions) do
     if (session.socket or '0') ~= socket then
       redis.call('HSET', key, 'socket', socket)
     end
+    redis.call('HSET', key, 'at', string.format('%.0f', now))
     local one = {redis.call('HINCRBY', key, 'gen', 1), cursor, changed, session.batch and 1 or 0}
     for _, text in ipairs(session.subs) do
       one[#one + 1] = text

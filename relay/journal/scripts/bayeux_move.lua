@@ -2,7 +2,7 @@
 --
 -- EVALSHA bayeux_move 1+n  bayeux-due bayeux*n  (client gen cursor ttl_ms)*n
 --
--- The session lives for ttl_ms from now; 0 leaves its time as it is.
+-- The session lives for ttl_ms from now; 0 leaves its time as it is, and an empty cursor where it is.
 -- Returns for each session 1, 0 (a later connect has begun) or -1 (the session is gone).
 --
 -- key              type    reads                writes
@@ -28,7 +28,9 @@ for i, generation in ipairs(generations) do
     if ARGV[at + 4] ~= '0' then
       redis.call('ZADD', KEYS[1], string.format('%.0f', now + ARGV[at + 4]), ARGV[at + 1])
     end
-    redis.call('HSET', KEYS[i + 1], 'cursor', ARGV[at + 3])
+    if ARGV[at + 3] ~= '' then
+      redis.call('HSET', KEYS[i + 1], 'cursor', ARGV[at + 3])
+    end
     moved[i] = 1
   end
 end

@@ -5,18 +5,19 @@
 -- `changed` is the last record about the session that the caller knows of: with another one, what it collected
 -- may not be what the session is subscribed to.
 -- Returns for each session 1 + b (it is the caller's to answer; b is the number of the batch if the client
--- acknowledges, else 0), 0 (a later connect has begun), -1 (the session is gone) or -2 (the session has changed).
+-- acknowledges, else 0), -1 (the session is gone), -2 (the session has changed) or -1000 - a (a later connect has
+-- begun, a ms ago).
 --
 -- key              type    reads                writes
 -- bayeux-due       zset    (type)               when the session expires
--- bayeux:<client>  hash    gen changed batch    cursor batch
+-- bayeux:<client>  hash    gen changed batch at cursor batch
 
 redis.call('ZCARD', KEYS[1])
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local sessions = {}
 for i = 2, #KEYS do
-  sessions[i - 1] = redis.call('HMGET', KEYS[i], 'gen', 'changed', 'batch')
+  sessions[i - 1] = redis.call('HMGET', KEYS[i], 'gen', 'changed', 'batch', 'at')
 end
 
 local taken = {}
@@ -25,7 +26,7 @@ for i, session in ipairs(sessions) do
   if not session[1] then
     taken[i] = -1
   elseif session[1] ~= ARGV[at + 2] then
-    taken[i] = 0
+    taken[i] = -1000 - math.max(0, now - tonumber(session[4] or 0))
   elseif session[2] ~= ARGV[at + 3] then
     taken[i] = -2
   else

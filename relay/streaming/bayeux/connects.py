@@ -13,6 +13,7 @@ from relay.streaming.bayeux.poll import Poll, Stop
 from relay.streaming.bayeux.requests import Connect
 from relay.streaming.bayeux.sessions import Answer, Ended, Session, Sessions
 from relay.streaming.bayeux.stats import BayeuxStats
+from relay.streaming.bayeux.staying import Stays
 from relay.streaming.hub import Hub
 from relay.subscriptions.rendering import Renderers
 from relay.telemetry import log
@@ -81,6 +82,7 @@ class Connects:
         self._renderers = renderers
         self._stats = stats
         self._format = event_format
+        self._stays = Stays(sessions)
         self._serving: dict[str, Waiting] = {}
         self._put_backs: set[asyncio.Task[None]] = set()
         self._draining = False
@@ -101,9 +103,15 @@ class Connects:
 
         """
         wanted = self.hold(request) if hold else 0
-        return await self.collect(
-            principal, request, await self.begin(principal, request, hold=wanted), wanted
-        )
+        stayed = self._stays.take(principal, request.client) if wanted else None
+        if stayed is not None:
+            until = asyncio.get_running_loop().time() + wanted / 1000
+            found = await self._go_on(stayed, request, wanted)
+            if found is not None:
+                return found
+            wanted = max(0, round((until - asyncio.get_running_loop().time()) * 1000))
+        session = await self.begin(principal, request, hold=wanted)
+        return await self.collect(principal, request, session, wanted)
 
     async def begin(
         self, principal: Principal, request: Connect, *, hold: int, pushing: bool = False
@@ -116,6 +124,7 @@ class Connects:
 
         """
         self._stats.connects += 1
+        self._stays.drop(request.client)
         serving = self._serving.get(request.client)
         if serving is not None:
             await serving.settle()
@@ -145,15 +154,49 @@ class Connects:
             event_format=self._format,
             deadline=asyncio.get_running_loop().time() + (0 if first else wanted / 1000),
         )
-        self.enter(session.client, poll)
+        return await self._answered(collecting, request, first=first)
+
+    async def _go_on(self, stayed: Collecting, request: Connect, wanted: int) -> Collected | None:
+        """Serve a connect where the last one's answer has ended, without beginning it in the store.
+
+        None if the session has connected elsewhere before this: then it must begin.
+
+        Raises as `serve` does.
+        """
+        clock = asyncio.get_running_loop().time
+        arrived = clock()
+        stayed.go_on(arrived + wanted / 1000)
+        self._stays.hold(stayed, wanted)
+        try:
+            found = await self._answered(stayed, request, first=False)
+        except SupersededError as superseded:
+            if superseded.age > clock() - arrived:
+                return None
+            raise
+        finally:
+            self._stays.release(stayed)
+        self._stats.connects += 1
+        return found
+
+    async def _answered(self, collecting: Collecting, request: Connect, *, first: bool) -> Collected:
+        """Collect and take an answer; afterwards it stays for the next connect, if it can."""
+        client, poll = collecting.session.client, collecting.poll
         self._stats.held += 1
         try:
-            answer, batch = await self._take(principal, collecting, request.extra)
+            self.enter(client, poll)
+            answer, batch = await self._take(collecting, request.extra)
+        except BaseException:
+            poll.leave()
+            raise
         finally:
             self._stats.held -= 1
-            self.leave(session.client, poll)
-        self._stats.events += len(poll.messages)
-        return Collected(poll.messages, first, answer, batch)
+            self.leave(client, poll)
+        if self._draining or request.extra:
+            poll.leave()
+        else:
+            self._stays.keep(collecting)
+        self._stats.events += len(collecting.messages)
+        return Collected(collecting.messages, first, answer, batch)
 
     def enter(self, client: str, waiting: Waiting) -> None:
         """Let one serve a session from now on, and the one that did no more.
@@ -177,6 +220,10 @@ class Connects:
     def give_back(self, answers: Iterable[Answer]) -> None:
         """Have answers put back that could not be written; a later connect gets the same again."""
         for answer in answers:
+            self._stays.drop(answer.client)
+            serving = self._serving.get(answer.client)
+            if isinstance(serving, Poll):
+                serving.doubt()
             if len(self._put_backs) >= MAX_PUT_BACKS:
                 self._stats.not_put_back += 1
                 continue
@@ -187,6 +234,7 @@ class Connects:
     async def drain(self) -> None:
         """Hold no connect for long any more, and answer those that are held."""
         self._draining = True
+        self._stays.close()
         served = list(self._serving.values())
         for step in range(DRAIN_STEPS if served else 0):
             for waiting in served[step::DRAIN_STEPS]:
@@ -203,9 +251,9 @@ class Connects:
         wanted = self.timeout if request.hold is None else request.hold
         return min(wanted, DRAINING_HOLD) if self._draining else wanted
 
-    async def _take(self, principal: Principal, collecting: Collecting, extra: int) -> tuple[Answer, int]:
-        session = collecting.session
-        answer = Answer(principal.account, session.client, session.generation, session.cursor, session.cursor)
+    async def _take(self, collecting: Collecting, extra: int) -> tuple[Answer, int]:
+        session, account = collecting.session, collecting.principal.account
+        answer = Answer(account, session.client, session.generation, session.cursor, session.cursor)
         try:
             while True:
                 answer = await collecting.collect()

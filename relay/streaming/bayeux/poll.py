@@ -30,7 +30,7 @@ class Stop(Enum):
 
 
 class Poll(Member[Events]):
-    """Collects events for a session's connects, one after another; what comes between two waits for the next."""
+    """Collects events for a session's connects, one after another; what comes between is the next's."""
 
     def __init__(self, account: str, client: str, generation: int) -> None:
         self.generation = generation

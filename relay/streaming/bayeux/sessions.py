@@ -276,7 +276,7 @@ class Sessions:
         noted.add_done_callback(_overlooked)
 
     def stays(self, account: str, client: str, generation: int, *, hold: int) -> asyncio.Future[Any]:
-        """Have a session live for so many milliseconds longer than usual; the reply is above 0 if it is its."""
+        """Have a session live so many milliseconds longer than usual; replies 1; less if it is another's."""
         keys = self._store.keys(account)
         return self._moves.ask(keys, client, generation, "", self._max_interval + hold)
 

@@ -79,15 +79,15 @@ async def test_subscription_that_history_hides_is_seen_when_taking(
 ) -> None:
     """A subscribe right after the connect began counts, although this process follows only since then."""
     client = await begun(sessions)
-    connect, poll, _ = await collecting(sessions, hub, client)
+    connect, _, _ = await collecting(sessions, hub, client)
     await sessions.subscribe(JANE, client, [CALLS])
     await line.tones(2)
     answer = await connect.collect()
-    assert poll.messages == []
+    assert connect.messages == []
     assert await connect.take(answer, 0) is None
     answer = await connect.collect()
     assert await connect.take(answer, 0) is not None
-    assert poll.messages == numbered(1, 2)
+    assert connect.messages == numbered(1, 2)
 
 
 async def test_subscription_that_history_hides_is_seen_before_waiting(
@@ -95,12 +95,12 @@ async def test_subscription_that_history_hides_is_seen_before_waiting(
 ) -> None:
     """The same, where the connect may be held: it does not wait for what has happened."""
     client = await begun(sessions)
-    connect, poll, _ = await collecting(sessions, hub, client, hold=60)
+    connect, _, _ = await collecting(sessions, hub, client, hold=60)
     await sessions.subscribe(JANE, client, [CALLS])
     await line.tones(2)
     async with asyncio.timeout(10):
         assert await connect.take(await connect.collect(), 0) is not None
-    assert poll.messages == numbered(1, 2)
+    assert connect.messages == numbered(1, 2)
 
 
 async def test_changes_while_waiting_take_effect_in_order(sessions: Sessions, hub: Hub, line: Line) -> None:
@@ -117,7 +117,7 @@ async def test_changes_while_waiting_take_effect_in_order(sessions: Sessions, hu
     await sessions.subscribe(JANE, client, ["/**"])
     await line.tones(1)
     assert await connect.take(await waiting, 0) is not None
-    assert poll.messages == numbered(3)
+    assert connect.messages == numbered(3)
 
 
 async def test_later_connect_anywhere_ends_a_wait_that_has_something(
@@ -126,12 +126,12 @@ async def test_later_connect_anywhere_ends_a_wait_that_has_something(
     """Of two connects that do not know of each other only the later can take."""
     client = await begun(sessions, CALLS)
     older, _, _ = await collecting(sessions, hub, client)
-    newer, poll, _ = await collecting(sessions, hub, client)
+    newer, _, _ = await collecting(sessions, hub, client)
     await line.tones(1)
     with pytest.raises(SupersededError):
         await older.take(await older.collect(), 0)
     assert await newer.take(await newer.collect(), 0) is not None
-    assert poll.messages == numbered(1)
+    assert newer.messages == numbered(1)
 
 
 @pytest.mark.parametrize("why", [Ended.DISCONNECTED, Ended.EXPIRED])
@@ -155,10 +155,10 @@ async def test_answer_is_bounded_and_the_rest_stays(sessions: Sessions, hub: Hub
     told: list[bytes] = []
     counts = []
     while len(told) < 2500:
-        connect, poll, _ = await collecting(sessions, hub, client)
+        connect, _, _ = await collecting(sessions, hub, client)
         assert await connect.take(await connect.collect(), 0) is not None
-        counts.append(len(poll.messages))
-        told += poll.messages
+        counts.append(len(connect.messages))
+        told += connect.messages
     assert told == numbered(*range(1, 2501))
     assert max(counts) <= 1100
 
@@ -189,9 +189,9 @@ async def test_session_that_missed_nothing_outlives_trimming(
     keys = store.keys(ACCOUNT)
     await store.call("XTRIM", keys.events, "MAXLEN", "=", 3)
     await store.call("XTRIM", keys.log(ACCOUNT), "MAXLEN", "=", 2)
-    connect, poll, _ = await collecting(sessions, hub, client)
+    connect, _, _ = await collecting(sessions, hub, client)
     assert await connect.take(await connect.collect(), 0) is not None
-    assert poll.messages == numbered(6, 7)
+    assert connect.messages == numbered(6, 7)
 
 
 class Slow(Sessions):
