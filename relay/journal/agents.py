@@ -48,7 +48,12 @@ class Agents:
         touched = [keys.device(event.account, one.device.device_id or "") for one in devices]
         made = await self._store.run(
             _PUT,
-            [keys.events, keys.agent(event.account, event.user.user_id or ""), *touched],
+            [
+                keys.events,
+                keys.log(event.account),
+                keys.agent(event.account, event.user.user_id or ""),
+                *touched,
+            ],
             [
                 event.account,
                 _encoder.encode(event.state),

@@ -67,7 +67,7 @@ class Devices:
             arguments += (SUPERVISOR + device, _encoder.encode(supervisor) if supervisor else "")
         account, user = event.account, event.device.user_id or ""
         own = [keys.device(account, device), keys.agent(account, user), keys.presence(account, user)]
-        touched = [keys.events, *own, *(keys.device(account, one) for one in targets)]
+        touched = [keys.events, keys.log(account), *own, *(keys.device(account, one) for one in targets)]
         made = await self._store.run(_PUT, touched, arguments)
         return None if made is None else str(made, "ascii")
 

@@ -53,7 +53,7 @@ TOLD: Final = frozenset(
 MATCHED: Final = TOLD - {RecordKind.TEST}
 """Those that fan-out matches with subscriptions."""
 
-LOGGED: Final = frozenset({RecordKind.CALL, RecordKind.OPERATIONAL})
+LOGGED: Final = frozenset({RecordKind.CALL, RecordKind.DEVICE, RecordKind.AGENT, RecordKind.OPERATIONAL})
 """Kinds whose ids are in their account's log: history repeats them, so streams that resume tell of them."""
 
 

@@ -16,6 +16,7 @@ from relay.directory.loading import demo
 from relay.directory.model import Principal
 from relay.journal.commit import Timer
 from relay.journal.journal import Journal
+from relay.journal.record import RecordKind
 from relay.switch.simulator import Simulator
 from tests.calls.calling import kinds, leg_story, session_story
 
@@ -112,7 +113,7 @@ class Office:
     async def events(self, account: str = ACCOUNT) -> list[CallEvent]:
         """Return what the journal tells of the account's calls."""
         page = await self.journal.history(account, None, limit=1000)
-        return [entry.event for entry in page.entries]
+        return [entry.event for entry in page.entries if entry.kind is RecordKind.CALL]
 
     async def leg_story(self) -> list[str]:
         """Return the events as subscribers of legs see them."""

@@ -53,6 +53,8 @@ async def test_a_state_is_written_with_the_records_that_tell_of_it(journal: Jour
     assert of_user.told == agent_event(AWAY)
     assert of_device.told == replace(device_event(), settings=settings, agent=AWAY)
     assert of_user.address == of_device.address == JANE
+    history = await journal.history(ACCOUNT, None, limit=10)
+    assert [entry.told for entry in history.entries[-2:]] == [of_user.told, of_device.told]
 
 
 async def test_a_device_is_told_of_with_its_users_state(journal: Journal, store: Store) -> None:

@@ -48,6 +48,8 @@ async def test_settings_are_written_with_the_record_that_tells_of_them(
     entry = Entry.of(partition, stream_id, fields)
     assert (stream_id, entry.kind, entry.account) == (made, RecordKind.DEVICE, ACCOUNT)
     assert msgspec.json.decode(entry.data, type=DeviceEvent) == event(settings)
+    [repeated] = (await journal.history(ACCOUNT, None, limit=10)).entries
+    assert repeated.told == entry.told
 
 
 async def test_settings_of_another_revision_are_left_alone(journal: Journal) -> None:

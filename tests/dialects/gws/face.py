@@ -13,6 +13,7 @@ from relay.control import Control
 from relay.dialects.gws.admission import Admission
 from relay.journal.commit import Timer
 from relay.journal.journal import Journal
+from relay.journal.record import RecordKind
 
 Client = TestClient[web.Request, web.Application]
 
@@ -108,4 +109,5 @@ class Face:
     async def kinds(self) -> list[str]:
         """Return what the journal tells of the account's calls."""
         page = await self.journal.history(ACCOUNT, None, limit=1000)
-        return [f"{entry.event.kind} {entry.event.party.address.number}" for entry in page.entries]
+        calls = [entry.event for entry in page.entries if entry.kind is RecordKind.CALL]
+        return [f"{event.kind} {event.party.address.number}" for event in calls]

@@ -6,6 +6,7 @@ import json
 from typing import Any, Final
 
 from relay.dialects.gws.render import renderer
+from relay.journal.record import RecordKind
 from tests.dialects.gws.face import ACCOUNT, Answer, Face
 
 USERS: Final = {
@@ -62,7 +63,8 @@ class Play:
         """Return the notifications since the last time, each as ``<user> <call> <state or type>``."""
         page = await self.face.journal.history(ACCOUNT, self._after, limit=1000)
         self._after = page.scanned_to
-        rendered = [_render(entry.id, entry.event) for entry in page.entries]
+        calls = [entry for entry in page.entries if entry.kind is RecordKind.CALL]
+        rendered = [_render(entry.id, entry.event) for entry in calls]
         new = [json.loads(one.body)["data"] for one in rendered if one is not None]
         self.told += new
         return [self._line(data) for data in new]

@@ -1,0 +1,126 @@
+"""What CometD clients of GWS v2 are told of devices and of their agents' states."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiohttp import ClientSession
+
+from tests.harness.bayeux import BayeuxClient, Message
+from tests.harness.demo import ALEX, JANE, JOHN, User
+from tests.harness.gws import Gws
+from tests.harness.process import RelayProcess
+
+DEVICES, CHANNELS = "/v2/me/devices", "/v2/me/channels"
+VOICE = "/me/channels/voice"
+OFFLINE = {"id": "0F7F5003-EF26-4D13-A6Ef-D0C7EC819BEB", "displayName": "Offline", "state": "LoggedOut"}
+READY = {"id": "9430250E-0A1B-421F-B372-F29E69366DED", "displayName": "Ready", "state": "Ready"}
+NOT_READY = {"id": "900D55CC-2BB0-431F-8BF9-D3525B383BE6", "displayName": "Not Ready", "state": "NotReady"}
+
+
+async def listen(http: ClientSession, relay: RelayProcess, user: User, *patterns: str) -> BayeuxClient:
+    """Shake hands and subscribe."""
+    client = BayeuxClient(http, relay.url, user)
+    shaken = await client.ask("/meta/handshake", version="1.0", supportedConnectionTypes=["long-polling"])
+    client.client_id = shaken["clientId"]
+    for pattern in patterns:
+        assert (await client.ask("/meta/subscribe", subscription=pattern))["successful"]
+    assert (await client.connect(timeout=0))["successful"]
+    return client
+
+
+async def ask(client: Gws, path: str, name: str, **parameters: Any) -> None:
+    """Carry out an operation."""
+    answer = await client.ask("POST", path, json={"operationName": name, **parameters})
+    assert answer.body == {"statusCode": 0}
+
+
+def of_device(user: User, **changed: Any) -> Message:
+    """Return the notification of a device, which is as it is by default but for what is changed."""
+    device = {
+        "id": user.device,
+        "deviceState": "Active",
+        "userState": OFFLINE,
+        "phoneNumber": user.number,
+        "description": "",
+        "e164Number": "",
+        "telephonyNetwork": "Private",
+        "doNotDisturb": "Off",
+        "capabilities": ["DoNotDisturbOn", "ForwardCallsOn"],
+        "channels": ["voice"],
+        "dynamicPhoneNumber": "",
+        **changed,
+    }
+    return {"channel": DEVICES, "data": {"devices": [device], "messageType": "DeviceStateChangeMessage"}}
+
+
+def of_channel(state: dict[str, str]) -> Message:
+    """Return the notification of the channel of voice."""
+    channel = {"channel": "voice", "userState": state}
+    return {
+        "channel": CHANNELS,
+        "data": {"channels": [channel], "messageType": "ChannelStateChangeMessageV2"},
+    }
+
+
+async def test_what_is_set_at_a_device_is_told_with_all_of_it(
+    relay: RelayProcess, http: ClientSession
+) -> None:
+    """Each operation is followed by the whole device as it then is, which reads the same."""
+    john = Gws(http, relay.url, JOHN)
+    at_john = await listen(http, relay, JOHN, DEVICES)
+    at = f"/me/devices/{JOHN.device}"
+    dnd = {"doNotDisturb": "On", "capabilities": ["DoNotDisturbOff", "ForwardCallsOn"]}
+    forwards = {"forwardTo": ALEX.number, "capabilities": ["DoNotDisturbOn", "ForwardCallsOff"]}
+    for name, parameters, told in (
+        ("DoNotDisturbOn", {}, dnd),
+        ("DoNotDisturbOff", {}, {}),
+        ("ForwardCallsOn", {"destination": ALEX.number}, forwards),
+        ("ForwardCallsOff", {}, {}),
+    ):
+        await ask(john, at, name, **parameters)
+        [heard] = await at_john.hear(1)
+        assert heard == of_device(JOHN, **told)
+        assert (await john.ask("GET", at)).body["device"] == heard["data"]["devices"][0]
+
+
+async def test_a_state_is_told_at_the_channel_and_at_the_device(
+    relay: RelayProcess, http: ClientSession
+) -> None:
+    """In the order in which they are entered; what changes nothing is not told."""
+    jane = Gws(http, relay.url, JANE)
+    at_jane = await listen(http, relay, JANE, "/v2/me/*")
+    steps: list[tuple[str, str, dict[str, Any], dict[str, str]]] = [
+        ("/me", "StartContactCenterSession", {"channels": ["voice"]}, NOT_READY),
+        (VOICE, "Ready", {}, READY),
+        (VOICE, "NotReady", {"reason": "Lunch"}, {**NOT_READY, "reason": "Lunch"}),
+        ("/me", "EndContactCenterSession", {}, OFFLINE),
+    ]
+    for path, name, parameters, state in steps:
+        await ask(jane, path, name, **parameters)
+        await ask(jane, path, name, **parameters)
+        assert await at_jane.hear(2) == [of_channel(state), of_device(JANE, userState=state)]
+
+
+async def test_each_is_told_of_their_own_alone(relay: RelayProcess, http: ClientSession) -> None:
+    """Neither a colleague's device nor their state is anybody else's to hear of; channels are apart."""
+    at_jane = await listen(http, relay, JANE, "/v2/me/*")
+    at_john = await listen(http, relay, JOHN, CHANNELS)
+    john, jane = Gws(http, relay.url, JOHN), Gws(http, relay.url, JANE)
+    await ask(john, f"/me/devices/{JOHN.device}", "DoNotDisturbOn")
+    await ask(john, VOICE, "Ready")
+    await ask(jane, VOICE, "Ready")
+    assert await at_jane.hear(2) == [of_channel(READY), of_device(JANE, userState=READY)]
+    assert await at_john.hear(1) == [of_channel(READY)]
+
+
+async def test_a_state_outlives_the_process(relay: RelayProcess, http: ClientSession) -> None:
+    """After a kill it reads as before, and the client goes on where it was."""
+    jane = Gws(http, relay.url, JANE)
+    at_jane = await listen(http, relay, JANE, CHANNELS)
+    await ask(jane, VOICE, "NotReady", reason="Lunch")
+    relay.kill()
+    await relay.start()
+    shown = (await jane.ask("GET", VOICE)).body["channel"]["userState"]
+    assert shown == {**NOT_READY, "reason": "Lunch"}
+    assert await at_jane.hear(1) == [of_channel({**NOT_READY, "reason": "Lunch"})]
