@@ -169,6 +169,21 @@ def pairs(operation: Operation, session: Session, party: Party, other: Line) -> 
     return PAIRS[operation](line_of(session, party), other)
 
 
+def bearing(session: Session, party: Party, beside: Sequence[Line]) -> tuple[Line, ...]:
+    """Return those of the other legs at a leg's device that decide what it allows: one for each reason."""
+    own = line_of(session, party)
+    chosen = [next((other for other in beside if fits(own, other)), None) for fits in PAIRS.values()]
+    chosen.append(next((other for other in beside if other.state is PartyState.ANSWERED), None))
+    return tuple(dict.fromkeys(other for other in chosen if other is not None))
+
+
+def swayed(own: Line, beside: Sequence[Line]) -> frozenset[Operation]:
+    """Return what a leg allows of that which the other legs at its device decide."""
+    pairs = {operation for operation, fits in PAIRS.items() if any(fits(own, other) for other in beside)}
+    alone = own.state is PartyState.HELD and all(other.state is not PartyState.ANSWERED for other in beside)
+    return frozenset(pairs | {Operation.RETRIEVE} if alone else pairs)
+
+
 def standing(session: Session, party: Party, beside: Sequence[Line]) -> Standing:
     """Return what the law looks at."""
     own = line_of(session, party)

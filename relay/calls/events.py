@@ -47,6 +47,8 @@ class EventKind(StrEnum):
     """The leg came into this session from the one it was in, in the state it had there."""
     MOVED = "moved"
     """The leg left this session for the one that it joins next."""
+    CAPABILITIES = "capabilities"
+    """The leg stays as it is and allows something else now, because of another leg."""
     GONE = "gone"
     """Told right before the end or move of a leg whose call was joined with its peer's."""
     ENDED = "ended"
@@ -62,7 +64,7 @@ class Numbering(NamedTuple):
 
     def tells_of(self, party: Party) -> bool:
         """Whether anyone can see it: of a leg that is not ours, only who watches the session."""
-        return self.session or (self.leg and party.ours)
+        return self.session or party.ours
 
 
 NUMBERING: dict[EventKind, Numbering] = {
@@ -86,11 +88,15 @@ NUMBERING: dict[EventKind, Numbering] = {
     EventKind.FAILED: Numbering(leg=True, session=False),
     EventKind.TRANSFERRED: Numbering(leg=True, session=False),
     EventKind.JOINED: Numbering(leg=True, session=True),
+    EventKind.CAPABILITIES: Numbering(leg=False, session=False),
     EventKind.MOVED: Numbering(leg=False, session=True),
     EventKind.GONE: Numbering(leg=False, session=True),
     EventKind.ENDED: Numbering(leg=True, session=True),
 }
-"""The one table both counts come from: a dialect renders a kind exactly when its count is raised."""
+"""The one table both counts come from: a dialect that shows a count renders exactly the kinds that raise it.
+
+Who shows none but lists what a leg allows renders the kinds that count for the leg, and `CAPABILITIES`.
+"""
 
 
 class CallEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -108,7 +114,7 @@ class CallEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     details: dict[str, Any] = {}
     """What only this kind has: ``digits`` of a dtmf event."""
     beside: tuple[Line, ...] = ()
-    """The device's other legs, as they stood right after the change: capabilities go by them too."""
+    """Of the device's other legs those that decide what the leg allows, as the whole change left them."""
 
     @property
     def account(self) -> str:

@@ -62,18 +62,17 @@ def _leg_ringing(call: Telling, party: Party, _: LegRinging) -> None:
 
 
 def _leg_answered(call: Telling, party: Party, _: LegAnswered) -> None:
+    """Pick up a leg, and with the callee's the caller's; what each then allows goes by the other."""
     if party.present:
         return
-    _pick_up(call, party)
+    picked_up = [party]
     if party.role is Role.CALLEE:
-        for other in call.session.others(party):
-            if other.role is Role.CALLER and other.live and not other.present:
-                _pick_up(call, other)
-
-
-def _pick_up(call: Telling, party: Party) -> None:
-    kind = EventKind.ESTABLISHED if party.connected else EventKind.ANSWERED
-    call.tell(kind, replace(party, state=PartyState.ANSWERED, connected=True, answered_at=call.now))
+        others = call.session.live_others(party)
+        picked_up += [other for other in others if other.role is Role.CALLER and not other.present]
+    for one in picked_up:
+        call.put(replace(one, state=PartyState.ANSWERED, connected=True, answered_at=call.now))
+    for one in picked_up:
+        call.tell_each(EventKind.ESTABLISHED if one.connected else EventKind.ANSWERED, [one.id])
 
 
 def _leg_ended(call: Telling, party: Party, ended: LegEnded) -> None:

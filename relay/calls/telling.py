@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from msgspec.structs import replace
 
+from relay.calls.capabilities import bearing, capabilities
 from relay.calls.events import NUMBERING, CallEvent, EventKind
 from relay.calls.lines import Line, Lines, is_line, line_of
 from relay.calls.model import Party, Session
@@ -16,7 +17,8 @@ class Story:
     """Everything one change does, to however many sessions, told in one order."""
 
     def __init__(self, sessions: Iterable[Session], lines: Lines, now: int, traceparent: str | None) -> None:
-        self.sessions = {session.id: session for session in sessions}
+        self._before = {session.id: session for session in sessions}
+        self.sessions = dict(self._before)
         self.events: list[CallEvent] = []
         self.now = now
         self.command_id: str | None = None
@@ -30,15 +32,42 @@ class Story:
         """Return a hand on one of the sessions."""
         return Telling(self, session_id)
 
-    def beside(self, party: Party) -> tuple[Line, ...]:
-        """Return the other legs at the leg's device, those of the sessions told of as they stand now."""
+    def finish(self) -> tuple[CallEvent, ...]:
+        """Tell of legs that allow something else than was last told of them; return all that is told."""
+        told = {(event.session.id, event.party_id): event for event in self.events if _is_seen(event)}
+        for session in list(self.sessions.values()):
+            for party in session.parties:
+                if party.live and party.ours and party.sequence:
+                    event = told.get((session.id, party.id))
+                    was = self._before.get(session.id) if event is None else event.session
+                    if was is not None and self._allows_more_or_less(was, party, seen=event is not None):
+                        self.call(session.id).tell(EventKind.CAPABILITIES, party)
+        return tuple(map(self._with_beside, self.events))
+
+    def _allows_more_or_less(self, was: Session, party: Party, *, seen: bool) -> bool:
+        """Tell whether a leg's capabilities are others now than as it was in a session."""
+        now = self.sessions[was.id]
+        before = was.party(party.id)
+        beside = self._beside(party, self.sessions)
+        then = beside if seen else self._beside(party, self._before)
+        if before is None or (was is now and then == beside):
+            return False
+        return capabilities(was, before, then) != capabilities(now, party, beside)
+
+    def _with_beside(self, event: CallEvent) -> CallEvent:
+        party = event.party
+        beside = self._beside(party, self.sessions) if party.live else ()
+        return replace(event, beside=bearing(event.session, party, beside)) if beside else event
+
+    def _beside(self, party: Party, sessions: Mapping[str, Session]) -> tuple[Line, ...]:
+        """Return the other legs at the leg's device, those of the sessions told of as they stand there."""
         device = party.address.device_id
         if device is None:
             return ()
         elsewhere = (line for line in self._lines.get(device, ()) if line.session not in self.sessions)
         here = (
             line_of(session, other)
-            for session in self.sessions.values()
+            for session in sessions.values()
             for other in session.live_others(party)
             if other.address.device_id == device and is_line(other)
         )
@@ -57,7 +86,6 @@ class Story:
                 command_id=self.command_id,
                 traceparent=self._traceparent,
                 details=details,
-                beside=self.beside(party),
             )
         )
 
@@ -130,3 +158,8 @@ class Telling:
 
     def _set(self, session: Session) -> None:
         self._story.sessions[self._id] = session
+
+
+def _is_seen(event: CallEvent) -> bool:
+    """Tell whether those who see what a leg allows see the event."""
+    return NUMBERING[event.kind].leg or event.kind is EventKind.CAPABILITIES

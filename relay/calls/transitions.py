@@ -34,6 +34,7 @@ def apply_steps(
     A leg's change of state that it is already past returns its session as it is and no events, so that a
     switch may repeat itself; tones and user data are told each time. A session is among those given unless
     its step is a `CallPlaced`. ``lines`` are the live legs at devices of the sessions, in whatever calls.
+    A leg that allows something else afterwards is told of, also in a session that has no step.
     The versions are raised by the journal's commit, not here.
 
     What happens before a leg answers and has no command of its own is the outcome of the command that placed
@@ -57,7 +58,7 @@ def apply_steps(
             raise ImpossibleHappeningError(f"{type(happening).__name__} without a session")
         story.command_id = command_id or _command_behind(session, happening)
         _advance(story.call(session_id), happening)
-    return story.sessions, tuple(story.events)
+    return story.sessions, story.finish()
 
 
 def apply_all(

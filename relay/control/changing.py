@@ -122,15 +122,12 @@ class Changing:
             if await situation.stands():
                 raise
             return None
-        before = situation.sessions
-        # Clocks of processes differ, and step: what comes later is never told with an earlier time.
-        now = max([self._now(), *(session.changed_at for session in sessions)])
 
         def applied(steps: Sequence[Step]) -> tuple[dict[str, Session], tuple[CallEvent, ...]]:
             return apply_steps(
-                sessions,
+                situation.sessions.values(),
                 steps,
-                now,
+                self._time(situation),
                 lines=situation.lines,
                 command_id=origin.command_id,
                 traceparent=origin.traceparent,
@@ -144,14 +141,21 @@ class Changing:
             more = await self._switch.supervise(session, party, supervisor.address, supervisor.mode)
             steps = [*steps, *more]
             after, events = applied(steps)
+        if await situation.read_swayed(after):
+            after, events = applied(steps)
+        before = situation.sessions
         changed = [session for session in after.values() if session is not before.get(session.id)]
         if not changed:
             return after
         committed = await self._commit(account, before, changed, events, origin)
         if committed is None:
             return None
-        await end_single_supervisions(self._journal, account, joined, now)
+        await end_single_supervisions(self._journal, account, joined, self._time(situation))
         return {**after, **committed}
+
+    def _time(self, situation: Situation) -> int:
+        """Return the time: clocks of processes differ, and what comes later is never told as earlier."""
+        return max([self._now(), *(session.changed_at for session in situation.sessions.values())])
 
     async def _commit(
         self,

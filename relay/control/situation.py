@@ -6,11 +6,15 @@ import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
+from relay.calls.capabilities import swayed
 from relay.calls.devices import DeviceState, Supervisor
-from relay.calls.lines import Line, beside
+from relay.calls.lines import Line, beside, lines_of
 from relay.calls.model import Address, Party, Role, Session
 from relay.journal.journal import Journal
 from relay.switch.protocol import Route
+
+MOST_LINES: Final = 8
+"""Legs at a device up to which a change of one is told of the others too: it bounds what a commit writes."""
 
 MAX_FORWARDS: Final = 5
 """Devices that one call is forwarded by at most; whoever sets up a longer chain, or a ring, is busy."""
@@ -43,6 +47,22 @@ class Situation:
         wanted = {address.device_id for address in (*addresses, *(party.address for party in live))}
         missing = [device for device in wanted if device is not None and device not in self._devices]
         self._devices |= await self._journal.device_states(self._account, missing)
+
+    async def read_swayed(self, after: Mapping[str, Session]) -> bool:
+        """Read the other sessions of which a leg allows something else by this change; tell if there are any.
+
+        Not of devices with more than `MOST_LINES` legs: nobody watches the buttons of each.
+        """
+        changed = lines_of(after.values())
+        found = set[str]()
+        for device, before in self.lines.items():
+            others = [line for line in before if line.session not in after]
+            now = [*others, *changed.get(device, ())]
+            if others and len(now) <= MOST_LINES:
+                found |= {line.session for line in others if _sways(line, before, now)}
+        read = await asyncio.gather(*(self._journal.session(self._account, session) for session in found))
+        self.sessions = {**self.sessions, **{session.id: session for session in read if session is not None}}
+        return bool(found)
 
     def supervisors(
         self, after: Iterable[Session], joined: Sequence[Supervisor]
@@ -90,3 +110,11 @@ class Situation:
         if session.two_step and party.role is Role.CALLER and not party.present:
             return await self.route(party.far)
         return None
+
+
+def _sways(line: Line, before: Sequence[Line], now: Sequence[Line]) -> bool:
+    """Tell whether a leg allows something else among the legs now at its device than among those before."""
+    was, becomes = (
+        swayed(line, [other for other in lines if other.leg != line.leg]) for lines in (before, now)
+    )
+    return was != becomes

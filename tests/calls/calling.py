@@ -65,6 +65,7 @@ _GWS_WORDS = {
     EventKind.USER_DATA: "AttachedDataChanged",
     EventKind.RECORDING: "CallRecordingStateChange",
     EventKind.PARTICIPANTS: "ParticipantsUpdated",
+    EventKind.CAPABILITIES: "ParticipantsUpdated",
     EventKind.TRANSFERRED: "ParticipantsUpdated",
     EventKind.FAILED: "Error",
     EventKind.SILENCED: "MonitoredUserMutedStateChange",
@@ -86,7 +87,7 @@ def device_story(events: Iterable[CallEvent], at: Address) -> list[str]:
             alerted = "Dialing" if party.role is Role.CALLER else "Ringing"
             word = _GWS_STATES.get(party.state, alerted)
             word += " muted" if party.muted and party.live else ""
-        if event.kind in (EventKind.PARTICIPANTS, EventKind.TRANSFERRED):
+        if word == "ParticipantsUpdated":
             others = event.session.participants(party)
             word += "".join(f" {other.address.extension or other.address.number}" for other in others)
         told.append(f"{event.session.id} {word}")

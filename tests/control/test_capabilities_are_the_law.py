@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from relay.calls import commands
 from relay.calls.capabilities import PAIRS, UNLISTED, Operation, capabilities, pairs
-from relay.calls.events import NUMBERING
+from relay.calls.events import NUMBERING, EventKind
 from relay.calls.lines import beside, lines_of
 from relay.calls.model import MonitorMode, Party, Session
 from relay.directory.model import Principal
@@ -63,6 +63,7 @@ class Walk(RuleBasedStateMachine):
         self.sessions: list[Session] = []
         self.seen: dict[str, int] = {}
         self.counts: dict[str, int] = {}
+        self.listed: dict[str, frozenset[Operation]] = {}
 
     def run(self, step: Coroutine[Any, Any, Result]) -> Result:
         """Run a step to its end."""
@@ -241,11 +242,16 @@ class Walk(RuleBasedStateMachine):
             if numbering.session:
                 self.counts[event.session.id] = self.counts.get(event.session.id, 1) + 1
                 assert event.session_sequence == self.counts[event.session.id]
-            # What an event's leg allows is told by the event alone, and is what the calls allowed then.
-            if event.party.live and event.party.ours and event is events[-1]:
-                known = self.allowed(event.session, event.party)
-                assert capabilities(event.session, event.party, event.beside) == known
+            if numbering.leg or event.kind is EventKind.CAPABILITIES:
+                self.listed[event.party_id] = capabilities(event.session, event.party, event.beside)
         self.heard = len(events)
+
+    @invariant()
+    def what_legs_allow_is_told(self) -> None:
+        """Whoever keeps what was last told of a leg knows what it allows."""
+        for session, party in self.legs():
+            if party.sequence:
+                assert self.listed[party.id] == self.allowed(session, party)
 
     def teardown(self) -> None:
         """Once all have hung up, nothing is left."""

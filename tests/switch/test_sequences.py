@@ -102,7 +102,7 @@ async def test_a_blind_transfer() -> None:
     }
     assert exchange.call.user_data == {"why": "billing"}
     told = await exchange.act(exchange.leg(ALEX), Answer())
-    assert since(told) == {"220": ["call Established"]}
+    assert since(told) == {"220": ["call Established"], "200": ["call ParticipantsUpdated 220"]}
     await exchange.act(exchange.leg(ALEX), Hangup())
     assert leg_story(exchange.events) == [
         "hungup(210,3) transferred by 210",

@@ -92,6 +92,7 @@ async def test_click_to_dial_outside() -> None:
         "answered 210",
         "ringing +12025550123",
         "answered +12025550123",
+        "capabilities 210",
     ]
     assert exchange.now == 400
 

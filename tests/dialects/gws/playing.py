@@ -73,11 +73,13 @@ class Play:
         """Return a call's URI as its users know it."""
         return f"http://127.0.0.1:8080/api/v2/me/calls/{self.calls[call - 1]}"
 
-    def last(self, user: str) -> dict[str, Any]:
-        """Return the call of the last notification to a user."""
-        number = USERS[user][0]
+    def last(self, user: str, call_number: int = 0) -> dict[str, Any]:
+        """Return the call of the last notification to a user, of any call or of one."""
+        number, named = USERS[user][0], self.calls[call_number - 1] if call_number else None
         call: dict[str, Any] = next(
-            data["call"] for data in reversed(self.told) if data["phoneNumber"] == number
+            data["call"]
+            for data in reversed(self.told)
+            if data["phoneNumber"] == number and named in (None, data["call"]["id"])
         )
         return call
 

@@ -189,9 +189,9 @@ def test_what_is_not_a_gws_moment_is_not_told() -> None:
 
 
 def test_every_kind_a_leg_numbers_has_its_notification() -> None:
-    """Of all kinds, only those that number no leg are left out, save a call that a leg moved from."""
+    """Of kinds that number no leg there are two: a leg moved from a call, or allows something else."""
     numbered = {kind for kind, numbering in NUMBERING.items() if numbering.leg}
-    assert set(NOTIFICATIONS) == numbered | {EventKind.MOVED}
+    assert set(NOTIFICATIONS) == numbered | {EventKind.MOVED, EventKind.CAPABILITIES}
 
 
 def test_a_callee_not_yet_ringing_reads_as_ringing() -> None:

@@ -19,14 +19,40 @@ async def test_hold_and_mute(play: Play) -> None:
     assert await play("jane", "Hangup", 1) == ["jane 1 Released", "john 1 Released"]
 
 
+async def test_both_ends_of_an_answered_call_list_the_same(play: Play) -> None:
+    """The called one is told first, and of all that can be done now that two talk."""
+    await play.talk()
+    of_jane, of_john = (set(play.last(user)["capabilities"]) for user in ("jane", "john"))
+    assert of_jane == of_john
+    assert {"InitiateTransfer", "SingleStepConference"} <= of_john
+
+
+async def test_what_another_call_allows_is_told_of_it_too(play: Play) -> None:
+    """While one of two calls is talked on, the held one is swapped, not retrieved; and back."""
+    await play.talk()
+    await play("jane", "Hold", 1)
+    assert await play("jane", "Dial", destination="15003") == ["jane 2 Dialing", "alex 2 Ringing"]
+    assert (await play("alex", "Answer", 2))[-1] == "jane 1 ParticipantsUpdated"
+    assert {"SwapCalls", "MergeWithOtherCall"} <= set(play.last("jane")["capabilities"])
+    told = await play("jane", "SwapCalls", 2, otherCallUri=play.uri(1))
+    assert told == ["jane 2 Held", "jane 1 Established"]
+    assert "Retrieve" not in play.last("jane", 2)["capabilities"]
+    assert (await play("jane", "Hangup", 1))[-1] == "jane 2 ParticipantsUpdated"
+    assert "Retrieve" in play.last("jane")["capabilities"]
+
+
 async def test_a_transfer_after_consultation(play: Play) -> None:
     """Parent Held, consult Dialing and Established; on completion parent Released, then consult Released."""
     await play.talk()
     assert await play("jane", "InitiateTransfer", 1, destination={"phoneNumber": "15003"}) == [
         "jane 1 Held", "jane 2 Dialing", "alex 2 Ringing",
     ]  # fmt: skip
-    assert await play("alex", "Answer", 2) == ["alex 2 Established", "jane 2 Established"]
-    consult = play.last("jane")
+    assert await play("alex", "Answer", 2) == [
+        "alex 2 Established", "jane 2 Established", "jane 1 ParticipantsUpdated",
+    ]  # fmt: skip
+    assert {"SwapCalls", "CompleteConference"} <= set(play.last("jane", 1)["capabilities"])
+    assert "Retrieve" not in play.last("jane", 1)["capabilities"]
+    consult = play.last("jane", 2)
     assert (consult["callType"], consult["parentCallUri"]) == ("Consult", play.uri(1))
     assert consult["parentCallPath"] == f"/calls/{play.calls[0]}"
     assert await play("jane", "CompleteTransfer", 2) == [
@@ -44,7 +70,7 @@ async def test_a_transfer_completed_while_it_rings(play: Play) -> None:
     assert "CompleteTransfer" in play.last("jane")["capabilities"]
     told = await play("jane", "CompleteTransfer", 1, consultCallUri=play.uri(2))
     assert told[:2] == ["jane 1 Released", "jane 2 Released"]
-    assert await play("alex", "Answer", 1) == ["alex 1 Established"]
+    assert await play("alex", "Answer", 1) == ["alex 1 Established", "john 1 ParticipantsUpdated"]
     assert (play.with_whom("alex"), await play.face.calls("jane")) == (["15002"], [])
 
 
@@ -56,7 +82,8 @@ async def test_a_blind_transfer(play: Play) -> None:
     )
     assert told == ["jane 1 Released", "john 1 ParticipantsUpdated", "alex 1 Ringing"]
     assert play.last("alex")["userData"] == {"k": "v"}
-    assert await play("alex", "Answer", 1) == ["alex 1 Established"]
+    assert await play("alex", "Answer", 1) == ["alex 1 Established", "john 1 ParticipantsUpdated"]
+    assert "InitiateTransfer" in play.last("john")["capabilities"]
     assert (play.with_whom("john"), play.with_whom("alex")) == (["15003"], ["15002"])
 
 
@@ -134,7 +161,10 @@ async def test_a_consultation_that_is_given_up(play: Play) -> None:
     """The consult call is Released, and its parent stays Held until it is retrieved."""
     await play.talk()
     await play("jane", "InitiateTransfer", 1, destination="15003")
-    assert await play("jane", "Hangup", 2) == ["jane 2 Released", "alex 2 Released"]
+    assert await play("jane", "Hangup", 2) == [
+        "jane 2 Released", "alex 2 Released", "jane 1 ParticipantsUpdated",
+    ]  # fmt: skip
+    assert "CompleteTransfer" not in play.last("jane")["capabilities"]
     assert await play("jane", "Retrieve", 1) == ["jane 1 Established"]
 
 
@@ -143,9 +173,9 @@ async def test_a_consultation_on_a_call_already_held(play: Play) -> None:
     await play.talk()
     await play("jane", "Hold", 1)
     assert await play("jane", "InitiateTransfer", 1, destination="15003") == [
-        "jane 2 Dialing",
-        "alex 2 Ringing",
-    ]
+        "jane 2 Dialing", "alex 2 Ringing", "jane 1 ParticipantsUpdated",
+    ]  # fmt: skip
+    assert "CompleteTransfer" in play.last("jane")["capabilities"]
 
 
 async def test_a_recording(play: Play) -> None:
