@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from aiohttp import ClientSession
 
 from tests.harness.bayeux import BayeuxClient, Message
-from tests.harness.demo import ALEX, JANE, JOHN, User
+from tests.harness.demo import ALEX, JANE, JOHN, User, with_a_supervisor
+from tests.harness.fixtures import NewRelay
 from tests.harness.gws import Gws
 from tests.harness.process import RelayProcess
 
@@ -124,3 +126,39 @@ async def test_a_state_outlives_the_process(relay: RelayProcess, http: ClientSes
     shown = (await jane.ask("GET", VOICE)).body["channel"]["userState"]
     assert shown == {**NOT_READY, "reason": "Lunch"}
     assert await at_jane.hear(1) == [of_channel({**NOT_READY, "reason": "Lunch"})]
+
+
+async def test_a_supervisor_is_told_of_the_supervision_and_of_the_call(
+    new_relay: NewRelay, http: ClientSession, tmp_path: Path
+) -> None:
+    """The device says whose calls, the call comes as it is picked up, and what was for one call ends."""
+    relay = await new_relay(rate_limits="off", directory=str(with_a_supervisor(tmp_path))).start()
+    alex, jane, john = (Gws(http, relay.url, user) for user in (ALEX, JANE, JOHN))
+    at_alex = await listen(http, relay, ALEX, "/v2/me/*")
+    janes = f"{alex.api}/devices/{JANE.device}"
+    allowed = ["DoNotDisturbOn", "ForwardCallsOn", "ListenIn", "Coach", "BargeIn"]
+    following = {"mode": "NextCall", "scope": "Call", "targetDeviceUri": janes}
+    for name in ("ListenIn", "Coach"):
+        parameters = {"targetDeviceUri": janes, "supervisorMonitoringMode": "NextCall"}
+        await ask(alex, f"/me/devices/{ALEX.device}", name, **parameters)
+        assert await at_alex.hear(1) == [
+            of_device(
+                ALEX,
+                capabilities=[*allowed, "CancelSupervisorMonitoring"],
+                supervisorMonitoringState={"state": name, **following},
+            )
+        ]
+    await jane.dial(JOHN.number)
+    [call] = await jane.calls()
+    await john.operate(call["id"], "Answer")
+    told = await at_alex.hear(2)
+    assert [message["channel"] for message in told] == ["/v2/me/calls", DEVICES]
+    supervised = told[0]["data"]["call"]
+    assert (supervised["state"], supervised["monitoring"]) == ("Established", True)
+    assert supervised["supervisorMonitoringState"] == {"state": "Coach"}
+    assert told[1] == of_device(ALEX, capabilities=allowed)
+    await alex.operate(call["id"], "SwitchToBargeIn")
+    [switched] = await at_alex.hear(1)
+    assert switched["data"]["notificationType"] == "StatusChange"
+    assert switched["data"]["call"]["mute"] == "Off"
+    assert switched["data"]["call"]["supervisorMonitoringState"] == {"state": "BargeIn"}
