@@ -12,6 +12,7 @@ from relay.dialects.gws import render as gws_render
 from relay.dialects.gws import routes as gws_routes
 from relay.dialects.ringcentral import failures as ringcentral_failures
 from relay.dialects.ringcentral import routes as ringcentral_routes
+from relay.dialects.ringcentral.sockets.endpoint import Sockets
 from relay.dialects.v3 import problems as v3_problems
 from relay.dialects.v3 import routes as v3_routes
 from relay.directory.directory import Directory
@@ -35,12 +36,12 @@ def public_app(parts: Parts, directory: Directory, settings: Settings) -> web.Ap
     app = web.Application(middlewares=[errors_middleware(renderers, v3_problems.render_error)])
     _add_v3(app, parts, directory, settings)
     _add_gws(app, parts, directory, settings)
-    _add_ringcentral(app, parts, directory, settings)
+    sockets = _add_ringcentral(app, parts, directory, settings)
     install_cors(app, settings.cors_origins)
 
     async def drain(_app: web.Application) -> None:
         parts.control.drain()
-        await asyncio.gather(parts.streams.drain(), parts.bayeux.drain())
+        await asyncio.gather(parts.streams.drain(), parts.bayeux.drain(), sockets.drain())
         await parts.detached.stop(settings.drain_timeout)
 
     app.on_shutdown.append(drain)
@@ -78,7 +79,7 @@ def _add_gws(app: web.Application, parts: Parts, directory: Directory, settings:
     app.router.add_routes(parts.bayeux.routes(f"{gws_render.API}/notifications", admission.principal))
 
 
-def _add_ringcentral(app: web.Application, parts: Parts, directory: Directory, settings: Settings) -> None:
+def _add_ringcentral(app: web.Application, parts: Parts, directory: Directory, settings: Settings) -> Sockets:
     ringcentral_parts = ringcentral_routes.Parts(
         control=parts.control,
         journal=parts.journal,
@@ -89,5 +90,6 @@ def _add_ringcentral(app: web.Application, parts: Parts, directory: Directory, s
         subscriptions=parts.subscriptions,
         sender=parts.sender,
         guard=parts.guard,
+        hub=parts.hub,
     )
-    ringcentral_routes.add_routes(app, ringcentral_parts)
+    return ringcentral_routes.add_routes(app, ringcentral_parts)

@@ -53,6 +53,7 @@ class Parts:
     deliveries: Deliveries
     repair: Repair
     webhooks: WebhookDuty
+    hub: Hub
     streams: EventStreams
     bayeux: Endpoint
     detached: Detached
@@ -112,6 +113,7 @@ def assemble(starting: AsyncExitStack, settings: Settings, directory: Directory,
         deliveries=deliveries,
         repair=Repair(store, subscriptions, deliveries, retention=settings.delivery_retention),
         webhooks=webhooks,
+        hub=hub,
         streams=EventStreams(hub, renderers),
         bayeux=bayeux,
         detached=Detached(),

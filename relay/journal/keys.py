@@ -142,6 +142,10 @@ class Keys:
         """Return the ZSET of the deliveries a subscription has given up, as in `attempts`."""
         return f"{self._prefix}dead:{subscription}"
 
+    def recovery(self, subscription: str, recovery: str) -> str:
+        """Return the string that says how far a recovery has come, as JSON; expires."""
+        return f"{self._prefix}recovery:{subscription}:{recovery}"
+
     def parked(self, event: str) -> str:
         """Return the hash of an event's record, kept for deliveries that outlive it in the journal.
 
@@ -165,6 +169,10 @@ class Keys:
     def token(self, digest: str) -> str:
         """Return the key of whom an issued token (access, refresh, cookie, ticket) speaks for; expires."""
         return f"{self._prefix}token:{digest}"
+
+    def socket(self, digest: str) -> str:
+        """Return the key of a RingCentral WebSocket session, JSON; expires once its connection has ended."""
+        return f"{self._prefix}socket:{digest}"
 
     def rate(self, scope: str, user: str) -> str:
         """Return the key that counts a user's requests in a scope; expires with its window."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -11,13 +11,15 @@ from relay.calls.model import Session
 from relay.journal.ids import START, bare, is_after
 from relay.journal.keys import Keys
 from relay.journal.link import StoreCommandError
-from relay.journal.record import Entry, MalformedEntryError
+from relay.journal.record import TOLD, Entry, MalformedEntryError
 from relay.journal.scripts import Script
 from relay.journal.store import Store
 from relay.telemetry import log
 
 MAX_PAGE: Final = 1000
 """Events a page of history holds at most: what one client may have loaded at once."""
+SCANNED: Final = 500
+"""Records of a partition read at a time where an account's are looked for among them."""
 
 _BOUNDS: Final = Script("bounds")
 _HEAL: Final = Script("heal")
@@ -100,6 +102,27 @@ class Reading:
         stream = self._store.keys_at(partition).events
         replies = await self._store.fetch([("XRANGE", stream, one, one, "COUNT", 1) for one in ids])
         return [entry for reply in replies for entry in _entries(partition, reply)]
+
+    async def told(self, account: str, after: str, until: str) -> AsyncIterator[list[Entry]]:
+        """Give the account's records of told kinds after an id, up to another, a page's share at a time.
+
+        Every record of the partition in between is read, `SCANNED` a page: history has calls' events alone.
+
+        Raises:
+            StoreUnavailableError: no answer.
+
+        """
+        keys, end = self._store.keys(account), bare(until)
+        start = bare(after)
+        while True:
+            scan = ("XRANGE", keys.events, f"({start}", end, "COUNT", SCANNED)
+            [found] = await self._store.fetch([scan])
+            if found:
+                start = found[-1][0].decode()
+                entries = _entries(keys.partition, found)
+                yield [one for one in entries if one.account == account and one.kind in TOLD]
+            if len(found) < SCANNED:
+                return
 
     async def oldest(self, account: str) -> str | None:
         """Return the stream id of the account's oldest event that is left, or None."""

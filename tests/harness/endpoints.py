@@ -96,6 +96,7 @@ _RINGCENTRAL: Final = (
     Endpoint("POST", f"{OAUTH}/token"),
     Endpoint("POST", f"{OAUTH}/revoke"),
     Endpoint("POST", f"{OAUTH}/wstoken"),
+    Endpoint("GET", f"{RINGCENTRAL}/ws"),
     Endpoint(
         "POST",
         f"{_ACCOUNT}/telephony/call-out",
@@ -147,6 +148,8 @@ ENDPOINTS: Final = (
     Endpoint("GET", "/v3/subscriptions/{id}/secret"),
     Endpoint("POST", "/v3/subscriptions/{id}/rotate", ({"grace_seconds": 60},)),
     Endpoint("POST", "/v3/subscriptions/{id}/test"),
+    Endpoint("POST", "/v3/subscriptions/{id}/recover", ({"since": "2020-01-01T00:00:00Z"},)),
+    Endpoint("GET", "/v3/subscriptions/{id}/recoveries/{recovery_id}"),
     Endpoint("POST", "/v3/subscriptions/{id}/enable"),
     Endpoint("POST", "/v3/subscriptions/{id}/disable"),
     Endpoint("GET", "/v3/deliveries", query=("subscription", "status", "type", "since", "limit", "cursor")),

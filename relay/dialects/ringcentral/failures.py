@@ -59,6 +59,8 @@ class _Answer(NamedTuple):
     code: str
     message: str
     details: Mapping[str, Any] = MappingProxyType({})
+    word: str = ""
+    """At the top in place of the code."""
 
 
 _encode = msgspec.json.Encoder().encode
@@ -107,24 +109,33 @@ def request_id() -> str:
 
 def render_error(request: web.Request, error: Exception) -> web.Response:
     """Answer for an exception. What nobody meant to raise is told nothing of."""
-    if isinstance(error, ApiError):
-        response = _general(error.status, error.code, error.word, str(error), error.details)
-    elif isinstance(error, OAuthError):
+    if isinstance(error, OAuthError):
         response = _oauth(error.status, error.error, error.code, str(error))
     else:
         answer = _answer(error)
-        if request.path.startswith(OAUTH) and answer.status != HTTPStatus.NOT_FOUND:
+        if (
+            request.path.startswith(OAUTH)
+            and not isinstance(error, ApiError)
+            and answer.status != HTTPStatus.NOT_FOUND
+        ):
             word = "temporarily_unavailable" if answer.status >= 500 else "invalid_request"
             response = _oauth(answer.status, word, answer.code, answer.message)
         else:
-            response = _general(answer.status, answer.code, answer.code, answer.message, answer.details)
+            response = json_response(_general(answer), answer.status)
     response.headers[REQUEST_ID] = request_id()
     return response
 
 
-def _general(status: int, code: str, word: str, message: str, details: Mapping[str, Any]) -> web.Response:
-    inner = {"errorCode": code, "message": message, **details}
-    return json_response({"errorCode": word, "message": message, "errors": [inner], **details}, status)
+def explain(error: Exception) -> tuple[int, dict[str, Any]]:
+    """Return the status and the body that answer for an exception."""
+    answer = _answer(error)
+    return answer.status, _general(answer)
+
+
+def _general(answer: _Answer) -> dict[str, Any]:
+    inner = {"errorCode": answer.code, "message": answer.message, **answer.details}
+    word = answer.word or answer.code
+    return {"errorCode": word, "message": answer.message, "errors": [inner], **answer.details}
 
 
 def _oauth(status: int, error: str, code: str, message: str) -> web.Response:
@@ -137,6 +148,12 @@ def _oauth(status: int, error: str, code: str, message: str) -> web.Response:
 
 
 def _answer(error: Exception) -> _Answer:
+    if isinstance(error, ApiError):
+        return _Answer(error.status, error.code, str(error), error.details, error.word)
+    return _translated(error)
+
+
+def _translated(error: Exception) -> _Answer:
     match error:
         case errors.InvalidFieldError():
             parameter = error.field or "body"

@@ -20,6 +20,10 @@ from relay.dialects.ringcentral.oauth import OAuth
 from relay.dialects.ringcentral.parties import Parties
 from relay.dialects.ringcentral.render import API
 from relay.dialects.ringcentral.sessions import Sessions
+from relay.dialects.ringcentral.sockets.endpoint import Sockets
+from relay.dialects.ringcentral.sockets.recovery import Recovery
+from relay.dialects.ringcentral.sockets.requests import Requests
+from relay.dialects.ringcentral.sockets.sessions import SocketSessions
 from relay.dialects.ringcentral.subscriptions import SubscriptionsFace
 from relay.dialects.ringcentral.tokens import Tokens
 from relay.dialects.ringcentral.wishes import Wishes
@@ -28,6 +32,7 @@ from relay.http.detached import Detached
 from relay.http.routing import with_either_slash
 from relay.journal.journal import Journal
 from relay.settings import Settings
+from relay.streaming.hub import Hub
 from relay.subscriptions.store import Subscriptions
 from relay.webhooks.guard import Guard
 from relay.webhooks.sender import Sender
@@ -53,12 +58,14 @@ class Parts:
     sender: Sender
     """Shakes hands with webhooks."""
     guard: Guard
+    hub: Hub
+    """Tells WebSockets of events."""
     now: Callable[[], int] = wall_clock
     """Milliseconds since the epoch."""
 
 
-def add_routes(app: web.Application, parts: Parts) -> None:
-    """Add every route of RingCentral.
+def add_routes(app: web.Application, parts: Parts) -> Sockets:
+    """Add every route of RingCentral, and return its WebSockets: they are the caller's to drain.
 
     Errors are raised, for `errors_middleware` with `render_error` under `PREFIX` to answer.
     """
@@ -79,9 +86,10 @@ def add_routes(app: web.Application, parts: Parts) -> None:
         settings.base_url,
         parts.now,
     )
+    wishes = Wishes(parts.identities)
     subscriptions = SubscriptionsFace(
         parts.subscriptions,
-        Wishes(parts.identities),
+        wishes,
         Handshakes(parts.sender, parts.guard),
         parts.detached,
         settings.base_url,
@@ -127,7 +135,26 @@ def add_routes(app: web.Application, parts: Parts) -> None:
         web.delete(one, protected(Group.MEDIUM, subscriptions.delete)),
         web.post(f"{one}/renew", protected(Group.LIGHT, subscriptions.renew)),
     ]
+    sockets = _sockets(parts, tokens, wishes, limits)
+    routes.append(web.get(SOCKET, sockets.serve))
     app.add_routes(with_either_slash(routes))
+    return sockets
+
+
+def _sockets(parts: Parts, tokens: Tokens, wishes: Wishes, limits: Limits) -> Sockets:
+    settings, hub = parts.settings, parts.hub
+    sessions = SocketSessions(parts.journal.store)
+    requests = Requests(hub, parts.identities, wishes, limits, settings.base_url)
+    recovery = Recovery(parts.journal, hub, sessions, requests)
+    return Sockets(
+        tokens,
+        sessions,
+        requests,
+        recovery,
+        hub,
+        base_url=settings.base_url,
+        origins=settings.cors_origins,
+    )
 
 
 def _socket_uri(base_url: str) -> str:

@@ -19,8 +19,8 @@ from relay.directory.model import Principal
 from relay.journal.scripts import Script
 from relay.journal.store import Store
 
-SOCKET_TOKEN_LIFE: Final = 600
-"""Seconds in which a WebSocket token must be used; it is good for one connection."""
+SOCKET_TOKEN_LIFE: Final = 30
+"""Seconds in which a WebSocket token must be used: for one session, and until then to recover it."""
 
 _SECRET_BYTES: Final = 32
 _TOKEN: Final = re.compile(rf"([0-9]{{2,4}})-[0-9a-f]{{{2 * _SECRET_BYTES}}}", re.ASCII)
@@ -33,6 +33,8 @@ class Use(StrEnum):
     ACCESS = "access"
     REFRESH = "refresh"
     SOCKET = "socket"
+    USED_SOCKET = "used-socket"
+    """It has opened a session, and recovers it."""
 
 
 class _Stored(msgspec.Struct, frozen=True, omit_defaults=True, tag="ringcentral"):
@@ -99,7 +101,7 @@ class Tokens:
         stored, caller = found
         keys_of = self._store.keys(stored.account)
         pair, keys, arguments = self._new_pair(caller, lives)
-        spent = [keys_of.token(stored.partner), keys_of.token(_digest(token))]
+        spent = [keys_of.token(stored.partner), keys_of.token(digest(token))]
         done = await self._store.run(_ISSUE, [*keys, *spent], arguments)
         return (caller, pair) if done else None
 
@@ -113,23 +115,27 @@ class Tokens:
         found = await self._find(token, Use.ACCESS, Use.REFRESH)
         if found is not None and found[1].client_id == client_id:
             keys = self._store.keys(found[0].account)
-            await self._store.call("DEL", keys.token(_digest(token)), keys.token(found[0].partner))
+            await self._store.call("DEL", keys.token(digest(token)), keys.token(found[0].partner))
 
     async def issue_socket(self, caller: Caller) -> str:
         """Make a token for one WebSocket connection."""
         token = self._new(caller.principal.account)
         stored = _encode(_stored(Use.SOCKET, caller))
-        key = self._store.keys(caller.principal.account).token(_digest(token))
+        key = self._store.keys(caller.principal.account).token(digest(token))
         await self._store.call("SET", key, stored, "EX", SOCKET_TOKEN_LIFE)
         return token
 
-    async def take_socket(self, token: str) -> Caller | None:
-        """Return whom a WebSocket token speaks for, once."""
-        found = await self._find(token, Use.SOCKET)
+    async def take_socket(self, token: str, *, again: bool) -> Caller | None:
+        """Return whom a WebSocket token speaks for: once, or ``again`` to recover a session."""
+        found = await self._find(token, Use.SOCKET, Use.USED_SOCKET)
         key = self._key(token)
-        if found is None or key is None or not await self._store.call("DEL", key):
+        if found is None or key is None:
             return None
-        return found[1]
+        stored, caller = found
+        used = _encode(msgspec.structs.replace(stored, use=Use.USED_SOCKET))
+        before = await self._store.call("SET", key, used, "XX", "KEEPTTL", "GET")
+        first = before is not None and _decode(before).use is Use.SOCKET
+        return caller if first or (again and before is not None) else None
 
     async def _find(self, token: str, *uses: Use) -> tuple[_Stored, Caller] | None:
         key = self._key(token)
@@ -146,13 +152,13 @@ class Tokens:
         return stored, Caller(Principal(stored.account, user), stored.client)
 
     def _new(self, account: str) -> str:
-        return f"{self._store.keys(account).partition:02d}-{secrets.token_hex(_SECRET_BYTES)}"
+        return new_token(self._store.keys(account).partition)
 
     def _new_pair(self, caller: Caller, lives: Lives) -> tuple[Pair, list[str], list[bytes | int]]:
         account = caller.principal.account
         keys = self._store.keys(account)
         pair = Pair(self._new(account), self._new(account))
-        access, refresh = (_digest(token) for token in pair)
+        access, refresh = (digest(token) for token in pair)
         return (
             pair,
             [keys.token(access), keys.token(refresh)],
@@ -163,10 +169,8 @@ class Tokens:
         )
 
     def _key(self, token: str) -> str | None:
-        parts = _TOKEN.fullmatch(token)
-        if parts is None or (partition := int(parts[1])) >= self._store.partitions:
-            return None
-        return self._store.keys_at(partition).token(_digest(token))
+        partition = partition_of(token, self._store.partitions)
+        return None if partition is None else self._store.keys_at(partition).token(digest(token))
 
 
 def _stored(use: Use, caller: Caller, partner: str = "") -> _Stored:
@@ -176,6 +180,21 @@ def _stored(use: Use, caller: Caller, partner: str = "") -> _Stored:
     )
 
 
-def _digest(token: str) -> str:
-    # Tokens are random, so one hash is enough; whoever reads the store cannot use what is kept there.
+def new_token(partition: int) -> str:
+    """Make a token that is found in a partition."""
+    return f"{partition:02d}-{secrets.token_hex(_SECRET_BYTES)}"
+
+
+def partition_of(token: str, partitions: int) -> int | None:
+    """Return the partition in which a token is to be found; None for what is no token."""
+    parts = _TOKEN.fullmatch(token)
+    found = int(parts[1]) if parts is not None else partitions
+    return found if found < partitions else None
+
+
+def digest(token: str) -> str:
+    """Return what a token is kept under.
+
+    Tokens are random, so one hash is enough; whoever reads the store cannot use what is kept there.
+    """
     return hashlib.sha256(token.encode()).hexdigest()

@@ -9,7 +9,7 @@ from relay.dialects.ringcentral import labels
 from relay.dialects.ringcentral.failures import ApiError
 from relay.dialects.ringcentral.filters import MOST_FILTERS, FilterRefusedError, read_filter
 from relay.dialects.ringcentral.identities import Identities
-from relay.directory.model import Principal
+from relay.directory.model import Principal, User
 from relay.subscriptions.model import EventFilter
 
 
@@ -51,26 +51,28 @@ class Wishes:
             raise _invalid(refused[0].message if refused else "none is given")
         return tuple(taken), refused
 
-    def extensions(self, account: str, filters: Sequence[EventFilter]) -> tuple[str, ...]:
-        """Return the extensions that all of these filters are about; none where one is about more.
+    def users(self, account: str, filters: Sequence[EventFilter]) -> list[User]:
+        """Return the users that all of these filters are about; none where one is about more.
 
-        They only spare looking at other extensions' events: the filters' labels decide.
+        They only spare looking at other users' events: the filters' labels decide.
         """
-        found = set()
+        found: dict[str, User] = {}
         for one in filters:
-            user = next(
-                (
-                    user
-                    for label in one.labels
-                    if label.startswith(_EXTENSION)
-                    and (user := self._identities.user(account, label.removeprefix(_EXTENSION))) is not None
-                ),
-                None,
-            )
-            if user is None or user.extension is None:
-                return ()
-            found.add(user.extension)
-        return tuple(sorted(found))
+            named = [
+                user
+                for label in one.labels
+                if label.startswith(_EXTENSION)
+                and (user := self._identities.user(account, label.removeprefix(_EXTENSION))) is not None
+            ]
+            if not named:
+                return []
+            found[named[0].id] = named[0]
+        return list(found.values())
+
+    def extensions(self, account: str, filters: Sequence[EventFilter]) -> tuple[str, ...]:
+        """Return the extensions that all of these filters are about; none where one is about more."""
+        found = [user.extension for user in self.users(account, filters)]
+        return tuple(sorted(one for one in found if one is not None)) if all(found) else ()
 
 
 _EXTENSION = labels.of_extension("")

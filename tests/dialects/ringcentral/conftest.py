@@ -21,7 +21,9 @@ from relay.http.detached import Detached
 from relay.http.errors import errors_middleware
 from relay.journal.journal import Journal
 from relay.journal.store import Store
+from relay.journal.tail import Tail
 from relay.settings import Settings
+from relay.streaming.hub import Hub
 from relay.subscriptions.store import Subscriptions
 from relay.switch.simulator import Simulator
 from relay.webhooks.guard import Guard
@@ -42,14 +44,16 @@ Serve = Callable[..., Awaitable[Face]]
 @pytest.fixture
 async def serve_on(aiohttp_client: AiohttpClient) -> AsyncIterator[Serve]:
     """Give a function that serves RingCentral on a store."""
-    started: list[tuple[Detached, HttpSender]] = []
+    started: list[Callable[[], Awaitable[None]]] = []
 
     async def serving(store: Store, **settings: object) -> Face:
         journal = Journal(store)
         guard = Guard(LOOPBACK)
         chosen = Settings(**{"rate_limits": False, **settings})  # type: ignore[arg-type]
         clock, detached, sender = Clock(), Detached(), HttpSender(guard)
-        started.append((detached, sender))
+        tail = Tail(store)
+        hub = Hub(tail, journal)
+        started.extend((tail.stop, hub.stop, partial(detached.stop, 5), sender.close))
         control = Control(journal, DIRECTORY, Simulator(DIRECTORY.device, ring_timeout=60), now=clock)
         app = web.Application(middlewares=[errors_middleware({PREFIX: render_error}, render_error)])
         parts = Parts(
@@ -62,16 +66,16 @@ async def serve_on(aiohttp_client: AiohttpClient) -> AsyncIterator[Serve]:
             subscriptions=Subscriptions(store, formats=(FORMAT,), limit=MOST_SUBSCRIPTIONS),
             sender=sender,
             guard=guard,
+            hub=hub,
             now=clock,
         )
-        add_routes(app, parts)
+        sockets = add_routes(app, parts)
         client = await aiohttp_client(app, server_kwargs={"handler_cancellation": True})
-        return Face(client, control, journal, clock)
+        return Face(client, control, journal, clock, sockets)
 
     yield serving
-    for detached, sender in started:
-        await detached.stop(5)
-        await sender.close()
+    for stop in reversed(started):
+        await stop()
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from multidict import CIMultiDictProxy
 from relay.control import Control
 from relay.dialects.ringcentral.notifications import renderer
 from relay.dialects.ringcentral.oauth import JWT
+from relay.dialects.ringcentral.sockets.endpoint import Sockets
 from relay.journal.commit import Timer
 from relay.journal.journal import Journal
 from relay.journal.record import RecordKind
@@ -50,8 +51,11 @@ class Answer(NamedTuple):
 class Face:
     """RingCentral of one process."""
 
-    def __init__(self, client: Client, control: Control, journal: Journal, clock: Clock) -> None:
+    def __init__(
+        self, client: Client, control: Control, journal: Journal, clock: Clock, sockets: Sockets
+    ) -> None:
         self.client = client
+        self.sockets = sockets
         self.control = control
         self.journal = journal
         self.clock = clock

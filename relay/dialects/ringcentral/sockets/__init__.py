@@ -1,0 +1,1 @@
+"""WebSockets by which RingCentral's applications subscribe and are notified."""
