@@ -19,7 +19,7 @@ from relay.journal.record import Entry
 from relay.journal.store import Store
 from relay.subscriptions.filters import Filter, compile_filter
 from relay.subscriptions.model import Status, Subscription, SubscriptionChanged
-from relay.subscriptions.rendering import Notice, Rendered
+from relay.subscriptions.rendering import Rendered
 from relay.subscriptions.signing_keys import check_key
 from relay.subscriptions.store import decode
 from relay.telemetry import log
@@ -43,6 +43,17 @@ class Indexed:
 
     def __repr__(self) -> str:
         return f"Indexed({self.subscription!r} from {self.from_id})"
+
+    def wants(self, event: Rendered, event_id: StreamId) -> bool:
+        """Tell whether an event is wanted that came after the subscription; of operational ones, by name."""
+        if not self.from_id < event_id:
+            return False
+        if event.notice is None:
+            return self.filter.matches(event)
+        may = not self.filter.extensions or self.subscription.user_id == event.notice.user_id
+        types = self.filter.types
+        named = bool(types.patterns) and types.matches(event.type)
+        return may and named and self.subscription.id != event.notice.never
 
 
 class _Account:
@@ -81,18 +92,12 @@ class _Account:
         if extension is not None:
             yield from self.at_extension.get((event_format, extension), {}).values()
 
-    def noticing(self, event_format: str, event_type: str, notice: Notice) -> Iterator[Indexed]:
-        """Give those that want an operational event and may have it: its owner's, whatever the extensions."""
+    def all(self, event_format: str) -> Iterator[Indexed]:
         found = dict(self.anywhere.get(event_format, {}))
         for (at_format, _), those in self.at_extension.items():
             if at_format == event_format:
-                found |= {
-                    id_: one for id_, one in those.items() if one.subscription.user_id == notice.user_id
-                }
-        for subscription_id, one in found.items():
-            types = one.filter.types
-            if types.patterns and types.matches(event_type) and subscription_id != notice.never:
-                yield one
+                found |= those
+        yield from found.values()
 
 
 class Index:
@@ -149,11 +154,19 @@ class Index:
         if found is None:
             return []
         if event.notice is not None:
-            candidates = found.noticing(event_format, event.type, event.notice)
+            candidates = found.all(event_format)
         else:
-            those = found.candidates(event_format, event.extension)
-            candidates = (one for one in those if one.filter.matches(event))
-        return [one.subscription for one in candidates if one.from_id < event_id]
+            candidates = found.candidates(event_format, event.extension)
+        return [one.subscription for one in candidates if one.wants(event, event_id)]
+
+    def wants(self, subscription_id: str, event: Rendered, event_id: StreamId) -> bool:
+        """Tell whether an active subscription wants an event of its account, in its format."""
+        found = self._known.get(subscription_id)
+        return found is not None and found.wants(event, event_id)
+
+    def __contains__(self, subscription_id: str) -> bool:
+        """Tell whether a subscription is active."""
+        return subscription_id in self._known
 
     def _apply(self, subscription_id: str, stored: bytes | None) -> None:
         known = self._known.pop(subscription_id, None)

@@ -26,6 +26,7 @@ from relay.webhooks.ledger import Ledger
 from relay.webhooks.operations import Operations
 from relay.webhooks.parts import Parts
 from relay.webhooks.records import Records
+from relay.webhooks.recovering import Recovering
 from relay.webhooks.references import Missing, place
 from relay.webhooks.resending import Resending
 
@@ -33,6 +34,8 @@ MOST_ERRANDS: Final = 1000
 """Errands of a partition that may wait."""
 AT_A_TIME: Final = 8
 """Errands of a partition run at a time: an endpoint that hangs must not hold up those of others for long."""
+RECOVERIES: Final = 2
+"""Recoveries of a partition that go on at a time: what they read is rendered in the loop that serves all."""
 SCAN: Final = 200
 """Errands read at a time when a partition is taken over."""
 
@@ -45,14 +48,16 @@ class ErrandKind(StrEnum):
 
     RESEND = "resend"
     TEST = "test"
+    RECOVER = "recover"
+    """Its particulars are a recovery of the same id."""
 
 
 class Errand(msgspec.Struct, frozen=True, omit_defaults=True):
     """Something to be done for a subscription."""
 
     subscription: str
-    event: str
-    """Stream id of the event to be sent."""
+    event: str = ""
+    """Stream id of the event to be sent, if it is one."""
     kind: ErrandKind = ErrandKind.RESEND
 
 
@@ -107,7 +112,9 @@ class Errands:
         self._keys = parts.store.keys_at(lease.partition)
         self._operations = Operations(self._keys)
         self._resending = Resending(parts, lease, records, ledger, self._operations, courier)
+        self._recovering = Recovering(parts, lease, index, courier)
         self._room = asyncio.Semaphore(AT_A_TIME)
+        self._room_to_recover = asyncio.Semaphore(RECOVERIES)
         self._known: set[str] = set()
 
     def __repr__(self) -> str:
@@ -143,17 +150,20 @@ class Errands:
 
     async def _run(self, errand_id: str, errand: Errand) -> None:
         try:
-            async with self._room:
+            recovers = errand.kind is ErrandKind.RECOVER
+            async with self._room_to_recover if recovers else self._room:
                 while True:
-                    if await self._try(errand):
+                    if await self._try(errand_id, errand):
                         break
                     await asyncio.sleep(RETRY_PAUSE)
                 await self._ledger.written([self._operations.done(errand_id)])
         finally:
             self._known.discard(errand_id)
 
-    async def _try(self, errand: Errand) -> bool:
+    async def _try(self, errand_id: str, errand: Errand) -> bool:
         """Do what is asked; False if it could not be done now."""
+        if errand.kind is ErrandKind.RECOVER:
+            return await self._recovering.recover(errand.subscription, errand_id)
         subscription = self._index.get(errand.subscription)
         if subscription is None:
             if errand.kind is ErrandKind.TEST:

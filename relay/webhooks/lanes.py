@@ -8,8 +8,10 @@ lanes fail, the others go on; it comes back once its head is settled.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Final, Generic, Protocol, TypeVar, final
 
 WINDOW: Final = 64
@@ -45,6 +47,8 @@ class Queued(Protocol):
 
 
 Q = TypeVar("Q", bound=Queued)
+
+_place: Final = attrgetter("score")
 
 
 class _Page:
@@ -293,8 +297,10 @@ class Lanes(Generic[Q]):
             if lane is None:
                 self._lanes[reference.lane] = deque((reference,))
                 self._idle.append(reference.lane)
-            else:
+            elif reference.score > lane[-1].score:
                 lane.append(reference)
+            else:  # it was queued again; the head is perhaps on its way
+                lane.insert(bisect_left(lane, reference.score, 1, key=_place), reference)
         return True
 
     def _unload(self, reference: Queued) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import AsyncIterator, Collection
 from typing import Any, Final, final
 
 import msgspec
 
-from relay.errors import NotFoundError, RefusedError
+from relay.errors import InvalidFieldError, NotFoundError, RefusedError
 from relay.journal.ids import parse
 from relay.journal.journal import Journal
 from relay.journal.operational import OperationalEvent, OperationalType
@@ -17,11 +18,13 @@ from relay.journal.scripts import Script
 from relay.journal.store import Store
 from relay.subscriptions.model import Status, Subscription, SubscriptionChanged
 from relay.subscriptions.store import Subscriptions
+from relay.webhooks import recoveries
 from relay.webhooks.attempts import Delivery, decode, encode
 from relay.webhooks.attempts import Status as DeliveryStatus
 from relay.webhooks.deliveries import Deliveries, Found
 from relay.webhooks.errands import Errand, ErrandKind, ask
 from relay.webhooks.records import Records
+from relay.webhooks.recoveries import Recovery
 from relay.webhooks.references import DeliveryId, place
 
 PAGE: Final = 100
@@ -102,6 +105,62 @@ class Repair:
         errand = Errand(subscription.id, made, ErrandKind.TEST)
         await ask(self._store, subscription, errand, found.id.place, kept, self._retention)
         return found
+
+    async def recover(
+        self,
+        account: str,
+        subscription_id: str,
+        since: int,
+        until: int | None = None,
+        *,
+        undelivered: bool = False,
+        user_id: str | None = None,
+    ) -> tuple[str, Recovery]:
+        """Have past events that a subscription wants delivered to it again; return its id and itself.
+
+        Times are milliseconds since the epoch; the range ends now unless it is to end earlier. With
+        ``undelivered``, what was delivered is left out.
+
+        Raises:
+            InvalidFieldError: the range ends before it begins, or begins in the future.
+            NotFoundError: there is no such subscription, or it is another user's.
+            SubscriptionDisabledError: it is disabled.
+            LimitReachedError: too many errands wait.
+
+        """
+        subscription = await self._active(account, subscription_id, user_id)
+        now = await self._store.time_ms()
+        until = now if until is None else min(until, now)
+        if since > now:
+            raise InvalidFieldError("since", "must not be in the future")
+        if until < since:
+            raise InvalidFieldError("until", "must not be before since")
+        wanted = max(since, parse(subscription.from_id).ms)
+        oldest = await recoveries.trimmed_to(self._store, account)
+        recovery = Recovery(
+            since=since,
+            until=until,
+            begins=max(wanted, oldest),
+            complete=oldest <= wanted,
+            undelivered=undelivered,
+        )
+        recovery_id = secrets.token_hex(12)
+        await recoveries.begin(self._store, subscription, recovery_id, recovery, self._retention)
+        errand = Errand(subscription.id, kind=ErrandKind.RECOVER)
+        await ask(self._store, subscription, errand, errand_id=recovery_id)
+        return recovery_id, recovery
+
+    async def recovery(
+        self, account: str, subscription_id: str, recovery_id: str, *, user_id: str | None = None
+    ) -> Recovery:
+        """Return how far a recovery is.
+
+        Raises:
+            NotFoundError: there is none of this id, or it is another user's.
+
+        """
+        subscription = await self._own(account, subscription_id, user_id)
+        return await recoveries.find(self._store, subscription, recovery_id)
 
     async def redrive(
         self,

@@ -28,6 +28,8 @@ class Stats:
     """Deliveries given up."""
     resent: int = 0
     """Requests that somebody asked for, beside those that were due."""
+    recovered: int = 0
+    """References that recoveries added to queues."""
     probes: int = 0
     """Requests to endpoints whose breaker is open, to see whether they answer again."""
     opened: int = 0

@@ -281,3 +281,21 @@ def test_the_window_takes_no_more_than_its_width() -> None:
         window.answered()
         window.done(reference)
     assert window.unread == WINDOW
+
+
+def test_what_is_queued_again_goes_before_what_is_newer() -> None:
+    """Behind the head of its lane, which may be on its way, but in the call's order."""
+    lanes: Lanes[Ref] = Lanes(1)
+    for place in (5, 6):
+        lanes.arrive(Ref(str(place), place, "a"))
+    head = lanes.take()
+    lanes.rewind(0)
+    lanes.open_page()
+    lanes.close_page([Ref(str(place), place, "a") for place in (1, 2, 5, 6)], read_to=6, end=True)
+    order = [head]
+    while len(order) < 4:
+        assert order[-1] is not None
+        lanes.answered()
+        lanes.done(order[-1])
+        order.append(lanes.take())
+    assert [one.score for one in order if one] == [5, 1, 2, 6]

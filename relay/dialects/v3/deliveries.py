@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
-from contextlib import suppress
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from aiohttp import web
 from marshmallow import validate
 
 from relay.dialects.times import rfc3339
+from relay.dialects.v3 import recoveries
 from relay.dialects.v3.calls import answer
+from relay.dialects.v3.moments import moment
 from relay.dialects.v3.problems import InvalidParameterError
 from relay.dialects.v3.queries import page_limit
 from relay.dialects.v3.schemas import Strict, array, parse, text
@@ -27,7 +26,6 @@ MOST_IDS: Final = 1000
 """Dead letters that one request may name."""
 
 _PARAMETERS: Final = {"types": "type"}
-_TIME: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
 
 class RedriveSchema(Strict):
@@ -91,6 +89,29 @@ class DeliveriesFace:
             self._repair.test(principal.account, request.match_info["id"], user_id=_user(principal))
         )
         return answer({"delivery_id": str(found.id), "event_id": found.event_id}, 202)
+
+    async def recover(self, request: web.Request, principal: Principal) -> web.Response:
+        """Have past events delivered again; answer 202 with where that begins, and the id to ask by."""
+        subscription, asked = request.match_info["id"], recoveries.read(await json_object(request))
+        recovery_id, recovery = await self._detached.finish(
+            self._repair.recover(
+                principal.account,
+                subscription,
+                asked.since,
+                asked.until,
+                undelivered=asked.undelivered,
+                user_id=_user(principal),
+            )
+        )
+        return answer(recoveries.shown(recovery_id, subscription, recovery), 202)
+
+    async def recovery(self, request: web.Request, principal: Principal) -> web.Response:
+        """Answer how far a recovery is."""
+        subscription, recovery_id = request.match_info["id"], request.match_info["recovery_id"]
+        found = await self._repair.recovery(
+            principal.account, subscription, recovery_id, user_id=_user(principal)
+        )
+        return answer(recoveries.shown(recovery_id, subscription, found))
 
     async def redrive(self, request: web.Request, principal: Principal) -> web.Response:
         """Queue a subscription's dead letters again, all of them or those listed."""
@@ -157,16 +178,3 @@ def _status(given: str | None) -> Status | None:
 
 def _since(given: str | None) -> int | None:
     return None if given is None else moment(given, "since")
-
-
-def moment(given: str, parameter: str) -> int:
-    """Read a time, and return it in milliseconds since the epoch.
-
-    Raises:
-        InvalidParameterError: it is none as RFC 3339 writes them.
-
-    """
-    if _TIME.fullmatch(given):
-        with suppress(ValueError, OverflowError):
-            return round(datetime.fromisoformat(given.upper()).astimezone(UTC).timestamp() * 1000)
-    raise InvalidParameterError("must be a time with its offset: 2026-11-21T09:30:00Z", parameter=parameter)

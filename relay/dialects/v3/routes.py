@@ -102,6 +102,8 @@ def add_routes(app: web.Application, parts: Parts) -> None:
     deliveries = DeliveriesFace(parts.deliveries, parts.repair, parts.detached)
     routes += [
         web.post(f"{one}/test", known(deliveries.test)),
+        web.post(f"{one}/recover", known(deliveries.recover)),
+        web.get(f"{one}/recoveries/{{recovery_id}}", known(deliveries.recovery)),
         web.get(f"{PREFIX}/deliveries", known(deliveries.list)),
         web.get(f"{PREFIX}/deliveries/{{id}}", known(deliveries.get)),
         web.post(f"{PREFIX}/deliveries/{{id}}/resend", known(deliveries.resend)),

@@ -117,3 +117,54 @@ async def test_dead_letters_are_redriven_and_purged(face: Face) -> None:
     purged = await face.request("DELETE", "/dead-letters/", params={"subscription": letter.subscription})
     assert (purged.status, purged.body) == (200, {"purged": 0})
     assert (await face.request("DELETE", "/dead-letters/")).status == 400
+
+
+async def test_a_recovery_tells_how_far_it_is(face: Face) -> None:
+    """From when on, whether that is all, and what has been looked at; to whom the subscription is."""
+    made = (await subscribe(face)).body["id"]
+    await face.dial()
+    path = f"/subscriptions/{made}"
+    since = (await face.get(path)).body["created_at"]
+    asked = await face.post(f"{path}/recover", {"since": "2020-01-01T00:00:00Z", "events": "undelivered"})
+    assert asked.status == 202
+    expected = {
+        "recovery_id": asked.body["recovery_id"],
+        "subscription": made,
+        "status": "pending",
+        "since": "2020-01-01T00:00:00.000Z",
+        "until": asked.body["until"],
+        "events": "undelivered",
+        "from": asked.body["from"],
+        "complete": True,
+        "reached": asked.body["from"],
+        "scanned": 0,
+        "queued": 0,
+    }
+    assert asked.body == expected
+    assert since[:10] == asked.body["from"][:10]
+    found = await face.get(f"{path}/recoveries/{asked.body['recovery_id']}", "admin")
+    assert (found.status, found.body) == (200, expected)
+    assert (await face.get(f"{path}/recoveries/{asked.body['recovery_id']}", "john")).status == 404
+    assert (await face.get(f"{path}/recoveries/none")).status == 404
+    assert (await face.post(f"{path}/recover", {"since": since}, "john")).status == 404
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({}, "/since"),
+        ({"since": "yesterday"}, "/since"),
+        ({"since": "2100-01-01T00:00:00Z"}, "/since"),
+        ({"since": "2020-01-01T00:00:00Z", "until": "2019-01-01T00:00:00Z"}, "/until"),
+        ({"since": "2020-01-01T00:00:00Z", "until": "now"}, "/until"),
+        ({"since": "2020-01-01T00:00:00Z", "events": "some"}, "/events"),
+        ({"since": "2020-01-01T00:00:00Z", "to": "x"}, "/to"),
+    ],
+)
+async def test_a_range_that_cannot_be_recovered_is_pointed_at(
+    face: Face, body: dict[str, str], pointer: str
+) -> None:
+    """With 422."""
+    made = (await subscribe(face)).body["id"]
+    refused = await face.post(f"/subscriptions/{made}/recover", body)
+    assert (refused.status, refused.pointers) == (422, [pointer])

@@ -199,8 +199,7 @@ async def test_the_stream_tells_of_ended_subscriptions(face: Face) -> None:
     made = (await face.post("/subscriptions/", {"url": "http://127.0.0.1:9/"})).body["id"]
     async with following(face) as jane, following(face, user="admin") as admin, following(face, user="john"):
         await face.post(f"/subscriptions/{made}/disable", None)
-        for client in (jane, admin):
-            await eventually(lambda client=client: client.types == ["subscription.disabled"])
+        await eventually(lambda: jane.types == admin.types == ["subscription.disabled"])
     async with following(face, "/events/stream?type=subscription.*", Last_Event_ID="0-0") as again:
         await eventually(lambda: again.data == jane.data)
     async with following(face, user="john", Last_Event_ID="0-0") as john:
