@@ -21,6 +21,7 @@ from relay.control.turns import Turns
 from relay.errors import ContendedError, NotAllowedNowError, NotParticipantError, SwitchUnavailableError
 from relay.journal.commit import Change
 from relay.journal.journal import Journal
+from relay.journal.receipts import Receipt
 from relay.switch.protocol import Switch
 from relay.telemetry import log
 
@@ -47,6 +48,8 @@ class Origin(NamedTuple):
     """One word, the same each time the same change is tried."""
     command_id: str | None = None
     traceparent: str | None = None
+    receipt: Receipt | None = None
+    """Written with the change, where it may be asked for again."""
 
 
 class Changing:
@@ -174,6 +177,7 @@ class Changing:
             events,
             nonce=origin.nonce,
             presences=presence_changes(events),
+            receipt=origin.receipt,
             timers=[timer for timer in new if timer not in old],
             done=[timer for timer in old if timer not in new],
         )

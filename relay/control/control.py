@@ -27,6 +27,7 @@ from relay.directory.directory import Directory
 from relay.directory.model import Principal
 from relay.errors import ContendedError, InvalidFieldError, NotAllowedNowError, SwitchUnavailableError
 from relay.journal.journal import Journal
+from relay.journal.receipts import Receipt
 from relay.switch.protocol import Dial, Switch
 
 MAX_MOVES: Final = 3
@@ -125,8 +126,8 @@ class Control(Reads, DeviceControl, AgentControl, Simulating):
     ) -> Accepted:
         """Carry out what the leg's user asks of it.
 
-        A consult call is accepted with its own session and leg; the same user's same ``command_id`` addresses
-        the same one.
+        A consult call is accepted with its own session and leg. What the same user's same ``command_id`` came
+        to is found again as long as its call can be read, whatever has become of the leg.
 
         Raises:
             NotParticipantError: a leg is unknown, another user's, or has ended.
@@ -136,20 +137,21 @@ class Control(Reads, DeviceControl, AgentControl, Simulating):
         """
         self._refuse_while_draining()
         checks.check_parameters(action)
-        asked_again = command_id is not None
+        may_repeat = command_id is not None
         command_id = command_id or new_command_id()
+        # Of the user and the command, so it is one of a kind in the account.
         consult = session_id(principal.account, principal.user.id, command_id)
-        if isinstance(action, Consult) and asked_again:
-            placed = await self._journal.session(principal.account, consult)
-            if placed is not None:
-                return Accepted(command_id, placed, placed.parties[0])
-        origin = Origin(command_id, command_id, traceparent)
+        if may_repeat and (before := await self._accepted_before(principal, command_id, consult)):
+            return before
         called = partial(self._called, principal)
         for _ in range(MAX_MOVES):
             try:
                 sessions, other = await self._concerned(principal, leg, action)
                 at = LegAt(sessions[0].id, leg)
                 asking = Asking(self._switch, principal, at, action, called, other, consult)
+                made = Receipt(consult, consult, None) if isinstance(action, Consult) else None
+                receipt = (made or Receipt(consult, at.session, leg)) if may_repeat else None
+                origin = Origin(command_id, command_id, traceparent, receipt)
                 after = await self._changing.change(principal.account, sessions, asking.decide, origin)
             except LegMovedError:
                 continue
@@ -157,6 +159,14 @@ class Control(Reads, DeviceControl, AgentControl, Simulating):
                 return Accepted(command_id, after[consult], after[consult].parties[0])
             return Accepted(command_id, after[at.session], leg_of(after[at.session], leg))
         raise ContendedError("the call is being moved all the time")
+
+    async def _accepted_before(self, principal: Principal, command_id: str, command: str) -> Accepted | None:
+        receipt = await self._journal.receipt(principal.account, command)
+        session = await self._journal.session(principal.account, receipt.session) if receipt else None
+        if receipt is None or session is None:
+            return None
+        party = session.parties[0] if receipt.leg is None else leg_of(session, receipt.leg)
+        return Accepted(command_id, session, party)
 
     async def supervise(
         self,

@@ -13,6 +13,8 @@ from relay.calls.model import Party, Session
 from relay.calls.presence import PresenceChange, PresenceEvent
 from relay.journal.keys import LINE
 from relay.journal.link import Argument
+from relay.journal.receipts import KEPT as RECEIPTS_KEPT
+from relay.journal.receipts import Receipt
 from relay.journal.record import Record
 from relay.journal.scripts import Script
 from relay.journal.store import Store
@@ -67,13 +69,15 @@ class Committing:
         timers: Sequence[Timer] = (),
         done: Sequence[Timer] = (),
         presences: Sequence[PresenceChange] = (),
+        receipt: Receipt | None = None,
     ) -> Committed | None:
         """Write the sessions, each one version higher, with their events and timers; or nothing at all.
 
         Returns None if a session is no longer at the version it was read at. A nonce that one of the sessions
         remembers writes nothing and returns what it made before, so a commit whose outcome is unknown may be
         repeated as it is. ``done`` timers are removed. ``presences`` have records of their own, each with all
-        calls that its user is in then. Without changes, timers alone are written.
+        calls that its user is in then. With a ``receipt`` that is there already nothing is written. Without
+        changes, timers alone are written.
 
         Raises:
             StoreUnavailableError: no answer; whether it was committed is not known.
@@ -102,9 +106,10 @@ class Committing:
                 *(keys.leg(leg) for leg in legs),
                 *(keys.device(account, device) for device, _ in lines),
                 *(keys.presence(account, change.user.user_id or "") for change in presences),
+                *([keys.receipt(receipt.command)] if receipt else ()),
             ],
             [
-                *_arguments(account, changes, events, nonce, legs, lines, timers, done),
+                *_arguments(account, changes, events, nonce, receipt, legs, lines, timers, done),
                 *_presence_arguments(presences),
             ],
         )
@@ -175,6 +180,7 @@ def _arguments(
     changes: Sequence[Change],
     events: Sequence[CallEvent],
     nonce: str,
+    receipt: Receipt | None,
     legs: dict[str, Session],
     lines: dict[tuple[str, str], bytes],
     timers: Sequence[Timer],
@@ -182,7 +188,8 @@ def _arguments(
 ) -> Iterator[Argument]:
     """Give the arguments of commit.lua in its order."""
     ended_ttl = ENDED_RETENTION * 1000
-    yield from (nonce, ended_ttl, account, len(changes))
+    yield from (nonce, ended_ttl, account)
+    yield from (_encoder.encode(receipt) if receipt else "", RECEIPTS_KEPT * 1000, len(changes))
     for change in changes:
         session = change.session
         stored = msgspec.structs.replace(session, version=session.version + 1)

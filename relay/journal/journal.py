@@ -6,10 +6,11 @@ from relay.journal.agents import Agents
 from relay.journal.commit import Committing
 from relay.journal.devices import Devices
 from relay.journal.reading import Reading
+from relay.journal.receipts import Receipts
 from relay.journal.store import Store
 
 
-class Journal(Committing, Reading, Devices, Agents):
+class Journal(Committing, Reading, Receipts, Devices, Agents):
     """Commits and reads of one store."""
 
     def __init__(self, store: Store) -> None:

@@ -162,6 +162,10 @@ class Keys:
         """
         return f"{self._prefix}bayeux:{client}"
 
+    def receipt(self, command: str) -> str:
+        """Return the string that says which leg a command was accepted with, as JSON; expires after a day."""
+        return f"{self._prefix}receipt:{command}"
+
     def idem(self, key: str) -> str:
         """Return the key of what was answered under an idempotency key; expires."""
         return f"{self._prefix}idem:{key}"

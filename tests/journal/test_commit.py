@@ -11,6 +11,7 @@ from relay.errors import StoreUnavailableError
 from relay.journal.commit import ENDED_RETENTION, Change, Timer
 from relay.journal.journal import Journal
 from relay.journal.link import StoreCommandError
+from relay.journal.receipts import Receipt
 from relay.journal.record import Record, RecordKind
 from relay.journal.store import Store
 from tests.conftest import OpenStore
@@ -147,6 +148,20 @@ async def test_an_ended_session_leaves_the_live_set_and_expires_after_an_hour(
     assert not found.live
     for key in (keys.call("s1"), keys.leg("s1-leg")):
         assert 0 < await store.call("PTTL", key) <= ENDED_RETENTION * 1000
+
+
+async def test_what_has_a_receipt_is_not_written_again(journal: Journal) -> None:
+    """Whatever its nonce, and whatever has become of the session; the receipt says what came of it."""
+    session, events = placed("s1")
+    receipt = Receipt("command", "s1", None)
+    assert await journal.receipt(ACCOUNT, "command") is None
+    committed = await journal.commit(ACCOUNT, [Change(session)], events, nonce="n1", receipt=receipt)
+    assert committed is not None
+    assert not committed.already
+    again = await journal.commit(ACCOUNT, [Change(at(session, 1))], events, nonce="n2", receipt=receipt)
+    assert again == ((), True)
+    assert await journal.receipt(ACCOUNT, "command") == receipt
+    assert len((await journal.history(ACCOUNT, None, limit=10)).entries) == len(events)
 
 
 async def test_timers_come_and_go_with_the_commit(journal: Journal, store: Store) -> None:

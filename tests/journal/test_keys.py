@@ -6,7 +6,20 @@ from hypothesis import strategies as st
 from relay.journal.keys import Keys, partition_of
 
 PARTITION_KEYS = ("events", "subs", "cursor", "ready", "due", "timers", "lease", "epoch", "bayeux_due")
-NAMED_KEYS = ("call", "leg", "live", "log", "queue", "attempts", "dead", "parked", "bayeux", "idem", "token")
+NAMED_KEYS = (
+    "call",
+    "leg",
+    "live",
+    "log",
+    "queue",
+    "attempts",
+    "dead",
+    "parked",
+    "bayeux",
+    "idem",
+    "token",
+    "receipt",
+)
 
 
 @given(st.text(), st.integers(1, 1024))

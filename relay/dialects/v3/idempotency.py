@@ -2,7 +2,7 @@
 
 In the store, under a hash of the user and the key, is first a mark that somebody is at it, then the answer.
 If a process dies in between, the command is carried out again once the mark is old, under the same command
-id: the call that is there already is found.
+id: what it came to is found, as long as its call can be read.
 """
 
 from __future__ import annotations

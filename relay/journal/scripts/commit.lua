@@ -1,7 +1,8 @@
 -- Commit changes of sessions of one account, with the events that tell of them.
 --
--- EVALSHA commit 4+n+m+k+u  events log live timers  call*n  leg*m  device*k  presence*u
+-- EVALSHA commit 4+n+m+k+u+r  events log live timers  call*n  leg*m  device*k  presence*u  receipt*r
 --         nonce ended_ttl_ms account
+--         receipt receipt_ttl_ms     no receipt: r is 0, otherwise 1
 --         n  (session expected_version record is_live)*n
 --         m  (session ttl_ms)*m
 --         k  (field line)*k     no line: the leg is no longer there
@@ -11,7 +12,7 @@
 --         u  (record_head  c  (leg call)*c)*u    no call: the leg has ended; the head lacks what the hash has
 --
 -- Returns nil (a session is not at its expected version), {0, id...} (done, the events' ids),
--- or {1, id...} (the nonce was committed before; the ids it made then).
+-- or {1, id...} (the nonce was committed before; the ids it made then; none where the receipt alone tells).
 --
 -- key          type    reads                writes
 -- events       stream                       one entry per event, then one per presence
@@ -21,6 +22,7 @@
 -- call:<id>    hash    version nonces       version record nonces; expiry once ended
 -- leg:<id>     string                       session id; expiry once ended
 -- device:<id>  hash    (type)               live legs at the device in, others out
+-- receipt:..   string  (exists)             what the command came to; expiry
 -- presence:..  hash    all                  the user's calls in, ended ones out; sequence
 
 local NONCES_KEPT = 16
@@ -33,10 +35,15 @@ end
 
 local events, log, live, timers = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local nonce, ended_ttl, account = take(), take(), take()
+local receipt, receipt_ttl = take(), take()
+local receipt_key = receipt ~= '' and KEYS[#KEYS]
 
 -- Check everything. A key of a wrong type shows here, before anything is written.
 redis.call('SCARD', live)
 redis.call('ZCARD', timers)
+if receipt_key and redis.call('EXISTS', receipt_key) == 1 then
+  return {1}
+end
 local changes = {}
 local current = true
 for i = 1, tonumber(take()) do
@@ -71,7 +78,7 @@ for i = 1, tonumber(take()) do
   redis.call('HLEN', lines[i].device)
 end
 local presences = 4 + #changes + #legs + #lines
-for i = presences + 1, #KEYS do
+for i = presences + 1, #KEYS - (receipt_key and 1 or 0) do
   redis.call('HLEN', KEYS[i])
 end
 
@@ -104,6 +111,9 @@ for i = 2, #done do
   end
 end
 
+if receipt_key then
+  redis.call('SET', receipt_key, receipt, 'PX', receipt_ttl)
+end
 local ids = table.concat(done, ' ', 2)
 for _, change in ipairs(changes) do
   local nonces = change.nonces .. nonce .. ' ' .. ids .. '\n'

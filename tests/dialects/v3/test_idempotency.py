@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import msgspec
 import pytest
@@ -108,22 +109,73 @@ async def test_requests_at_once_are_carried_out_once(make_face: MakeFace) -> Non
     assert (await dial(faces[0])).body == accepted[0].body
 
 
+async def forget_answers(face: Face, *, age: float = 0) -> None:
+    """Leave of each answer the mark its command began with, as a death in between does, from so long ago."""
+    for key in await face.journal.store.call("KEYS", "relay:*:idem:*"):
+        kept = msgspec.json.decode(await face.journal.store.call("GET", key))
+        mark = {"fingerprint": kept["fingerprint"], "at": kept["at"] - age}
+        await face.journal.store.call("SET", key, msgspec.json.encode(mark))
+
+
 async def test_a_death_between_call_and_answer_dials_once(face: Face) -> None:
     """Whoever takes over an old mark finds the call that is there already."""
     first = await dial(face)
-    key = await only_key(face)
-    kept = msgspec.json.decode(await face.journal.store.call("GET", key))
-    mark = {"fingerprint": kept["fingerprint"], "at": kept["at"]}
-    await face.journal.store.call("SET", key, msgspec.json.encode(mark))
+    await forget_answers(face)
     early = await dial(face)
     assert (early.status, early.code) == (409, "idempotency_key_in_use")
-    mark["at"] -= idempotency.PENDING
-    await face.journal.store.call("SET", key, msgspec.json.encode(mark))
+    await forget_answers(face, age=idempotency.PENDING)
     late = await dial(face)
     assert late.body == first.body
     assert idempotency.REPLAYED not in late.headers
     assert await face.story() == ["ringing(210,1)"]
     assert (await dial(face)).headers[idempotency.REPLAYED] == "true"
+
+
+async def once(face: Face, name: str, user: str = "jane", **payload: Any) -> Answer:
+    """Send a command under its name as the key."""
+    return await face.post("/call_control/", command(name, user, **payload), user, Idempotency_Key=name)
+
+
+@pytest.mark.parametrize(
+    ("name", "payload"),
+    [
+        ("hangup", {}),
+        ("hold", {}),
+        ("send-dtmf", {"digits": "1"}),
+        ("set-user-data", {"user_data": {"k": "v"}}),
+        ("transfer", {"destination": "220"}),
+        ("consult", {"destination": "220"}),
+    ],
+)
+async def test_a_death_between_a_change_and_its_answer_changes_once(
+    face: Face, name: str, payload: dict[str, Any]
+) -> None:
+    """Who asks again gets the first answer, although the leg may not allow it, and nothing happens again."""
+    jane, _ = await face.talk()
+    first = await once(face, name, call_leg_id=jane, **payload)
+    assert first.status == 202
+    story = await face.story()
+    await forget_answers(face, age=idempotency.PENDING)
+    again = await once(face, name, call_leg_id=jane, **payload)
+    assert (again.status, again.body) == (202, first.body)
+    assert await face.story() == story
+
+
+async def test_a_death_before_the_answer_to_answering(face: Face) -> None:
+    """A leg that was picked up is not refused, nor is one that has gone on in another call since."""
+    jane, _ = await face.talk()
+    consult = (await face.command("consult", call_leg_id=jane, destination="220")).body["call_leg_id"]
+    [alex] = (await face.get("/calls/", "alex")).body["calls"]
+    first = await once(face, "answer", "alex", call_leg_id=alex["id"])
+    for _ in range(20):
+        await face.command("send-dtmf", "alex", call_leg_id=alex["id"], digits="1")
+    await face.command("complete-transfer", call_leg_id=jane, other_call_leg_id=consult)
+    assert (await face.get(f"/calls/{alex['id']}", "alex")).body["call_id"] != first.body["call_id"]
+    story = await face.story()
+    await forget_answers(face, age=idempotency.PENDING)
+    again = await once(face, "answer", "alex", call_leg_id=alex["id"])
+    assert (first.status, again.status, again.body) == (202, 202, first.body)
+    assert await face.story() == story
 
 
 async def test_what_is_away_can_be_asked_again_at_once(face: Face) -> None:
