@@ -23,13 +23,21 @@ class Operation(StrEnum):
     UNMUTE = "unmute"
     SEND_DTMF = "send-dtmf"
     SET_USER_DATA = "set-user-data"
+    FORWARD = "forward"
+    REPLY = "reply"
     TRANSFER = "transfer"
+    FLIP = "flip"
+    PARK = "park"
+    PICK_UP = "pick-up"
+    """Of a parked leg: the one operation that any user of the account may ask."""
     CONFERENCE = "conference"
     CONSULT = "consult"
     COMPLETE_TRANSFER = "complete-transfer"
     COMPLETE_CONFERENCE = "complete-conference"
     SWAP = "swap"
     MERGE = "merge"
+    BRIDGE = "bridge"
+    BRING_IN = "bring-in"
     REMOVE_PARTICIPANT = "remove-participant"
     CLEAR = "clear"
     START_RECORDING = "start-recording"
@@ -42,6 +50,9 @@ class Operation(StrEnum):
     UNMUTE_MONITORED = "unmute-monitored"
     SET_DISPOSITION = "set-disposition"
     """The one that is never listed: accepted of an own leg whatever its state, also once it has ended."""
+
+
+_BEFORE_ANSWER: Final = (PartyState.SETUP, PartyState.PROCEEDING)
 
 
 class Standing(NamedTuple):
@@ -66,11 +77,15 @@ class Standing(NamedTuple):
     """How it takes part, if it is a supervisor's."""
     silences: bool
     """It is a supervisor's, whose monitored leg is silenced."""
+    replied: bool
+    """A message is read to its caller."""
+    conference: bool
+    """The call was placed as a conference."""
 
     @property
     def alerted(self) -> bool:
         """Whether it can be answered."""
-        return not self.calls and self.state in (PartyState.SETUP, PartyState.PROCEEDING)
+        return not (self.calls or self.replied) and self.state in _BEFORE_ANSWER
 
     @property
     def answered(self) -> bool:
@@ -85,7 +100,12 @@ class Standing(NamedTuple):
     @property
     def sounds(self) -> bool:
         """Whether tones sent from it can be heard."""
-        return self.answered or (self.calls and not self.present)
+        return self.answered or (self.calls and self.state in _BEFORE_ANSWER)
+
+    @property
+    def talks(self) -> bool:
+        """Whether it was picked up, and somebody else with it: it can be led onwards."""
+        return self.present and self.talking
 
     def can_pair(self, operation: Operation) -> bool:
         """Whether its device has a second call for the operation."""
@@ -106,7 +126,13 @@ def _both_present(one: Line, other: Line) -> bool:
 def _transfers(one: Line, other: Line) -> bool:
     """Tell whether a consult completes, also while it is dialled: somebody must be there to transfer."""
     parent = other if one.consults == other.leg else one
-    return _related(one, other) and parent.present and (one.talking or other.talking)
+    somebody = (one.talking or other.talking) and not (one.alone or other.alone)
+    return _related(one, other) and parent.present and somebody
+
+
+def _bridges(one: Line, other: Line) -> bool:
+    """Tell whether two calls can be left to each other: a consult and its parent, or any with people in."""
+    return _transfers(one, other) or (_both_present(one, other) and one.talking and other.talking)
 
 
 PAIRS: Final[Mapping[Operation, Callable[[Line, Line], bool]]] = {
@@ -114,8 +140,13 @@ PAIRS: Final[Mapping[Operation, Callable[[Line, Line], bool]]] = {
     Operation.COMPLETE_CONFERENCE: lambda one, other: _related(one, other) and _both_present(one, other),
     Operation.SWAP: lambda one, other: _both_present(one, other) and one.state is not other.state,
     Operation.MERGE: _both_present,
+    Operation.BRIDGE: _bridges,
+    Operation.BRING_IN: lambda one, other: one.hosts and _both_present(one, other),
 }
-"""For each operation on two calls of a device, whether it can be done with these two; either may be named."""
+"""For each operation on two calls of a device, whether it can be done with these two.
+
+Either may be named first, but what brings into a conference is asked of the conference.
+"""
 
 LAW: Final[Mapping[Operation, Callable[[Standing], bool]]] = {
     Operation.ANSWER: lambda leg: leg.alerted,
@@ -127,12 +158,19 @@ LAW: Final[Mapping[Operation, Callable[[Standing], bool]]] = {
     Operation.UNMUTE: lambda leg: leg.answered and leg.muted,
     Operation.SEND_DTMF: lambda leg: leg.sounds,
     Operation.SET_USER_DATA: lambda _: True,
-    Operation.TRANSFER: lambda leg: leg.present and leg.talking,
-    Operation.CONFERENCE: lambda leg: leg.present and leg.talking,
-    Operation.CONSULT: lambda leg: leg.present and leg.talking,
+    Operation.FORWARD: lambda leg: leg.alerted,
+    Operation.REPLY: lambda leg: leg.alerted,
+    Operation.TRANSFER: lambda leg: leg.talks,
+    Operation.FLIP: lambda leg: leg.talks,
+    Operation.PARK: lambda leg: leg.talks and not (leg.calls or leg.crowd or leg.conference),
+    Operation.PICK_UP: lambda leg: leg.state is PartyState.PARKED,
+    Operation.CONFERENCE: lambda leg: leg.talks,
+    Operation.CONSULT: lambda leg: leg.talks,
     Operation.REMOVE_PARTICIPANT: lambda leg: leg.present and leg.crowd and leg.owner,
     Operation.CLEAR: lambda leg: leg.present and leg.crowd,
-    Operation.START_RECORDING: lambda leg: leg.answered and leg.recording not in _RUNNING,
+    Operation.START_RECORDING: lambda leg: (
+        leg.answered and leg.recording not in _RUNNING and not leg.conference
+    ),
     Operation.STOP_RECORDING: lambda leg: leg.answered and leg.recording in _RUNNING,
     Operation.PAUSE_RECORDING: lambda leg: leg.answered and leg.recording is RecordingState.RECORDING,
     Operation.RESUME_RECORDING: lambda leg: leg.answered and leg.recording is RecordingState.PAUSED,
@@ -205,6 +243,8 @@ def standing(session: Session, party: Party, beside: Sequence[Line]) -> Standing
         pairs=found,
         mode=party.mode,
         silences=monitored is not None and monitored.silenced,
+        replied=party.replied_at is not None,
+        conference=session.conference,
     )
 
 

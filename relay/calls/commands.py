@@ -71,6 +71,65 @@ class Transfer(msgspec.Struct, frozen=True):
     operation: ClassVar[Operation] = Operation.TRANSFER
 
 
+class Forward(msgspec.Struct, frozen=True):
+    """Have somebody else alerted in the leg's place, before it is answered."""
+
+    destination: str
+    user_data: dict[str, Any] = {}
+    """Joins the call's own."""
+    operation: ClassVar[Operation] = Operation.FORWARD
+
+
+class ForwardToVoicemail(msgspec.Struct, frozen=True):
+    """Have a mailbox answer in the leg's place."""
+
+    mailbox: str
+    """Id of its user."""
+    operation: ClassVar[Operation] = Operation.FORWARD
+
+
+class TransferToVoicemail(msgspec.Struct, frozen=True):
+    """Leave the others of the call to a mailbox."""
+
+    mailbox: str
+    """Id of its user."""
+    operation: ClassVar[Operation] = Operation.TRANSFER
+
+
+class TransferToOrbit(msgspec.Struct, frozen=True):
+    """Leave the call in a parking place."""
+
+    orbit: str
+    operation: ClassVar[Operation] = Operation.TRANSFER
+
+
+class Flip(msgspec.Struct, frozen=True):
+    """Go on at another phone of one's own, or at the same, which rings."""
+
+    device_id: str
+    operation: ClassVar[Operation] = Operation.FLIP
+
+
+class Park(msgspec.Struct, frozen=True):
+    """Leave the call in whatever parking place is free."""
+
+    operation: ClassVar[Operation] = Operation.PARK
+
+
+class PickUp(msgspec.Struct, frozen=True):
+    """Take a parked call at one of one's own phones."""
+
+    device_id: str
+    operation: ClassVar[Operation] = Operation.PICK_UP
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """Have a message read to the caller in place of answering, after which the leg ends."""
+
+    text: str
+    operation: ClassVar[Operation] = Operation.REPLY
+
+
 class Conference(msgspec.Struct, frozen=True):
     """Add somebody to the call at once; it goes on if they do not come."""
 
@@ -119,6 +178,22 @@ class Merge(msgspec.Struct, frozen=True):
     other: str
     """The leg in the other call."""
     operation: ClassVar[Operation] = Operation.MERGE
+
+
+class Bridge(msgspec.Struct, frozen=True):
+    """Join the others of two calls, and leave both. Of two that are not related, the leg's own goes on."""
+
+    other: str | None = None
+    """The leg in the other call; None: the only one there is."""
+    operation: ClassVar[Operation] = Operation.BRIDGE
+
+
+class BringIn(msgspec.Struct, frozen=True):
+    """Bring the others of a call into the leg's conference."""
+
+    other: str
+    """The leg in the other call."""
+    operation: ClassVar[Operation] = Operation.BRING_IN
 
 
 class RemoveParticipant(msgspec.Struct, frozen=True):
@@ -221,10 +296,15 @@ class SetDisposition(msgspec.Struct, frozen=True):
 UserDataAction = AttachUserData | UpdateUserData | DeleteUserDataPair | DeleteUserData | SetDisposition
 """What control carries out itself: user data is relay's, not the switch's."""
 
-Adding = Transfer | Conference | Consult
+Adding = Transfer | Conference | Consult | Forward
 """Actions that lead to a destination."""
 
-Pairing = CompleteTransfer | CompleteConference | Swap | Merge
+ToVoicemail = ForwardToVoicemail | TransferToVoicemail
+
+AtDevice = Flip | PickUp
+"""Actions that lead to a phone of one's own."""
+
+Pairing = CompleteTransfer | CompleteConference | Swap | Merge | Bridge | BringIn
 """Actions on two calls of one device."""
 
 RecordingAction = StartRecording | StopRecording | PauseRecording | ResumeRecording
@@ -241,6 +321,11 @@ LegAction = (
     | Unmute
     | SendDtmf
     | Adding
+    | ToVoicemail
+    | TransferToOrbit
+    | AtDevice
+    | Park
+    | Reply
     | Pairing
     | RemoveParticipant
     | Clear

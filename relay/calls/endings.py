@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from msgspec.structs import replace
 
 from relay.calls.events import EventKind
-from relay.calls.model import Cause, Party, PartyState, Peer, Recording, RecordingState, Role, Session
+from relay.calls.model import Cause, Party, PartyState, Peer, Reason, Recording, RecordingState, Role, Session
 from relay.calls.telling import Telling
 
 
@@ -41,8 +41,9 @@ def end_all(call: Telling, party: Party) -> None:
         _release(call, ending, Cause.NORMAL, party.address.extension)
 
 
-def leave(call: Telling, party: Party, peer: Peer | None) -> None:
+def leave(call: Telling, party: Party, peer: Peer | None, reason: Reason | None = None) -> None:
     """End a leg whose call goes on without it, there with its peer where it has one."""
+    party = replace(party, reason=reason)
     if peer is not None:
         party = replace(party, peer=peer)
         call.tell(EventKind.GONE, party)
@@ -55,7 +56,7 @@ def move_away(call: Telling, party: Party, to: Peer) -> None:
     call.tell(EventKind.GONE, replace(party, peer=to))
     gone = replace(party, peer=to, state=PartyState.GONE, cause=Cause.TRANSFERRED, ended_at=call.now)
     call.tell(EventKind.MOVED, gone)
-    _release_monitors(call, party)
+    release_monitors(call, party)
 
 
 def settle(call: Telling) -> None:
@@ -66,9 +67,14 @@ def settle(call: Telling) -> None:
 
 
 def goes_on(session: Session) -> bool:
-    """Tell whether the live legs make a call: two beside supervisors' or more, not all still to answer."""
+    """Tell whether the live legs make a call: two beside supervisors' or more, not all still to answer.
+
+    Who owns a conference that was placed as one may be alone in it.
+    """
     live = [party for party in session.parties if party.live and party.monitors is None]
-    return len(live) > 1 and any(party.present for party in live)
+    present = [party for party in live if party.present]
+    waits = session.conference and any(party.owner for party in present)
+    return bool(present) and (len(live) > 1 or waits)
 
 
 def ids(parties: Iterable[Party]) -> list[str]:
@@ -78,11 +84,11 @@ def ids(parties: Iterable[Party]) -> list[str]:
 
 def _cause_of_release(session: Session, party: Party) -> Cause:
     """Tell why a leg that was simply released ended: it depends on who did it, and on the others' states."""
-    if party.role is Role.CALLEE and not party.present:
+    if party.role is Role.CALLEE and not party.picked_up:
         return Cause.REJECTED
-    if party.present and any(other.present for other in session.participants(party)):
-        return Cause.NORMAL
-    return Cause.CANCELED
+    others = session.participants(party)
+    talked = any(other.picked_up for other in others) or (session.conference and not others)
+    return Cause.NORMAL if party.picked_up and talked else Cause.CANCELED
 
 
 def _release(call: Telling, party: Party, cause: Cause, by: str | None) -> None:
@@ -92,16 +98,21 @@ def _release(call: Telling, party: Party, cause: Cause, by: str | None) -> None:
         cause=cause,
         ended_by=by,
         ended_at=call.now,
-        recordings=tuple(Recording(one.id, RecordingState.STOPPED) for one in party.recordings),
+        recordings=stopped(party),
     )
     call.tell(EventKind.ENDED, ended)
-    _release_monitors(call, party)
+    release_monitors(call, party)
     for monitored in call.living([party.monitors] if party.monitors else []):
         if monitored.silenced:  # nobody else could ever let it be heard again
             call.tell(EventKind.UNSILENCED, replace(monitored, silenced=False))
 
 
-def _release_monitors(call: Telling, party: Party) -> None:
+def stopped(party: Party) -> tuple[Recording, ...]:
+    """Return a leg's recordings with the one that runs stopped."""
+    return tuple(Recording(one.id, RecordingState.STOPPED) for one in party.recordings)
+
+
+def release_monitors(call: Telling, party: Party) -> None:
     """End the legs of those who supervise a leg that is no longer here."""
     monitors = [other.id for other in call.session.live_others(party) if other.monitors == party.id]
     for monitor in call.living(monitors):

@@ -32,6 +32,12 @@ class EventKind(StrEnum):
     RETRIEVED = "retrieved"
     MUTED = "muted"
     UNMUTED = "unmuted"
+    PARKED = "parked"
+    """The leg's phone left the call, where somebody else may take its place."""
+    VOICEMAIL = "voicemail"
+    """A mailbox answered."""
+    REPLIED = "replied"
+    """A message is read to the caller in place of an answer; the leg's phone rings no longer."""
     RECORDING = "recording"
     """The leg's recording was started, stopped, paused or resumed."""
     PARTICIPANTS = "participants"
@@ -81,6 +87,9 @@ NUMBERING: dict[EventKind, Numbering] = {
     EventKind.RETRIEVED: Numbering(leg=True, session=True),
     EventKind.MUTED: Numbering(leg=True, session=True),
     EventKind.UNMUTED: Numbering(leg=True, session=True),
+    EventKind.PARKED: Numbering(leg=True, session=True),
+    EventKind.VOICEMAIL: Numbering(leg=False, session=True),
+    EventKind.REPLIED: Numbering(leg=False, session=True),
     EventKind.RECORDING: Numbering(leg=True, session=True),
     EventKind.PARTICIPANTS: Numbering(leg=True, session=False),
     EventKind.SILENCED: Numbering(leg=True, session=False),

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from relay.calls.model import Address, CallType, Cause, MonitorMode, Peer, RecordingState
+from relay.calls.model import Address, CallType, Cause, MonitorMode, Peer, Reason, RecordingState
 
 
 class CallPlaced(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,6 +24,8 @@ class CallPlaced(msgspec.Struct, frozen=True, kw_only=True):
     """The session it asks advice for."""
     consults: str | None = None
     """The caller's leg in the parent."""
+    conference: bool = False
+    """Nobody is called: the caller's leg owns a conference."""
 
 
 class LegMade(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,10 +89,39 @@ class RecordingChanged(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LegTransferred(msgspec.Struct, frozen=True, kw_only=True):
-    """The leg left, and another that is made now takes its place."""
+    """The leg left, perhaps before it was answered, and another that is made now takes its place."""
 
     leg: str
     target: LegMade
+    reason: Reason | None = None
+
+
+class LegParked(msgspec.Struct, frozen=True, kw_only=True):
+    """The leg's call waits in a parking place; one that was just made there has no phone at all."""
+
+    leg: str
+    orbit: str
+
+
+class LegPickedUp(msgspec.Struct, frozen=True, kw_only=True):
+    """A phone took the place of the parked leg."""
+
+    leg: str
+    picked_up: str
+    """The leg of that phone, which is made by this."""
+    address: Address
+
+
+class VoicemailReached(msgspec.Struct, frozen=True, kw_only=True):
+    """The leg, which was just made, is a mailbox's and answers."""
+
+    leg: str
+
+
+class LegReplied(msgspec.Struct, frozen=True, kw_only=True):
+    """The leg's user has a message read to the caller in place of answering."""
+
+    leg: str
 
 
 class CallsJoined(msgspec.Struct, frozen=True, kw_only=True):
@@ -159,6 +190,10 @@ Happening = (
     | LegMuted
     | RecordingChanged
     | LegTransferred
+    | LegParked
+    | LegPickedUp
+    | VoicemailReached
+    | LegReplied
     | CallsJoined
     | CallCleared
     | MonitorJoined

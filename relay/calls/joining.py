@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from relay.calls.endings import ids, leave, move_away, settle
 from relay.calls.events import EventKind
 from relay.calls.happenings import LegMade
-from relay.calls.model import Address, Party, PartyState, Peer, Role
+from relay.calls.model import Address, Party, PartyState, Peer, Reason, Role
 from relay.calls.telling import Telling
 from relay.calls.user_data import merged, user_data_fits
 
@@ -22,13 +22,14 @@ def add_leg(call: Telling, inviter: Party, made: LegMade) -> None:
     call.tell_each(EventKind.PARTICIPANTS, others)
 
 
-def transfer(call: Telling, leaver: Party, target: LegMade) -> None:
-    """Put a new leg in the place of one that leaves."""
+def transfer(call: Telling, leaver: Party, target: LegMade, reason: Reason | None = None) -> None:
+    """Put a new leg in the place of one that leaves, which may not have been answered yet."""
     remaining = ids(call.session.live_others(leaver))
-    leave(call, leaver, None)
+    leave(call, leaver, None, reason)
     _make(call, target, leaver.id)
-    _turn_to(call, remaining, [target.address])
-    settle(call)
+    turn_to(call, remaining, [target.address])
+    if leaver.present:
+        settle(call)
 
 
 def join(call: Telling, own: Party, donor: Telling, other: Party, *, leaves: bool) -> None:
@@ -54,7 +55,7 @@ def join(call: Telling, own: Party, donor: Telling, other: Party, *, leaves: boo
         call.put(replace(party, far=addresses[0] if leaves and len(addresses) == 1 else party.far))
     call.tell_each(EventKind.JOINED, ids(moved))
     if leaves:
-        _turn_to(call, stayed, [party.address for party in moved])
+        turn_to(call, stayed, [party.address for party in moved])
     else:
         call.tell_each(EventKind.PARTICIPANTS, [own.id, *stayed])
     settle(call)
@@ -77,7 +78,7 @@ def _make(call: Telling, made: LegMade, added_by: str) -> None:
         call.put(party)
 
 
-def _turn_to(call: Telling, stayed: Sequence[str], comers: Sequence[Address]) -> None:
+def turn_to(call: Telling, stayed: Sequence[str], comers: Sequence[Address]) -> None:
     """Tell those who stayed of whom they have at the other end now."""
     alone = len([party for party in call.living(stayed) if party.monitors is None]) == len(comers) == 1
     for party in call.living(stayed):
@@ -95,13 +96,13 @@ def _move(donor: Telling, call: Telling, legs: Sequence[str]) -> list[Party]:
         else:
             place = call.session.place(party.id) or len(call.session.parties) + comers + 1
             comers += place > len(call.session.parties)
-            move_away(donor, party, Peer(call.session.id, party.id, place))
+            move_away(donor, party, Peer(call.session.id, party.id, place, call.session.conference))
             moved.append(party)
     return moved
 
 
 def _peer(call: Telling, party: Party) -> Peer:
-    return Peer(call.session.id, party.id, call.session.place(party.id))
+    return Peer(call.session.id, party.id, call.session.place(party.id), call.session.conference)
 
 
 def _host(call: Telling, leg: str) -> None:

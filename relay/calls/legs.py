@@ -18,6 +18,9 @@ from relay.calls.happenings import (
     LegHeld,
     LegMade,
     LegMuted,
+    LegParked,
+    LegPickedUp,
+    LegReplied,
     LegRetrieved,
     LegRinging,
     LegSilenced,
@@ -25,10 +28,12 @@ from relay.calls.happenings import (
     MonitorChanged,
     MonitorJoined,
     RecordingChanged,
+    VoicemailReached,
 )
 from relay.calls.joining import add_leg, transfer
 from relay.calls.model import Party, PartyState, Recording, RecordingState, Role
 from relay.calls.monitoring import change_mode, join_monitor, silence
+from relay.calls.parking import park, pick_up, reach_voicemail, reply
 from relay.calls.telling import Telling
 
 
@@ -53,7 +58,7 @@ def leg_made(call: Telling, made: LegMade) -> None:
 
 
 def _leg_ringing(call: Telling, party: Party, _: LegRinging) -> None:
-    if party.role is not Role.CALLEE or party.state is not PartyState.SETUP:
+    if not party.alerted or party.state is not PartyState.SETUP:
         return
     call.tell(EventKind.RINGING, replace(party, state=PartyState.PROCEEDING))
     for other in call.session.others(party):
@@ -62,17 +67,13 @@ def _leg_ringing(call: Telling, party: Party, _: LegRinging) -> None:
 
 
 def _leg_answered(call: Telling, party: Party, _: LegAnswered) -> None:
-    """Pick up a leg, and with the callee's the caller's; what each then allows goes by the other."""
-    if party.present:
+    """Pick up a leg, and with the callee's the caller's."""
+    if party.picked_up or party.replied_at is not None:
         return
     picked_up = [party]
     if party.role is Role.CALLEE:
-        others = call.session.live_others(party)
-        picked_up += [other for other in others if other.role is Role.CALLER and not other.present]
-    for one in picked_up:
-        call.put(replace(one, state=PartyState.ANSWERED, connected=True, answered_at=call.now))
-    for one in picked_up:
-        call.tell_each(EventKind.ESTABLISHED if one.connected else EventKind.ANSWERED, [one.id])
+        picked_up += call.session.waiting_callers
+    call.answer(picked_up)
 
 
 def _leg_ended(call: Telling, party: Party, ended: LegEnded) -> None:
@@ -113,8 +114,8 @@ def _recording_changed(call: Telling, party: Party, changed: RecordingChanged) -
 
 
 def _leg_transferred(call: Telling, party: Party, happening: LegTransferred) -> None:
-    if party.present and call.session.party(happening.target.leg) is None:
-        transfer(call, party, happening.target)
+    if (party.present or party.alerted) and call.session.party(happening.target.leg) is None:
+        transfer(call, party, happening.target, happening.reason)
 
 
 def _dtmf_sent(call: Telling, party: Party, sent: DtmfSent) -> None:
@@ -131,6 +132,10 @@ LEG_CHANGES: Final[dict[type[Happening], Callable[[Telling, Party, Any], None]]]
     LegMuted: _leg_muted,
     RecordingChanged: _recording_changed,
     LegTransferred: _leg_transferred,
+    LegParked: park,
+    LegPickedUp: pick_up,
+    VoicemailReached: reach_voicemail,
+    LegReplied: reply,
     CallCleared: _call_cleared,
     MonitorJoined: join_monitor,
     MonitorChanged: change_mode,

@@ -19,6 +19,10 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Somebody else in its call has been picked up: it can be left without leaving nobody."""
     consults: str | None = None
     """The leg it asks advice for."""
+    hosts: bool = False
+    """It owns a call that was placed as a conference."""
+    alone: bool = False
+    """It does so, and nobody else is in it."""
 
     @property
     def present(self) -> bool:
@@ -31,18 +35,23 @@ Lines = Mapping[str, Sequence[Line]]
 
 
 def is_line(party: Party) -> bool:
-    """Tell whether the other calls at a leg's device must know of it."""
-    return party.live and party.ours and party.monitors is None
+    """Tell whether the other calls at a leg's device must know of it; a parked one has left the device."""
+    at_phone = party.live and party.state is not PartyState.PARKED
+    return at_phone and party.ours and party.monitors is None
 
 
 def line_of(session: Session, party: Party) -> Line:
     """Return a leg as the other calls at its device see it."""
+    others = [other for other in session.live_others(party) if other.monitors is None]
+    hosts = session.conference and party.owner
     return Line(
         session=session.id,
         leg=party.id,
         state=party.state,
-        talking=any(other.present and other.monitors is None for other in session.live_others(party)),
+        talking=any(other.present for other in others),
         consults=party.consults,
+        hosts=hosts,
+        alone=hosts and not others,
     )
 
 

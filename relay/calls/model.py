@@ -19,6 +19,10 @@ class PartyState(StrEnum):
     ANSWERED = "answered"
     HELD = "held"
     """Answered, and put on hold by its own user."""
+    PARKED = "parked"
+    """Nobody's phone is at it now: whoever picks it up takes its place."""
+    VOICEMAIL = "voicemail"
+    """A mailbox takes a message."""
     DISCONNECTED = "disconnected"
     GONE = "gone"
     """It goes on in another session: see the party's peer."""
@@ -42,6 +46,15 @@ class Cause(StrEnum):
     FAILED = "failed"
     TRANSFERRED = "transferred"
     """The leg left and the call goes on without it, here or in another session."""
+
+
+class Reason(StrEnum):
+    """What made a leg leave, or come, where the cause does not tell."""
+
+    FLIP = "flip"
+    """Its user went on at another phone."""
+    PICKUP = "pickup"
+    """A parked leg was picked up: told of it and of the leg that took its place."""
 
 
 class RecordingState(StrEnum):
@@ -81,7 +94,8 @@ class CallType(StrEnum):
 class Address(msgspec.Struct, frozen=True, omit_defaults=True):
     """A number that can be called and, where it is one of ours, whose it is.
 
-    ``number`` is a directory number or E.164 with its plus sign.
+    ``number`` is a directory number or E.164 with its plus sign; a place where calls are parked has its own,
+    and a conference's is its name.
     """
 
     number: str
@@ -94,6 +108,11 @@ class Address(msgspec.Struct, frozen=True, omit_defaults=True):
     def ours(self) -> bool:
         """Whether the number is a device of the account."""
         return self.device_id is not None
+
+    @property
+    def outside(self) -> bool:
+        """Whether it is in the public network, and no phone, mailbox or parking place of the account."""
+        return self.device_id is None and self.user_id is None and self.number.startswith("+")
 
 
 def call_type(caller: Address, callee: Address) -> CallType:
@@ -110,13 +129,15 @@ class Recording(msgspec.Struct, frozen=True):
     state: RecordingState
 
 
-class Peer(msgspec.Struct, frozen=True):
+class Peer(msgspec.Struct, frozen=True, omit_defaults=True):
     """The leg of another session that a leg was joined with, or goes on as."""
 
     session: str
     leg: str
     place: int = 0
     """Its place among that session's legs, from 1; 0 where nobody needs it."""
+    conference: bool = False
+    """That session was placed as a conference."""
 
 
 class Party(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -160,6 +181,11 @@ class Party(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Every recording of the leg, the last one last."""
     peer: Peer | None = None
     """Where a leg that left by being joined with another call has its counterpart."""
+    park: str | None = None
+    """Where it is parked, or last was."""
+    reason: Reason | None = None
+    replied_at: int | None = None
+    """When its user had a message read to the caller in place of answering: its phone rings no longer."""
 
     @property
     def live(self) -> bool:
@@ -170,6 +196,17 @@ class Party(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def present(self) -> bool:
         """Whether the leg was picked up and has not ended: it is in the conversation, held or not."""
         return self.state in (PartyState.ANSWERED, PartyState.HELD)
+
+    @property
+    def picked_up(self) -> bool:
+        """Whether it was answered, if only by a mailbox, and has not ended."""
+        return self.present or self.state in (PartyState.PARKED, PartyState.VOICEMAIL)
+
+    @property
+    def alerted(self) -> bool:
+        """Whether it is a callee's leg that waits to be answered."""
+        waits = self.state in (PartyState.SETUP, PartyState.PROCEEDING) and self.replied_at is None
+        return waits and self.role is Role.CALLEE
 
     @property
     def hidden(self) -> bool:
@@ -213,6 +250,8 @@ class Session(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The command that placed the call; None for one that came in."""
     parent: str | None = None
     """The session that a consult call asks advice for."""
+    conference: bool = False
+    """It was placed as a conference: its owner may be alone in it, and brings others in."""
     changed_at: int = 0
     """When it was last told of: no later change can be told with an earlier time."""
     version: int = 0
@@ -228,10 +267,16 @@ class Session(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def crossing(self) -> CallType:
         """How the live legs make it cross the edge: one outside called in, or was called."""
-        outside = {party.role for party in self.parties if party.live and not party.ours}
+        outside = {party.role for party in self.parties if party.live and party.address.outside}
         if not outside:
             return CallType.INTERNAL
         return CallType.INBOUND if Role.CALLER in outside else CallType.OUTBOUND
+
+    @property
+    def waiting_callers(self) -> list[Party]:
+        """Callers' live legs whose call nobody answered yet."""
+        callers = (party for party in self.parties if party.role is Role.CALLER)
+        return [party for party in callers if party.live and not party.picked_up]
 
     @property
     def answered(self) -> bool:

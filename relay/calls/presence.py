@@ -13,7 +13,8 @@ from relay.calls.model import Address, Party, PartyState, Role, Session
 _CHANGING: Final = frozenset(
     {
         EventKind.DIALING, EventKind.SETUP, EventKind.CONNECTED, EventKind.ANSWERED, EventKind.HELD,
-        EventKind.RETRIEVED, EventKind.TRANSFERRED, EventKind.JOINED, EventKind.MOVED, EventKind.ENDED,
+        EventKind.RETRIEVED, EventKind.PARKED, EventKind.TRANSFERRED, EventKind.JOINED, EventKind.MOVED,
+        EventKind.ENDED,
     }
 )  # fmt: skip
 """Kinds after which a user does something else on the telephone, or with somebody else."""
@@ -71,7 +72,7 @@ def presence_changes(events: Iterable[CallEvent]) -> list[PresenceChange]:
     changed: dict[str, dict[str, CallEvent]] = {}
     for event in events:
         user = event.party.address.user_id
-        if user is not None and event.kind in _CHANGING:
+        if user is not None and event.party.ours and event.kind in _CHANGING:
             changed.setdefault(user, {})[event.party_id] = event
     return [_change(list(legs.values())) for legs in changed.values()]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from msgspec.structs import replace
@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from relay.calls.capabilities import bearing, capabilities
 from relay.calls.events import NUMBERING, CallEvent, EventKind
 from relay.calls.lines import Line, Lines, is_line, line_of
-from relay.calls.model import Party, Session
+from relay.calls.model import Party, PartyState, Session
 
 
 class Story:
@@ -138,6 +138,13 @@ class Telling:
         self._set(replace(session, sequence=session.sequence + numbering.session, changed_at=self.now))
         if numbering.tells_of(party):
             self._story.tell(self.session, kind, party, details or {})
+
+    def answer(self, legs: Sequence[Party]) -> None:
+        """Tell of legs that are picked up together; what each then allows goes by the others."""
+        for one in legs:
+            self.put(replace(one, state=PartyState.ANSWERED, connected=True, answered_at=self.now))
+        for one in legs:
+            self.tell_each(EventKind.ESTABLISHED if one.connected else EventKind.ANSWERED, [one.id])
 
     def tell_each(self, kind: EventKind, legs: Iterable[str]) -> None:
         """Tell the same of several legs, each as it stands, if it lives."""

@@ -102,6 +102,7 @@ def _placed(happening: CallPlaced, now: int, command_id: str | None) -> Session:
         far=happening.destination,
         created_at=now,
         consults=happening.consults,
+        owner=happening.conference,
     )
     return Session(
         id=happening.session_id,
@@ -113,6 +114,7 @@ def _placed(happening: CallPlaced, now: int, command_id: str | None) -> Session:
         user_data=happening.user_data,
         command_id=command_id,
         parent=happening.parent,
+        conference=happening.conference,
         changed_at=now,
     )
 

@@ -2,29 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from relay.calls.capabilities import UNLISTED, capabilities, pairs
 from relay.calls.commands import (
     Action,
-    Adding,
+    Bridge,
+    BringIn,
+    CompleteConference,
+    CompleteTransfer,
+    Conference,
     Consult,
+    Flip,
+    Forward,
+    ForwardToVoicemail,
     LegAction,
-    Pairing,
+    Merge,
+    Park,
+    PickUp,
     RemoveParticipant,
+    Swap,
+    Transfer,
+    TransferToOrbit,
+    TransferToVoicemail,
     UserDataAction,
 )
 from relay.calls.happenings import Step, UserDataReplaced
 from relay.calls.lines import line_of
-from relay.calls.model import Address, Party, Session
+from relay.calls.model import Party, Session
 from relay.calls.user_data import merged, user_data_after
 from relay.control import checks, permissions
+from relay.control.destinations import Destinations
 from relay.control.parts import leg_of
 from relay.control.situation import Situation
 from relay.directory.model import Principal
 from relay.errors import InvalidFieldError, NotAllowedNowError
-from relay.switch.protocol import Request, Switch
+from relay.switch.protocol import Request, Route, Switch
 
 
 class LegAt(NamedTuple):
@@ -41,8 +55,7 @@ class Asking(NamedTuple):
     principal: Principal
     at: LegAt
     action: Action
-    called: Callable[[str], Address]
-    """Whom a destination leads to; raises InvalidFieldError where it is nobody."""
+    destinations: Destinations
     other: LegAt | None = None
     """The second call, for actions on two."""
     consult: str = ""
@@ -58,10 +71,8 @@ class Asking(NamedTuple):
 
         """
         session = situation.sessions[self.at.session]
-        if self.action.operation in UNLISTED:
-            party = permissions.leg_of_ones_own(self.principal, session, self.at.leg)
-        else:
-            party = permissions.active_leg(self.principal, session, self.at.leg)
+        party = self._leg(session)
+        if self.action.operation not in UNLISTED:
             if self.other is not None:
                 permissions.active_leg(self.principal, situation.sessions[self.other.session], self.other.leg)
             checks.check_allowed(session, party, situation.beside(party), self.action.operation)
@@ -71,21 +82,45 @@ class Asking(NamedTuple):
             return (Step(session.id, UserDataReplaced(user_data=user_data)),)
         return await self.switch.act(await self._request(situation, session, party, self.action))
 
+    def _leg(self, session: Session) -> Party:
+        if self.action.operation in UNLISTED:
+            return permissions.leg_of_ones_own(self.principal, session, self.at.leg)
+        if isinstance(self.action, PickUp):
+            return permissions.leg_to_pick_up(self.principal, session, self.at.leg)
+        return permissions.active_leg(self.principal, session, self.at.leg)
+
     async def _request(
         self, situation: Situation, session: Session, party: Party, action: LegAction
     ) -> Request:
         request = Request(session, party, action, consult=self.consult)
-        if isinstance(action, Pairing):
-            return request._replace(other=self._paired(situation, session, party))
-        if isinstance(action, RemoveParticipant):
-            return request._replace(target=checks.participant(session, party, action.participant))
-        if isinstance(action, Adding):
-            destination = self.called(action.destination)
-            checks.check_destination(session, destination)
-            carried = {} if isinstance(action, Consult) else session.user_data
-            checks.check_user_data(merged(carried, action.user_data))
-            return request._replace(to=await situation.route(destination))
-        return request
+        match action:
+            case BringIn():
+                other = self._paired(situation, session, party)
+                checks.check_room(session, party, other)
+                return request._replace(other=other)
+            case CompleteTransfer() | CompleteConference() | Swap() | Merge() | Bridge():
+                return request._replace(other=self._paired(situation, session, party))
+            case RemoveParticipant(participant=participant):
+                return request._replace(target=checks.participant(session, party, participant))
+            case Transfer() | Conference() | Consult() | Forward():
+                destination = self.destinations.called(action.destination)
+                checks.check_destination(session, destination)
+                carried = {} if isinstance(action, Consult) else session.user_data
+                checks.check_user_data(merged(carried, action.user_data))
+                return request._replace(to=await situation.route(destination))
+            case ForwardToVoicemail(mailbox=mailbox) | TransferToVoicemail(mailbox=mailbox):
+                return request._replace(mailbox=self.destinations.mailbox(mailbox))
+            case Flip(device_id=device_id) | PickUp(device_id=device_id):
+                phone = self.destinations.own_phone(device_id)
+                checks.check_phone(session, party, phone)
+                await situation.read(phone)
+                return request._replace(to=Route(phone))
+            case Park() | TransferToOrbit():
+                parked = await situation.parked()
+                checks.check_parking(action, parked)
+                return request._replace(parked=parked)
+            case _:
+                return request
 
     def _paired(self, situation: Situation, session: Session, party: Party) -> tuple[Session, Party]:
         operation = self.action.operation

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any, Final, NamedTuple
 
-from relay.calls.commands import Action, Consult, Merge, Pairing, Swap
+from relay.calls.commands import Action, BringIn, Consult, Merge, Pairing, PickUp, Swap
 from relay.calls.happenings import Step
 from relay.calls.identifiers import new_command_id, session_id
 from relay.calls.model import Address, MonitorMode, Party, Session
@@ -89,8 +88,8 @@ class Control(Reads, DeviceControl, AgentControl, Simulating):
 
         """
         self._refuse_while_draining()
-        caller = self._own_address(principal, device_id)
-        called = self._called(principal, destination)
+        destinations = self._destinations(principal)
+        caller, called = destinations.own_phone(device_id), destinations.called(destination)
         shown_as = _shown_as(caller, caller_id)
         carried = merged({}, user_data or {})
         checks.check_user_data(carried)
@@ -115,6 +114,29 @@ class Control(Reads, DeviceControl, AgentControl, Simulating):
         session = await self._changing.place(principal.account, placed, decide, origin)
         return Accepted(command_id, session, session.parties[0])
 
+    async def confer(
+        self, principal: Principal, *, device_id: str, traceparent: str | None = None
+    ) -> Accepted:
+        """Place a conference that one of the user's devices owns, and is in at once.
+
+        Raises:
+            NotFoundError: the account has no such device.
+            NotAllowedError: the device is another user's.
+
+        """
+        self._refuse_while_draining()
+        host = self._destinations(principal).own_phone(device_id)
+        command_id = new_command_id()
+        placed = session_id(principal.account, principal.user.id, command_id)
+
+        async def decide(situation: Situation) -> Sequence[Step]:
+            await situation.read(host)
+            return await self._switch.confer(placed, principal.account, host)
+
+        origin = Origin(placed, command_id, traceparent)
+        session = await self._changing.place(principal.account, placed, decide, origin)
+        return Accepted(command_id, session, session.parties[0])
+
     async def act(
         self,
         principal: Principal,
@@ -124,7 +146,7 @@ class Control(Reads, DeviceControl, AgentControl, Simulating):
         command_id: str | None = None,
         traceparent: str | None = None,
     ) -> Accepted:
-        """Carry out what the leg's user asks of it.
+        """Carry out what the leg's user asks of it; a parked leg may be picked up by any user of the account.
 
         A consult call is accepted with its own session and leg. What the same user's same ``command_id`` came
         to is found again as long as its call can be read, whatever has become of the leg.
@@ -133,6 +155,7 @@ class Control(Reads, DeviceControl, AgentControl, Simulating):
             NotParticipantError: a leg is unknown, another user's, or has ended.
             NotAllowedNowError: the leg's state does not allow it.
             InvalidFieldError: a parameter cannot be used.
+            NotFoundError, NotAllowedError: a device is unknown, or another user's.
 
         """
         self._refuse_while_draining()
@@ -143,12 +166,12 @@ class Control(Reads, DeviceControl, AgentControl, Simulating):
         consult = session_id(principal.account, principal.user.id, command_id)
         if may_repeat and (before := await self._accepted_before(principal, command_id, consult)):
             return before
-        called = partial(self._called, principal)
+        destinations = self._destinations(principal)
         for _ in range(MAX_MOVES):
             try:
                 sessions, other = await self._concerned(principal, leg, action)
                 at = LegAt(sessions[0].id, leg)
-                asking = Asking(self._switch, principal, at, action, called, other, consult)
+                asking = Asking(self._switch, principal, at, action, destinations, other, consult)
                 made = Receipt(consult, consult, None) if isinstance(action, Consult) else None
                 receipt = (made or Receipt(consult, at.session, leg)) if may_repeat else None
                 origin = Origin(command_id, command_id, traceparent, receipt)
@@ -157,7 +180,9 @@ class Control(Reads, DeviceControl, AgentControl, Simulating):
                 continue
             if isinstance(action, Consult):
                 return Accepted(command_id, after[consult], after[consult].parties[0])
-            return Accepted(command_id, after[at.session], leg_of(after[at.session], leg))
+            session = after[at.session]
+            taken = session.party_at(action.device_id) if isinstance(action, PickUp) else None
+            return Accepted(command_id, session, taken or leg_of(session, leg))
         raise ContendedError("the call is being moved all the time")
 
     async def _accepted_before(self, principal: Principal, command_id: str, command: str) -> Accepted | None:
@@ -175,9 +200,12 @@ class Control(Reads, DeviceControl, AgentControl, Simulating):
         device_id: str,
         leg: str,
         mode: MonitorMode = MonitorMode.LISTEN,
+        sole: bool = False,
         traceparent: str | None = None,
     ) -> Accepted:
         """Let one of a supervisor's own devices take part in the call of another user's leg at once.
+
+        ``sole`` is for a call that nobody else may supervise.
 
         Raises:
             NotFoundError: the account has no such device, or no such leg of ours.
@@ -187,14 +215,15 @@ class Control(Reads, DeviceControl, AgentControl, Simulating):
         """
         self._refuse_while_draining()
         check_supervisor(principal)
-        own = self._own_address(principal, device_id)
+        own = self._destinations(principal).own_phone(device_id)
         session, _ = await self.leg(principal, leg)
 
         async def decide(situation: Situation) -> Sequence[Step]:
             call = situation.sessions[session.id]
             monitored = leg_of(call, leg)
             inside = any(party.live and party.address.device_id == device_id for party in call.parties)
-            if inside or not monitored.present or monitored.monitors is not None:
+            others = sole and any(party.live and party.monitors is not None for party in call.parties)
+            if inside or others or not monitored.present or monitored.monitors is not None:
                 raise NotAllowedNowError("supervise", ())
             return await self._switch.supervise(call, monitored, own, mode)
 
@@ -214,7 +243,7 @@ class Control(Reads, DeviceControl, AgentControl, Simulating):
         if not isinstance(action, Pairing):
             return [session], None
         named = action.other if action.other != leg else None
-        if named is None and isinstance(action, Swap | Merge):
+        if named is None and isinstance(action, Swap | Merge | BringIn):
             active_leg(principal, session, leg)
             raise InvalidFieldError("other", "must be the leg in another call")
         if named is None:
@@ -239,12 +268,6 @@ class Control(Reads, DeviceControl, AgentControl, Simulating):
         if found is None:
             raise no_active_leg(leg)
         return found
-
-    def _called(self, principal: Principal, destination: str) -> Address:
-        called = self._directory.resolve(principal.account, destination)
-        if called.user_id == principal.user.id:
-            raise InvalidFieldError("destination", "must be someone else's, not the caller's own")
-        return called
 
 
 def _shown_as(caller: Address, caller_id: str | None) -> Address | None:

@@ -66,7 +66,7 @@ class DeviceControl(Parts):
 
         """
         self._refuse_while_draining()
-        address = self._own_address(principal, device_id)
+        address = self._destinations(principal).own_phone(device_id)
         change = self._change(principal, address, action)
         command_id = new_command_id()
         for _ in range(MAX_TRIES):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from relay.calls.model import Address, Party, Session
+from relay.calls.model import Party, Session
 from relay.control.changing import Changing
+from relay.control.destinations import Destinations
 from relay.directory.directory import Directory
 from relay.directory.model import Principal
-from relay.errors import DrainingError, NotAllowedError, NotFoundError
+from relay.errors import DrainingError, NotFoundError
 from relay.journal.journal import Journal
 from relay.switch.protocol import Switch
 
@@ -34,13 +35,8 @@ class Parts:
         if self._draining:
             raise DrainingError("this process is stopping")
 
-    def _own_address(self, principal: Principal, device_id: str) -> Address:
-        found = self._directory.by_device(principal.account, device_id)
-        if found is None:
-            raise NotFoundError("no such device")
-        if found[0].id != principal.user.id:
-            raise NotAllowedError("the device is another user's")
-        return self._directory.address(principal.account, device_id)
+    def _destinations(self, principal: Principal) -> Destinations:
+        return Destinations(self._directory, principal)
 
 
 def leg_of(session: Session, leg: str) -> Party:

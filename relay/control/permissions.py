@@ -21,6 +21,11 @@ def sees(principal: Principal, party: Party) -> bool:
     return party.ours and (principal.is_admin or owns(principal, party))
 
 
+def sees_call(principal: Principal, session: Session) -> bool:
+    """Tell whether the user may read a call: one with a leg to see, or that anybody may pick up."""
+    return any(sees(principal, party) or party.state is PartyState.PARKED for party in session.parties)
+
+
 def check_supervisor(principal: Principal) -> None:
     """Check that the user may take part in others' calls: an admin may; NotAllowedError if not."""
     if not principal.is_admin:
@@ -54,6 +59,22 @@ def active_leg(principal: Principal, session: Session, leg: str) -> Party:
     if not party.live:
         raise no_active_leg(leg)
     return party
+
+
+def leg_to_pick_up(principal: Principal, session: Session, leg: str) -> Party:
+    """Return a leg that the user may pick up if it lists that: anybody's that is parked, or an own one.
+
+    Raises:
+        LegMovedError: it goes on in another session.
+        NotParticipantError: it is not parked, and not the user's to operate.
+
+    """
+    party = session.party(leg)
+    if party is not None and party.state is PartyState.GONE:
+        raise LegMovedError(f"{leg[:64]} is in another call now")
+    if party is not None and party.state is PartyState.PARKED:
+        return party
+    return active_leg(principal, session, leg)
 
 
 def leg_of_ones_own(principal: Principal, session: Session, leg: str) -> Party:

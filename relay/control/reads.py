@@ -16,6 +16,8 @@ class Reads(Parts):
     async def session(self, principal: Principal, session: str) -> Session:
         """Return a call, live or ended within the hour: an admin any of the account, an agent the own ones.
 
+        Where a leg of it is parked, anybody of the account may read it.
+
         Raises:
             NotFoundError: the account has no such call.
             NotAllowedError: none of its legs is the user's to see.
@@ -24,7 +26,7 @@ class Reads(Parts):
         found = await self._journal.session(principal.account, session)
         if found is None:
             raise NotFoundError("no such call")
-        if not any(permissions.sees(principal, party) for party in found.parties):
+        if not permissions.sees_call(principal, found):
             raise NotAllowedError("the call is another user's")
         return found
 

@@ -10,6 +10,7 @@ from relay.calls.capabilities import swayed
 from relay.calls.devices import DeviceState, Supervisor
 from relay.calls.lines import Line, beside, lines_of
 from relay.calls.model import Address, Party, Role, Session
+from relay.calls.parking import ORBITS
 from relay.journal.journal import Journal
 from relay.switch.protocol import Route
 
@@ -45,7 +46,15 @@ class Situation:
         """Read the devices of the sessions' live legs and of further addresses."""
         live = (party for session in self.sessions.values() for party in session.parties if party.live)
         wanted = {address.device_id for address in (*addresses, *(party.address for party in live))}
-        missing = [device for device in wanted if device is not None and device not in self._devices]
+        await self._read(device for device in wanted if device is not None)
+
+    async def parked(self) -> frozenset[str]:
+        """Return the parking places of the account that are taken; they are kept as devices are."""
+        await self._read(ORBITS)
+        return frozenset(orbit for orbit in ORBITS if self._devices[orbit].lines)
+
+    async def _read(self, devices: Iterable[str]) -> None:
+        missing = [device for device in devices if device not in self._devices]
         self._devices |= await self._journal.device_states(self._account, missing)
 
     async def read_swayed(self, after: Mapping[str, Session]) -> bool:

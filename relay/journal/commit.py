@@ -9,7 +9,7 @@ import msgspec
 
 from relay.calls.events import CallEvent
 from relay.calls.lines import is_line, line_of
-from relay.calls.model import Party, Session
+from relay.calls.model import Party, PartyState, Session
 from relay.calls.presence import PresenceChange, PresenceEvent
 from relay.journal.keys import LINE
 from relay.journal.link import Argument
@@ -104,7 +104,7 @@ class Committing:
                 keys.timers,
                 *(keys.call(change.session.id) for change in changes),
                 *(keys.leg(leg) for leg in legs),
-                *(keys.device(account, device) for device, _ in lines),
+                *(keys.device(account, place.device) for place in lines),
                 *(keys.presence(account, change.user.user_id or "") for change in presences),
                 *([keys.receipt(receipt.command)] if receipt else ()),
             ],
@@ -159,13 +159,27 @@ def _legs(changes: Sequence[Change]) -> dict[str, Session]:
     return found
 
 
-def _lines(changes: Sequence[Change]) -> dict[tuple[str, str], bytes]:
-    """Return device and field of each leg of ours, with the line that it is there while it lives."""
-    found: dict[tuple[str, str], bytes] = {}
+class Place(NamedTuple):
+    """Where a leg's line is kept."""
+
+    device: str
+    """A device, or a parking place."""
+    field: str
+    alone: bool
+    """It is a place for one call."""
+
+
+def _lines(changes: Sequence[Change]) -> dict[Place, bytes]:
+    """Return where each leg of ours or parked one is, or was, with the line that it is there meanwhile."""
+    found: dict[Place, bytes] = {}
     for session, party in _parties(changes):
+        places = {}
         if party.address.device_id is not None:
-            line = _encoder.encode(line_of(session, party)) if is_line(party) else b""
-            found[party.address.device_id, LINE + party.id] = line
+            places[Place(party.address.device_id, LINE + party.id, alone=False)] = is_line(party)
+        if party.park is not None:
+            places[Place(party.park, LINE + party.id, alone=True)] = party.state is PartyState.PARKED
+        for place, there in places.items():
+            found[place] = _encoder.encode(line_of(session, party)) if there else b""
     return found
 
 
@@ -182,7 +196,7 @@ def _arguments(
     nonce: str,
     receipt: Receipt | None,
     legs: dict[str, Session],
-    lines: dict[tuple[str, str], bytes],
+    lines: dict[Place, bytes],
     timers: Sequence[Timer],
     done: Sequence[Timer],
 ) -> Iterator[Argument]:
@@ -198,8 +212,8 @@ def _arguments(
     for session in legs.values():
         yield from (session.id, 0 if session.live else ended_ttl)
     yield len(lines)
-    for (_, field), line in lines.items():
-        yield from (field, line)
+    for place, line in lines.items():
+        yield from (place.field, line, int(place.alone))
     yield len(events)
     for event in events:
         yield _encoder.encode(event)

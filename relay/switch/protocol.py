@@ -51,6 +51,10 @@ class Request(NamedTuple):
     """Id of the session that a consult call gets."""
     target: Party | None = None
     """The participant to remove."""
+    mailbox: Address | None = None
+    """Whose mailbox is to answer."""
+    parked: frozenset[str] = frozenset()
+    """Parking places of the account that are taken."""
 
 
 class Switch(Protocol):
@@ -73,6 +77,9 @@ class Switch(Protocol):
 
     async def act(self, request: Request) -> Sequence[Step]:
         """Carry out what a leg's user asks; control has checked that the leg allows it."""
+
+    async def confer(self, session_id: str, account: str, host: Address) -> Sequence[Step]:
+        """Place a conference that a device of ours owns; the first step is its `CallPlaced`."""
 
     async def supervise(
         self, session: Session, monitored: Party, supervisor: Address, mode: MonitorMode

@@ -23,6 +23,7 @@ _V3_WORDS = {
     EventKind.USER_DATA: "user_data",
     EventKind.HELD: "held",
     EventKind.RETRIEVED: "retrieved",
+    EventKind.PARKED: "held",
     EventKind.MUTED: "muted",
     EventKind.UNMUTED: "unmuted",
     EventKind.RECORDING: "recording",
@@ -44,6 +45,9 @@ _RINGCENTRAL_WORDS = {
     EventKind.ANSWERED: "Answered",
     EventKind.HELD: "Hold",
     EventKind.RETRIEVED: "Answered",
+    EventKind.PARKED: "Parked",
+    EventKind.VOICEMAIL: "VoiceMail",
+    EventKind.REPLIED: "replied",
     EventKind.MUTED: "muted",
     EventKind.UNMUTED: "unmuted",
     EventKind.RECORDING: "recording",
@@ -56,6 +60,7 @@ _RINGCENTRAL_WORDS = {
 _GWS_STATES = {
     PartyState.ANSWERED: "Established",
     PartyState.HELD: "Held",
+    PartyState.PARKED: "Held",
     PartyState.DISCONNECTED: "Released",
     PartyState.GONE: "Released",
 }

@@ -11,12 +11,13 @@ from relay.calls.model import CallType, Party, PartyState, Recording, RecordingS
 from tests.calls.calling import ACCOUNT, ALEX, JANE, JOHN
 
 ALWAYS = {"hangup", "set-user-data"}
-ALERTED = ALWAYS | {"answer", "reject"}
+ALERTED = ALWAYS | {"answer", "reject", "forward", "reply"}
 DIALLING = ALWAYS | {"send-dtmf"}
 PICKED_UP = DIALLING | {"hold", "mute", "start-recording"}
-ONWARDS = {"transfer", "conference", "consult"}
+ONWARDS = {"transfer", "conference", "consult", "flip"}
 TALKING = PICKED_UP | ONWARDS
 ON_HOLD = ALWAYS | ONWARDS | {"retrieve"}
+LEAVE = {"complete-transfer", "bridge"}
 
 OWN = Party(id="own", role=Role.CALLER, address=JANE, far=JOHN, created_at=0, state=PartyState.ANSWERED)
 FAR = Party(id="far", role=Role.CALLEE, address=JOHN, far=JANE, created_at=0, state=PartyState.ANSWERED)
@@ -27,6 +28,19 @@ def allowed(own: Party, *others: Party, beside: tuple[Line, ...] = ()) -> set[st
     """Return what a leg allows in a call with others."""
     session = Session(
         id="call", account=ACCOUNT, type=CallType.INTERNAL, created_at=0, parties=(own, *others)
+    )
+    return set(capabilities(session, own, beside))
+
+
+def conferring(own: Party, *others: Party, beside: tuple[Line, ...] = ()) -> set[str]:
+    """Return what a leg allows in a conference that was placed as one."""
+    session = Session(
+        id="call",
+        account=ACCOUNT,
+        type=CallType.INTERNAL,
+        created_at=0,
+        parties=(own, *others),
+        conference=True,
     )
     return set(capabilities(session, own, beside))
 
@@ -46,8 +60,10 @@ def line(state: PartyState, *, talking: bool = True, consults: str | None = None
         (Role.CALLER, PartyState.DISCONNECTED, set()),
         (Role.CALLEE, PartyState.SETUP, ALERTED),
         (Role.CALLEE, PartyState.PROCEEDING, ALERTED),
-        (Role.CALLEE, PartyState.ANSWERED, TALKING),
-        (Role.CALLEE, PartyState.HELD, ON_HOLD),
+        (Role.CALLEE, PartyState.ANSWERED, TALKING | {"park"}),
+        (Role.CALLEE, PartyState.HELD, ON_HOLD | {"park"}),
+        (Role.CALLEE, PartyState.PARKED, ALWAYS | {"pick-up"}),
+        (Role.CALLEE, PartyState.VOICEMAIL, ALWAYS),
         (Role.CALLEE, PartyState.GONE, set()),
     ],
 )
@@ -106,11 +122,11 @@ def test_a_conference_is_cleared_by_anyone_and_thinned_by_its_owner() -> None:
     [
         (PartyState.ANSWERED, PartyState.SETUP, set()),
         (PartyState.ANSWERED, PartyState.PROCEEDING, set()),
-        (PartyState.ANSWERED, PartyState.ANSWERED, {"merge"}),
-        (PartyState.ANSWERED, PartyState.HELD, {"merge", "swap"}),
+        (PartyState.ANSWERED, PartyState.ANSWERED, {"merge", "bridge"}),
+        (PartyState.ANSWERED, PartyState.HELD, {"merge", "bridge", "swap"}),
         (PartyState.HELD, PartyState.SETUP, set()),
-        (PartyState.HELD, PartyState.ANSWERED, {"merge", "swap"}),
-        (PartyState.HELD, PartyState.HELD, {"merge"}),
+        (PartyState.HELD, PartyState.ANSWERED, {"merge", "bridge", "swap"}),
+        (PartyState.HELD, PartyState.HELD, {"merge", "bridge"}),
     ],
 )
 def test_a_second_call_at_the_device_can_be_swapped_and_merged(
@@ -127,11 +143,11 @@ def test_a_second_call_at_the_device_can_be_swapped_and_merged(
 @pytest.mark.parametrize(
     ("parent", "consult", "expected"),
     [
-        (PartyState.HELD, PartyState.SETUP, {"complete-transfer"}),
-        (PartyState.HELD, PartyState.ANSWERED, {"complete-transfer", "complete-conference", "merge", "swap"}),
-        (PartyState.ANSWERED, PartyState.HELD, {"complete-transfer", "complete-conference", "merge", "swap"}),
-        (PartyState.HELD, PartyState.PROCEEDING, {"complete-transfer"}),
-        (PartyState.ANSWERED, PartyState.SETUP, {"complete-transfer"}),
+        (PartyState.HELD, PartyState.SETUP, LEAVE),
+        (PartyState.HELD, PartyState.ANSWERED, LEAVE | {"complete-conference", "merge", "swap"}),
+        (PartyState.ANSWERED, PartyState.HELD, LEAVE | {"complete-conference", "merge", "swap"}),
+        (PartyState.HELD, PartyState.PROCEEDING, LEAVE),
+        (PartyState.ANSWERED, PartyState.SETUP, LEAVE),
     ],
 )
 def test_a_consult_call_completes_from_either_side(
@@ -155,9 +171,10 @@ def test_a_transfer_leaves_somebody_who_talks() -> None:
 
 
 def test_unrelated_calls_are_not_completed() -> None:
-    """A call that asks advice for another one is nothing to this one."""
+    """A call that asks advice for another one is nothing to this one, but may be left to it."""
     beside = (line(PartyState.ANSWERED, consults="somebody else's"),)
-    assert allowed(replace(OWN, state=PartyState.HELD), FAR, beside=beside) & set(PAIRS) == {"merge", "swap"}
+    held = replace(OWN, state=PartyState.HELD)
+    assert allowed(held, FAR, beside=beside) & set(PAIRS) == {"merge", "bridge", "swap"}
 
 
 def test_an_operation_on_two_calls_goes_with_the_right_one() -> None:
@@ -166,6 +183,40 @@ def test_an_operation_on_two_calls_goes_with_the_right_one() -> None:
     assert pairs(Operation.SWAP, session, OWN, line(PartyState.HELD))
     assert not pairs(Operation.SWAP, session, OWN, line(PartyState.ANSWERED))
     assert not pairs(Operation.COMPLETE_TRANSFER, session, OWN, line(PartyState.HELD))
+
+
+def test_unrelated_calls_are_left_to_each_other_only_with_people_in_both() -> None:
+    """Where nobody else talks in one of them, the other's people would be left with nobody."""
+    assert "bridge" in allowed(OWN, FAR, beside=(line(PartyState.HELD),))
+    assert "bridge" not in allowed(OWN, FAR, beside=(line(PartyState.HELD, talking=False),))
+    assert "bridge" not in allowed(
+        OWN, replace(FAR, state=PartyState.PARKED), beside=(line(PartyState.HELD),)
+    )
+
+
+def test_who_had_a_reply_read_cannot_answer_any_more() -> None:
+    """The phone rings no longer; only the wait for the end of the message can be cut short."""
+    ringing = replace(OWN, role=Role.CALLEE, state=PartyState.PROCEEDING)
+    assert allowed(ringing, FAR) == ALERTED
+    assert allowed(replace(ringing, replied_at=1), FAR) == ALWAYS
+
+
+def test_a_call_of_three_cannot_be_parked() -> None:
+    """Nor can a caller park; the call that comes back would not be the one that was parked."""
+    callee = replace(OWN, role=Role.CALLEE)
+    assert "park" in allowed(callee, FAR)
+    assert "park" not in allowed(callee, FAR, THIRD)
+    assert "park" not in allowed(OWN, FAR)
+
+
+def test_a_placed_conference_takes_in_calls_and_is_not_recorded() -> None:
+    """Its owner brings in whom the same phone talks to, and is the only one who can."""
+    other = (line(PartyState.HELD),)
+    host = replace(OWN, owner=True)
+    assert conferring(host, beside=other) == {*PICKED_UP, "merge", "swap", "bring-in"} - {"start-recording"}
+    assert {"bridge", "bring-in", "transfer"} <= conferring(host, FAR, beside=other)
+    assert "bring-in" not in conferring(OWN, FAR, beside=other)
+    assert "bring-in" not in allowed(host, FAR, beside=other)
 
 
 def test_every_operation_has_its_law() -> None:

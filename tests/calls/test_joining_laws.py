@@ -22,14 +22,18 @@ from relay.calls.happenings import (
     LegHeld,
     LegMade,
     LegMuted,
+    LegParked,
+    LegPickedUp,
+    LegReplied,
     LegRetrieved,
     LegRinging,
     LegTransferred,
     Step,
     UserDataReplaced,
+    VoicemailReached,
 )
 from relay.calls.lines import lines_of
-from relay.calls.model import Address, Cause, Peer, Role, Session, call_type
+from relay.calls.model import Address, Cause, Peer, Reason, Role, Session, call_type
 from relay.calls.transitions import apply_steps
 from tests.calls.calling import ACCOUNT, ALEX, JANE, JOHN, OUTSIDE
 
@@ -38,6 +42,7 @@ PLACED = {"a": (JANE, JOHN), "b": (JANE, ALEX)}
 
 CALLS = st.sampled_from(sorted(PLACED))
 ORDINALS = st.integers(1, 5)
+PHONES = st.sampled_from([JANE, JOHN, ALEX])
 TARGETS = st.sampled_from([JOHN, ALEX, OUTSIDE, Address(number="+12025550124")])
 
 
@@ -65,6 +70,11 @@ def happenings(draw: st.DrawFn, call: str, made: int) -> Happening:
         LegMuted(leg=leg, muted=True),
         LegEnded(leg=leg, cause=draw(st.sampled_from([None, *Cause]))),
         LegTransferred(leg=leg, target=target),
+        LegTransferred(leg=leg, target=target, reason=Reason.FLIP),
+        LegParked(leg=leg, orbit="*801"),
+        LegPickedUp(leg=leg, picked_up=f"{call}{made}", address=draw(PHONES)),
+        VoicemailReached(leg=leg),
+        LegReplied(leg=leg),
         msgspec.structs.replace(target, added_by=leg),
         CallCleared(leg=leg),
         UserDataReplaced(user_data={"k": made}),

@@ -131,7 +131,7 @@ def test_each_event_is_about_one_leg_as_it_then_was(life: tuple[Happening, ...])
     for event in events:
         assert event.party.sequence == event.leg_sequence
         assert event.session.sequence == event.session_sequence
-        assert NUMBERING[event.kind].session or (NUMBERING[event.kind].leg and event.party.ours)
+        assert NUMBERING[event.kind].tells_of(event.party)
     told = {event.party_id: event.party for event in events}
     assert all(told[party.id] == party for party in sessions[-1].parties if party.ours)
 

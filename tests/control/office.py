@@ -25,6 +25,7 @@ OTHER_ACCOUNT = "5d2f1c6a-7a55-4f0e-9d0b-1f6f8e1a2b3c"
 START = 1_763_717_400_000
 OUTSIDE = "+12025550123"
 ELSEWHERE = "+12025550124"
+JANES_PHONE = "631608b3-ceb1-472b-ba05-2ae39555b0d1"
 
 ACTIONS: dict[Operation, commands.Action] = {
     Operation.ANSWER: commands.Answer(),
@@ -36,13 +37,20 @@ ACTIONS: dict[Operation, commands.Action] = {
     Operation.UNMUTE: commands.Unmute(),
     Operation.SEND_DTMF: commands.SendDtmf("1"),
     Operation.SET_USER_DATA: commands.UpdateUserData({"k": 1}),
+    Operation.FORWARD: commands.Forward(ELSEWHERE),
+    Operation.REPLY: commands.Reply("later"),
     Operation.TRANSFER: commands.Transfer(ELSEWHERE),
+    Operation.FLIP: commands.Flip(JANES_PHONE),
+    Operation.PARK: commands.Park(),
+    Operation.PICK_UP: commands.PickUp(JANES_PHONE),
     Operation.CONFERENCE: commands.Conference(ELSEWHERE),
     Operation.CONSULT: commands.Consult(ELSEWHERE),
     Operation.COMPLETE_TRANSFER: commands.CompleteTransfer(),
     Operation.COMPLETE_CONFERENCE: commands.CompleteConference(),
     Operation.SWAP: commands.Swap("none"),
     Operation.MERGE: commands.Merge("none"),
+    Operation.BRIDGE: commands.Bridge(),
+    Operation.BRING_IN: commands.BringIn("none"),
     Operation.REMOVE_PARTICIPANT: commands.RemoveParticipant(OUTSIDE),
     Operation.CLEAR: commands.Clear(),
     Operation.START_RECORDING: commands.StartRecording(),

@@ -36,6 +36,7 @@ who = st.sampled_from(USERS)
 anyone = st.sampled_from([*EXTENSIONS.values(), *OUTSIDE])
 LEADING: dict[Operation, type[commands.Adding]] = {
     Operation.TRANSFER: commands.Transfer,
+    Operation.FORWARD: commands.Forward,
     Operation.CONFERENCE: commands.Conference,
     Operation.CONSULT: commands.Consult,
 }
@@ -44,6 +45,14 @@ PAIRING: dict[Operation, type[commands.Pairing]] = {
     Operation.COMPLETE_CONFERENCE: commands.CompleteConference,
     Operation.SWAP: commands.Swap,
     Operation.MERGE: commands.Merge,
+    Operation.BRIDGE: commands.Bridge,
+    Operation.BRING_IN: commands.BringIn,
+}
+ONE_OF_TWO = (Operation.SWAP, Operation.MERGE, Operation.BRING_IN)
+"""Those for which the other call must be named."""
+AT_PHONE: dict[Operation, type[commands.AtDevice]] = {
+    Operation.FLIP: commands.Flip,
+    Operation.PICK_UP: commands.PickUp,
 }
 
 
@@ -108,6 +117,15 @@ class Walk(RuleBasedStateMachine):
             office = self.office
             self.run(office.dial(getattr(office, user), to, two_step=two_step))
             self.read()
+
+    @precondition(lambda self: len(self.legs()) < MOST_LEGS)
+    @rule(user=who)
+    def confer(self, user: str) -> None:
+        """Place a conference."""
+        office = self.office
+        boss = getattr(office, user)
+        self.run(office.control.confer(boss, device_id=boss.user.devices[0].id))
+        self.read()
 
     @precondition(lambda self: len(self.legs()) < MOST_LEGS)
     @rule(user=who, caller=st.sampled_from(OUTSIDE))
@@ -197,8 +215,11 @@ class Walk(RuleBasedStateMachine):
                 line = data.draw(st.sampled_from(lines), "other")
                 action = PAIRING[operation](line.leg)
                 accepted = pairs(operation, session, party, line)
-            elif operation in (Operation.SWAP, Operation.MERGE):
+            elif operation in ONE_OF_TWO:
                 return
+        elif operation in AT_PHONE:
+            phone = self.owner(self.offices[0], party).user.devices[0].id
+            action = AT_PHONE[operation](phone)
         elif operation is Operation.REMOVE_PARTICIPANT and accepted:
             target = data.draw(st.sampled_from(session.participants(party)), "participant")
             action = commands.RemoveParticipant(target.id)

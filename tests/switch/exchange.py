@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from msgspec.structs import replace
+
 from relay.calls.capabilities import capabilities
 from relay.calls.commands import LegAction, RemoveParticipant
 from relay.calls.events import CallEvent
 from relay.calls.happenings import Step
 from relay.calls.lines import beside, lines_of
-from relay.calls.model import Address, MonitorMode, Party, Session
+from relay.calls.model import Address, MonitorMode, Party, PartyState, Session
 from relay.calls.transitions import apply_steps
 from relay.control import checks
 from relay.switch.protocol import Dial, Request, Route
@@ -58,6 +60,12 @@ class Exchange:
         )
         self.happen(await self.simulator.place(dial))
         return self.sessions[dial.session_id]
+
+    async def confer(self, host: Address) -> Session:
+        """Place a conference."""
+        session_id = self._new_id()
+        self.happen(await self.simulator.confer(session_id, ACCOUNT, host))
+        return self.sessions[session_id]
 
     @property
     def call(self) -> Session:
@@ -123,6 +131,8 @@ class Exchange:
             target=checks.participant(session, party, action.participant)
             if isinstance(action, RemoveParticipant)
             else None,
+            mailbox=replace(to, device_id=None) if to else None,
+            parked=frozenset(one.park or "" for one in self.legs() if one.state is PartyState.PARKED),
         )
         return self.happen(await self.simulator.act(request))
 

@@ -35,13 +35,20 @@ ACTIONS: dict[Operation, commands.LegAction] = {
     Operation.MUTE: commands.Mute(),
     Operation.UNMUTE: commands.Unmute(),
     Operation.SEND_DTMF: commands.SendDtmf("1"),
+    Operation.FORWARD: commands.Forward("", {"f": 1}),
+    Operation.REPLY: commands.Reply("later"),
     Operation.TRANSFER: commands.Transfer("", {"t": 1}),
+    Operation.FLIP: commands.Flip(""),
+    Operation.PARK: commands.Park(),
+    Operation.PICK_UP: commands.PickUp(""),
     Operation.CONFERENCE: commands.Conference("", {"c": 1}),
     Operation.CONSULT: commands.Consult("", {"k": 1}),
     Operation.COMPLETE_TRANSFER: commands.CompleteTransfer(),
     Operation.COMPLETE_CONFERENCE: commands.CompleteConference(),
     Operation.SWAP: commands.Swap(""),
     Operation.MERGE: commands.Merge(""),
+    Operation.BRIDGE: commands.Bridge(""),
+    Operation.BRING_IN: commands.BringIn(""),
     Operation.CLEAR: commands.Clear(),
     Operation.START_RECORDING: commands.StartRecording(),
     Operation.STOP_RECORDING: commands.StopRecording(),
@@ -55,7 +62,12 @@ ACTIONS: dict[Operation, commands.LegAction] = {
 ENDINGS = {"hangup", "reject", "clear", "remove-participant"}
 """Drawn less often, for calls to grow."""
 Result = TypeVar("Result")
-LEADING = {Operation.TRANSFER, Operation.CONFERENCE, Operation.CONSULT}
+LEADING = {Operation.TRANSFER, Operation.FORWARD, Operation.CONFERENCE, Operation.CONSULT}
+NOBODY: dict[Operation, list[commands.LegAction]] = {
+    Operation.FORWARD: [commands.ForwardToVoicemail("")],
+    Operation.TRANSFER: [commands.TransferToVoicemail(""), commands.TransferToOrbit("*899")],
+}
+"""The same operations, where they lead to no phone."""
 
 outside = st.sampled_from([OUTSIDE, *(Address(number=f"+1202555010{end}") for end in range(1, 5))])
 delays = st.none() | st.sampled_from([0.0, 0.1, 5.0, 90.0])
@@ -92,6 +104,12 @@ class Calling(RuleBasedStateMachine):
         if caller != callee and (caller.ours or callee.ours):
             two_step = two_step and caller.ours
             run(self.exchange.dial(caller, callee, two_step=two_step, busy=busy and not two_step))
+
+    @precondition(roomy)
+    @rule(host=st.sampled_from(PHONES))
+    def confer(self, host: Address) -> None:
+        """Place a conference."""
+        run(self.exchange.confer(host))
 
     @precondition(lambda self: self.ringing())
     @rule(data=st.data())
@@ -146,6 +164,11 @@ class Calling(RuleBasedStateMachine):
         inside = any(party.live and party.address == to for party in session.parties)
         if operation in LEADING and (inside or not self.roomy()):
             return
+        if operation is Operation.PICK_UP:
+            others = {party.address.device_id for party in session.live_others(leg)}
+            to = data.draw(st.sampled_from([one for one in PHONES if one.device_id not in others]), "phone")
+        elif operation is Operation.FLIP:
+            to = leg.address
         told = len(exchange.events)
         if operation is Operation.SET_USER_DATA:
             exchange.happen([Step(session.id, UserDataReplaced(user_data={"k": told}))])
@@ -161,7 +184,8 @@ class Calling(RuleBasedStateMachine):
             ]
             run(exchange.act(leg, ACTIONS[operation], other=data.draw(st.sampled_from(second), "other")))
         else:
-            run(exchange.act(leg, ACTIONS[operation], to=to, busy=busy))
+            action = data.draw(st.sampled_from([ACTIONS[operation], *NOBODY.get(operation, [])]), "action")
+            run(exchange.act(leg, action, to=to, busy=busy))
         unheard = not leg.ours and operation in (Operation.SEND_DTMF, Operation.SET_USER_DATA)
         assert unheard or len(exchange.events) > told
 
@@ -173,6 +197,8 @@ class Calling(RuleBasedStateMachine):
         leg = data.draw(st.sampled_from(exchange.legs()), "leg")
         before = exchange.session_of(leg)
         possible = exchange.simulator.possible(before, leg)
+        if not possible:  # no phone is at it
+            return
         action = data.draw(st.sampled_from(sorted(possible - {PhoneAction.HANGUP} or possible)), "action")
         exchange.press(leg, action, "1")
         assert action is PhoneAction.DTMF or exchange.sessions[before.id] is not before

@@ -24,7 +24,8 @@ from relay.calls.model import PartyState
 from tests.calls.calling import ALEX, JANE, JOHN, device_story, leg_story, session_story
 from tests.switch.scenes import BUSY, consulting, since, talking
 
-PAIRED = {operation.value for operation in PAIRS}
+PAIRED = {operation.value for operation in PAIRS} - {"bring-in"}
+LEAVE = {"complete-transfer", "bridge"}
 
 
 async def test_consulting_holds_and_dials() -> None:
@@ -219,5 +220,5 @@ async def test_events_tell_what_else_is_at_the_device() -> None:
     for event in exchange.events:
         if event.party.address == JANE and event.kind in ("held", "dialing", "established"):
             told = set(capabilities(event.session, event.party, event.beside))
-            assert told & PAIRED == (PAIRED if event.kind == "established" else {"complete-transfer"})
+            assert told & PAIRED == (PAIRED if event.kind == "established" else LEAVE)
     assert exchange.allowed(exchange.leg(JANE, 1)) >= PAIRED

@@ -13,6 +13,8 @@ _CODES: Final[dict[PartyState, str]] = {
     PartyState.PROCEEDING: "Proceeding",
     PartyState.ANSWERED: "Answered",
     PartyState.HELD: "Hold",
+    PartyState.PARKED: "Parked",
+    PartyState.VOICEMAIL: "VoiceMail",
     PartyState.DISCONNECTED: "Disconnected",
     PartyState.GONE: "Gone",
 }

@@ -26,6 +26,7 @@ TYPES: dict[EventKind, str] = {
     EventKind.USER_DATA: "call.leg.user_data",
     EventKind.HELD: "call.leg.held",
     EventKind.RETRIEVED: "call.leg.retrieved",
+    EventKind.PARKED: "call.leg.held",
     EventKind.MUTED: "call.leg.muted",
     EventKind.UNMUTED: "call.leg.unmuted",
     EventKind.RECORDING: "call.leg.recording",
@@ -44,6 +45,8 @@ STATES: dict[PartyState, str] = {
     PartyState.PROCEEDING: "ringing",
     PartyState.ANSWERED: "answered",
     PartyState.HELD: "held",
+    PartyState.PARKED: "held",
+    PartyState.VOICEMAIL: "answered",
     PartyState.DISCONNECTED: "hungup",
     PartyState.GONE: "hungup",
 }

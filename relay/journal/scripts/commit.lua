@@ -5,13 +5,13 @@
 --         receipt receipt_ttl_ms     no receipt: r is 0, otherwise 1
 --         n  (session expected_version record is_live)*n
 --         m  (session ttl_ms)*m
---         k  (field line)*k     no line: the leg is no longer there
+--         k  (field line alone)*k     no line: the leg is no longer there; alone: no other may be
 --         e  (event)*e
 --         t  (due_ms timer)*t
 --         d  (timer)*d
 --         u  (record_head  c  (leg call)*c)*u    no call: the leg has ended; the head lacks what the hash has
 --
--- Returns nil (a session is not at its expected version), {0, id...} (done, the events' ids),
+-- Returns nil (a session is not at its expected version, or a line not alone), {0, id...} (done, the events' ids),
 -- or {1, id...} (the nonce was committed before; the ids it made then; none where the receipt alone tells).
 --
 -- key          type    reads                writes
@@ -21,7 +21,7 @@
 -- timers       zset    (type)               timers in, done ones out
 -- call:<id>    hash    version nonces       version record nonces; expiry once ended
 -- leg:<id>     string                       session id; expiry once ended
--- device:<id>  hash    (type)               live legs at the device in, others out
+-- device:<id>  hash    (type) field         live legs at the device in, others out
 -- receipt:..   string  (exists)             what the command came to; expiry
 -- presence:..  hash    all                  the user's calls in, ended ones out; sequence
 
@@ -74,8 +74,12 @@ for i = 1, tonumber(take()) do
 end
 local lines = {}
 for i = 1, tonumber(take()) do
-  lines[i] = {device = KEYS[4 + #changes + #legs + i], field = take(), line = take()}
-  redis.call('HLEN', lines[i].device)
+  local line = {device = KEYS[4 + #changes + #legs + i], field = take(), line = take()}
+  local others = redis.call('HLEN', line.device) - redis.call('HEXISTS', line.device, line.field)
+  if take() == '1' and line.line ~= '' and others > 0 then
+    return nil
+  end
+  lines[i] = line
 end
 local presences = 4 + #changes + #legs + #lines
 for i = presences + 1, #KEYS - (receipt_key and 1 or 0) do

@@ -15,9 +15,9 @@ from relay.calls.happenings import (
     LegEnded,
     LegHeld,
     LegMuted,
+    LegReplied,
     LegRetrieved,
     LegSilenced,
-    LegTransferred,
     MonitorChanged,
     RecordingChanged,
     Step,
@@ -25,10 +25,10 @@ from relay.calls.happenings import (
 from relay.calls.identifiers import leg_id, recording_id
 from relay.calls.model import Cause, MonitorMode, Party, PartyState, Peer, RecordingState, Session, call_type
 from relay.switch.protocol import Request, Route
-from relay.switch.simulator.moves import alerted, made, moved, outcome, reached
+from relay.switch.simulator import leading
+from relay.switch.simulator.leading import Steps, at, destination
+from relay.switch.simulator.moves import alerted, made, moved
 from relay.switch.simulator.phones import Move
-
-Steps = tuple[Step, ...]
 
 
 def acted(request: Request) -> Steps:
@@ -36,61 +36,38 @@ def acted(request: Request) -> Steps:
     return _ACTS[type(request.action)](request)
 
 
-def _at(session: Session, *happenings: Happening) -> Steps:
-    return tuple(Step(session.id, happening) for happening in happenings)
-
-
 def _moves(move: Move) -> Callable[[Request], Steps]:
     def act(request: Request) -> Steps:
         session, party, *_ = request
-        return _at(session, *moved(session, party, move, Route(party.far)))
+        return at(session, *moved(session, party, move, Route(party.far)))
 
     return act
 
 
 def _changes(happening: Callable[..., Happening], **options: Any) -> Callable[[Request], Steps]:
     def act(request: Request) -> Steps:
-        return _at(request.session, happening(leg=request.party.id, **options))
+        return at(request.session, happening(leg=request.party.id, **options))
 
     return act
 
 
 def _send_dtmf(request: Request) -> Steps:
     assert isinstance(request.action, commands.SendDtmf)  # noqa: S101 - the table says so
-    return _at(request.session, DtmfSent(leg=request.party.id, digits=request.action.digits))
-
-
-def _destination(request: Request) -> tuple[Route, dict[str, Any]]:
-    assert isinstance(request.action, commands.Adding)  # noqa: S101 - the table says so
-    assert request.to is not None, "control says where a destination leads"  # noqa: S101
-    return request.to, request.action.user_data
-
-
-def _transfer(request: Request) -> Steps:
-    """Ring the target for whoever stays; the leg leaves without waiting for what comes of it."""
-    session, party = request.session, request.party
-    to, user_data = _destination(request)
-    to = reached(session, to)
-    stay = [other for other in session.participants(party) if other.monitors is None]
-    far = stay[0].address if len(stay) == 1 else party.address
-    target = made(session.id, len(session.parties) + 1, to, far, user_data=user_data)
-    return _at(session, LegTransferred(leg=party.id, target=target), outcome(target, to))
+    return at(request.session, DtmfSent(leg=request.party.id, digits=request.action.digits))
 
 
 def _conference(request: Request) -> Steps:
     session, party = request.session, request.party
-    to, user_data = _destination(request)
-    to = reached(session, to)
+    to, user_data = destination(request)
     added = made(
         session.id, len(session.parties) + 1, to, party.address, added_by=party.id, user_data=user_data
     )
-    return _at(session, *alerted(added, to))
+    return at(session, *alerted(added, to))
 
 
 def _consult(request: Request) -> Steps:
     session, party = request.session, request.party
-    to, user_data = _destination(request)
-    to = reached(session, to)
+    to, user_data = destination(request)
     call = CallPlaced(
         session_id=request.consult,
         account=session.account,
@@ -102,7 +79,7 @@ def _consult(request: Request) -> Steps:
         parent=session.id,
         consults=party.id,
     )
-    held = _at(session, LegHeld(leg=party.id)) if party.state is PartyState.ANSWERED else ()
+    held = at(session, LegHeld(leg=party.id)) if party.state is PartyState.ANSWERED else ()
     rings = alerted(made(request.consult, 2, to, party.address), to)
     return (*held, *(Step(request.consult, happening) for happening in (call, *rings)))
 
@@ -128,16 +105,20 @@ def _merge(request: Request) -> Steps:
     return _joined(kept, donor, leaves=False)
 
 
+def _bring_in(request: Request) -> Steps:
+    return _joined(*_both(request), leaves=False)
+
+
 def _joined(kept: tuple[Session, Party], donor: tuple[Session, Party], *, leaves: bool) -> Steps:
     session, party = kept
     other = Peer(donor[0].id, donor[1].id)
-    return _at(session, CallsJoined(leg=party.id, other=other, leaves=leaves))
+    return at(session, CallsJoined(leg=party.id, other=other, leaves=leaves))
 
 
 def _swap(request: Request) -> Steps:
     one, other = _both(request)
     active, held = (other, one) if one[1].state is PartyState.HELD else (one, other)
-    return (*_at(active[0], LegHeld(leg=active[1].id)), *_at(held[0], LegRetrieved(leg=held[1].id)))
+    return (*at(active[0], LegHeld(leg=active[1].id)), *at(held[0], LegRetrieved(leg=held[1].id)))
 
 
 def _remove_participant(request: Request) -> Steps:
@@ -145,7 +126,7 @@ def _remove_participant(request: Request) -> Steps:
     assert target is not None, "control finds the participant"  # noqa: S101
     cause = Cause.NORMAL if target.present else Cause.CANCELED
     by = request.party.address.extension
-    return _at(request.session, LegEnded(leg=target.id, cause=cause, by=by))
+    return at(request.session, LegEnded(leg=target.id, cause=cause, by=by))
 
 
 def _records(state: RecordingState) -> Callable[[Request], Steps]:
@@ -155,7 +136,7 @@ def _records(state: RecordingState) -> Callable[[Request], Steps]:
             recording = recording_id(party.id, len(party.recordings) + 1)
         else:
             recording = party.recordings[-1].id
-        return _at(request.session, RecordingChanged(leg=party.id, recording=recording, state=state))
+        return at(request.session, RecordingChanged(leg=party.id, recording=recording, state=state))
 
     return act
 
@@ -169,13 +150,23 @@ _ACTS: Final[dict[type[commands.LegAction], Callable[[Request], Steps]]] = {
     commands.Mute: _changes(LegMuted, muted=True),
     commands.Unmute: _changes(LegMuted, muted=False),
     commands.SendDtmf: _send_dtmf,
-    commands.Transfer: _transfer,
+    commands.Transfer: leading.transfer,
+    commands.TransferToVoicemail: leading.to_voicemail,
+    commands.TransferToOrbit: leading.to_orbit,
+    commands.Forward: leading.transfer,
+    commands.ForwardToVoicemail: leading.to_voicemail,
+    commands.Flip: leading.flip,
+    commands.Park: leading.park,
+    commands.PickUp: leading.pick_up,
+    commands.Reply: _changes(LegReplied),
     commands.Conference: _conference,
     commands.Consult: _consult,
     commands.CompleteTransfer: _completes(leaves=True),
     commands.CompleteConference: _completes(leaves=False),
     commands.Swap: _swap,
     commands.Merge: _merge,
+    commands.Bridge: _completes(leaves=True),
+    commands.BringIn: _bring_in,
     commands.RemoveParticipant: _remove_participant,
     commands.Clear: _changes(CallCleared),
     commands.StartRecording: _records(RecordingState.RECORDING),

@@ -17,7 +17,7 @@ from relay.calls.happenings import (
     LegRinging,
 )
 from relay.calls.identifiers import leg_id
-from relay.calls.model import Address, Cause, Party, PartyState, Role, Session, call_type
+from relay.calls.model import Address, CallType, Cause, Party, PartyState, Role, Session, call_type
 from relay.switch.protocol import Dial, Route
 from relay.switch.simulator.phones import Move, rings
 
@@ -49,6 +49,8 @@ _WHILE_TALKING: Final = frozenset({PhoneAction.HANGUP, PhoneAction.DTMF, PhoneAc
 _LISTENING: Final = frozenset({PhoneAction.HANGUP})
 _ON_HOLD: Final = frozenset({PhoneAction.HANGUP, PhoneAction.RETRIEVE})
 _NOTHING: Final[frozenset[PhoneAction]] = frozenset()
+_AWAY: Final = (PartyState.PARKED, PartyState.VOICEMAIL)
+"""States of legs that no phone is at."""
 
 
 def placed(dial: Dial) -> Happenings:
@@ -69,6 +71,20 @@ def placed(dial: Dial) -> Happenings:
     if to.address.device_id == dial.caller.device_id and to.address.ours:
         to = Route(to.address, refuses=True)
     return (call, *alerted(made(dial.session_id, 2, to, dial.shown_as or dial.caller), to))
+
+
+def conferred(session_id: str, account: str, host: Address) -> Happenings:
+    """Place a conference, which its owner's phone joins at once."""
+    placed = CallPlaced(
+        session_id=session_id,
+        account=account,
+        type=CallType.INTERNAL,
+        caller_leg=leg_id(session_id, 1),
+        caller=host,
+        destination=Address(number="conference"),
+        conference=True,
+    )
+    return (placed, LegAnswered(leg=placed.caller_leg))
 
 
 def moved(session: Session, party: Party, move: Move, to: Route) -> Happenings:
@@ -94,8 +110,8 @@ def moved(session: Session, party: Party, move: Move, to: Route) -> Happenings:
 
 
 def possible(session: Session, party: Party) -> frozenset[PhoneAction]:
-    """Return what can be done at the leg's phone now; nothing once the leg has ended."""
-    if not party.live:
+    """Return what can be done at the leg's phone now; nothing once it has left the leg."""
+    if not party.live or party.state in _AWAY or party.replied_at is not None:
         return _NOTHING
     if party.monitors is not None:
         return _LISTENING

@@ -15,6 +15,15 @@ EXTERNAL_DELAY: Final = 200
 HANG_UP_AFTER: Final = 1000
 """Milliseconds after which the test number that hangs up by itself does so, counted from its answer."""
 
+MESSAGE: Final = 3000
+"""Milliseconds it takes to read a reply to the caller, who is released then."""
+
+RECORDED: Final = 30_000
+"""Milliseconds after which a mailbox has taken a message and hangs up."""
+
+PATIENCE: Final = 60_000
+"""Milliseconds after which outside phones hang up that wait in a parking place."""
+
 LEFT_ALONE: Final = 30_000
 """Milliseconds after which outside phones hang up that a transfer left with each other: nobody else can."""
 
@@ -70,7 +79,7 @@ def rings(session: Session, party: Party) -> bool:
     """Tell whether the leg's phone rings: a callee's, or the caller's own in a click-to-dial."""
     if party.role is Role.CALLER:
         return session.two_step and party.state is PartyState.SETUP
-    return party.state in (PartyState.SETUP, PartyState.PROCEEDING)
+    return party.alerted
 
 
 def next_move(session: Session, party: Party, phones: Phones, ring_timeout: int) -> NextMove | None:
@@ -82,6 +91,10 @@ def next_move(session: Session, party: Party, phones: Phones, ring_timeout: int)
         given_up = NextMove(Move.NO_ANSWER, party.created_at + ring_timeout)
         own = _while_ringing(party, phones)
         return own if own is not None and own.due < given_up.due else given_up
+    if party.replied_at is not None and party.live:
+        return NextMove(Move.REJECT, party.replied_at + MESSAGE)
+    if party.state is PartyState.VOICEMAIL:
+        return NextMove(Move.HANG_UP, party.created_at + RECORDED)
     return _once_answered(session, party)
 
 
@@ -104,6 +117,8 @@ def _once_answered(session: Session, party: Party) -> NextMove | None:
     ours = [other for other in session.parties if other.ours]
     if any(other.live for other in ours):
         return None
+    if waits := [other.created_at for other in session.parties if other.state is PartyState.PARKED]:
+        return NextMove(Move.HANG_UP, max(waits) + PATIENCE)
     alone_since = max((other.ended_at or 0 for other in ours), default=party.answered_at)
     return NextMove(Move.HANG_UP, alone_since + LEFT_ALONE)
 

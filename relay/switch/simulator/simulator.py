@@ -10,7 +10,8 @@ from relay.calls.model import Address, MonitorMode, Party, Session
 from relay.journal.commit import Timer
 from relay.switch.protocol import Dial, Request, Route
 from relay.switch.simulator import moves
-from relay.switch.simulator.acts import Steps, acted
+from relay.switch.simulator.acts import acted
+from relay.switch.simulator.leading import Steps
 from relay.switch.simulator.moves import PhoneAction
 from relay.switch.simulator.phones import Move, Phones, next_move
 
@@ -35,6 +36,10 @@ class Simulator:
     async def act(self, request: Request) -> Steps:
         """Carry out what a leg's user asks; see `Switch.act`."""
         return acted(request)
+
+    async def confer(self, session_id: str, account: str, host: Address) -> Steps:
+        """Place a conference, which its owner's phone joins at once; see `Switch.confer`."""
+        return tuple(Step(session_id, happening) for happening in moves.conferred(session_id, account, host))
 
     async def supervise(
         self, session: Session, monitored: Party, supervisor: Address, mode: MonitorMode
