@@ -5,6 +5,8 @@ The comment-like string below each field is its line in the README's table. All 
 
 from __future__ import annotations
 
+import base64
+import binascii
 import ipaddress
 import os
 from collections.abc import Callable, Mapping
@@ -16,6 +18,9 @@ from urllib.parse import urlsplit, urlunsplit
 from relay.errors import ConfigurationError
 
 PREFIX: Final = "RELAY_"
+SECRET_KEY_BYTES: Final = 32
+_SECRET: Final = frozenset({"secret_key"})
+"""Settings that are never shown."""
 
 Networks = tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]
 
@@ -67,6 +72,9 @@ class Settings:
     """Requests a minute for each user of each app at the RingCentral face: light, medium, heavy, auth; unset:
     50,40,10,5 as published, and a hundred times that with `--demo`."""
 
+    gws_csrf: bool = False
+    """Demand the CSRF token of GWS v2 with everything that changes something there (on or off)."""
+
     # The switch
     switch: str = "simulator"
     """Which switch carries out commands; `simulator` is built in."""
@@ -84,6 +92,9 @@ class Settings:
     """How long attempts and dead letters are kept."""
     max_subscriptions: int = 1000
     """Webhook subscriptions an account may have."""
+    secret_key: tuple[bytes, ...] = ()
+    """Keys that seal the secrets of webhook subscriptions in the store, each base64 of 32 random bytes,
+    comma-separated: the first seals, every one opens; unset: they are stored as they are."""
 
     # CometD
     bayeux_timeout: float = 30
@@ -113,7 +124,7 @@ class Settings:
         for field in fields(self):
             value = getattr(self, field.name)
             if value != field.default:
-                shown.append(f"{field.name}={_redacted(value)!r}")
+                shown.append(f"{field.name}={'***' if field.name in _SECRET else repr(_redacted(value))}")
         return f"Settings({', '.join(shown)})"
 
     @property
@@ -217,6 +228,19 @@ def _quotas(text: str) -> tuple[int, ...]:
     return quotas
 
 
+def _secret_keys(text: str) -> tuple[bytes, ...]:
+    keys = []
+    for part in _listed(text):
+        try:
+            key = base64.b64decode(part.translate(str.maketrans("-_", "+/")), validate=True)
+        except binascii.Error:
+            key = b""
+        if len(key) != SECRET_KEY_BYTES:
+            raise ValueError("must be base64 of 32 random bytes, comma-separated: openssl rand -base64 32")
+        keys.append(key)
+    return tuple(keys)
+
+
 def _networks(text: str) -> Networks:
     try:
         return tuple(ipaddress.ip_network(part) for part in _listed(text))
@@ -237,6 +261,7 @@ _PARSERS: dict[str, Callable[[str], Any]] = {
     "directory": lambda text: Path(text) if text else None,
     "rate_limits": _switched,
     "ringcentral_limits": _quotas,
+    "gws_csrf": _switched,
     "switch": _one_of("simulator"),
     "ring_timeout": _seconds,
     "webhook_allow": _networks,
@@ -244,6 +269,7 @@ _PARSERS: dict[str, Callable[[str], Any]] = {
     "webhook_timeout": _seconds,
     "delivery_retention": _seconds,
     "max_subscriptions": _whole(1, 1_000_000),
+    "secret_key": _secret_keys,
     "bayeux_timeout": _seconds,
     "bayeux_max_interval": _seconds,
     "bayeux_callback_polling": _switched,

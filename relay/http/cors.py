@@ -14,10 +14,10 @@ from relay.errors import ConfigurationError
 METHODS: Final = "GET, POST, PUT, PATCH, DELETE"
 
 REQUEST_HEADERS: Final = (
-    "Accept, Authorization, Cache-Control, Client-Id, Content-Type, Idempotency-Key, Last-Event-ID, "
-    "X-CSRF-TOKEN, X-Requested-With, X-User-Agent, traceparent"
+    "Accept, Authorization, Cache-Control, Client-Id, ContactCenterId, Content-Type, Idempotency-Key, "
+    "Last-Event-ID, SSID, SURL, X-CSRF-TOKEN, X-Requested-With, X-User-Agent, traceparent"
 )
-"""What a page may send beyond the safelisted headers."""
+"""What a page may send beyond the safelisted headers; some of them only clients of GWS, for others."""
 
 RESPONSE_HEADERS: Final = (
     "Idempotent-Replayed, Location, RCRequestId, RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate, "

@@ -22,7 +22,8 @@ class BayeuxClient:
     def __init__(self, http: ClientSession, base: str, user: User) -> None:
         self._http = http
         self.user = user
-        self._headers = {"Authorization": encode_basic_auth(user.login, user.password)}
+        self.headers = {"Authorization": encode_basic_auth(user.login, user.password)}
+        """What every request says of the user."""
         self._ids = itertools.count(1)
         self.base = base
         """The process that is asked; change it to carry the session on at another."""
@@ -35,7 +36,7 @@ class BayeuxClient:
     async def post(self, *messages: Message) -> tuple[int, list[Message]]:
         """Send messages as one payload; return the HTTP status and the messages of the answer."""
         async with self._http.post(
-            f"{self.base}/api/v2/notifications", json=list(messages), headers=self._headers, timeout=_HELD
+            f"{self.base}/api/v2/notifications", json=list(messages), headers=self.headers, timeout=_HELD
         ) as response:
             answer = await response.json() if response.status == 200 else []
         self.heard += [message for message in answer if not message["channel"].startswith("/meta/")]

@@ -7,7 +7,8 @@ from typing import Final
 
 from aiohttp import hdrs, web
 
-from relay.dialects.gws.envelope import AccessDeniedError
+from relay.dialects.gws import csrf
+from relay.dialects.gws.envelope import AccessDeniedError, CsrfError
 from relay.dialects.gws.render import API
 from relay.dialects.gws.sessions import Sessions
 from relay.directory.directory import Directory
@@ -24,23 +25,44 @@ Handler = Callable[[web.Request, Principal], Awaitable[web.StreamResponse]]
 class Admission:
     """Finds out whom a request speaks for, and keeps the session cookie."""
 
-    def __init__(self, directory: Directory, sessions: Sessions, *, secure: bool) -> None:
-        """Take the directory and sessions; a `secure` cookie is sent over HTTPS only."""
+    def __init__(
+        self,
+        directory: Directory,
+        sessions: Sessions,
+        *,
+        secure: bool,
+        cross_site: bool = False,
+        csrf: bool = False,
+    ) -> None:
+        """Take the directory and sessions.
+
+        A `secure` cookie is sent over HTTPS only, and only such a one is sent `cross_site`, by pages of other
+        sites. With `csrf` what changes something needs the session's cookie and token.
+        """
         self._directory = directory
         self._sessions = sessions
         self._secure = secure
+        self._same_site = "None" if secure and cross_site else "Lax"
+        self._csrf = csrf
 
     async def principal(self, request: web.BaseRequest) -> Principal | None:
         """Return whom the request speaks for, or None. Credentials that are given decide, right or wrong.
 
         Raises:
+            CsrfError: it needs the token of its session and does not have it.
             UnavailableError: the store is away, or too many passwords are being verified.
 
         """
+        session = request.cookies.get(COOKIE)
         if hdrs.AUTHORIZATION in request.headers:
-            return await by_header(request, self._directory, basic=True, bearer=True)
-        token = request.cookies.get(COOKIE)
-        return await self._sessions.principal(token) if token else None
+            found = await by_header(request, self._directory, basic=True, bearer=True)
+        else:
+            found = await self._sessions.principal(session) if session else None
+        if found is not None and self._csrf and csrf.is_guarded(request):
+            own = session if session and await self._sessions.principal(session) == found else None
+            if own is None or not csrf.brings_token(request, own):
+                raise CsrfError(csrf.MESSAGE)
+        return found
 
     def admitting(self, handler: Handler) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         """Return the handler behind admission; who comes with credentials leaves with a session cookie.
@@ -53,14 +75,23 @@ class Admission:
             if principal is None:
                 raise AccessDeniedError("Access denied")
             # The session is made first: a command that was carried out must not fail for want of a cookie.
-            token = None
+            session, token = request.cookies.get(COOKIE), None
             if hdrs.AUTHORIZATION in request.headers:
-                token = await self._sessions.give(principal, request.cookies.get(COOKIE))
+                token = await self._sessions.give(principal, session)
             response = await handler(request, principal)
             if token is not None:
                 response.set_cookie(
-                    COOKIE, token, path=API, httponly=True, secure=self._secure, samesite="Lax"
+                    COOKIE, token, path=API, httponly=True, secure=self._secure, samesite=self._same_site
                 )
+            if self._csrf and not csrf.is_guarded(request) and (own := token or session):
+                csrf.offer_token(response, own)
             return response
 
         return admit
+
+    async def end_session(self, request: web.Request, response: web.StreamResponse) -> None:
+        """End the session whose cookie a request brings, as its client asks; credentials still count."""
+        session = request.cookies.get(COOKIE)
+        if session is not None:
+            await self._sessions.end(session)
+            response.del_cookie(COOKIE, path=API)

@@ -50,6 +50,10 @@ class AccessDeniedError(RefusedError):
     """The request does not say whom it speaks for, or not truthfully."""
 
 
+class CsrfError(RefusedError):
+    """The request lacks the token that shows that the session's own page sent it."""
+
+
 class MissingParameterError(RefusedError):
     """A parameter the operation needs is absent or null."""
 

@@ -7,7 +7,13 @@ from typing import Final
 
 from aiohttp import web
 
-from relay.dialects.gws.envelope import AccessDeniedError, MissingParameterError, StatusCode, failure
+from relay.dialects.gws.envelope import (
+    AccessDeniedError,
+    CsrfError,
+    MissingParameterError,
+    StatusCode,
+    failure,
+)
 from relay.errors import (
     InvalidFieldError,
     LimitReachedError,
@@ -27,6 +33,7 @@ from relay.http.rate_limits import RateLimitedError
 
 _CODES: Final[tuple[tuple[type[Exception], StatusCode, HTTPStatus | None], ...]] = (
     (AccessDeniedError, StatusCode.NOT_AUTHENTICATED, None),
+    (CsrfError, StatusCode.FORBIDDEN, None),
     (MissingParameterError, StatusCode.PARAMETER_MISSING, None),
     (InvalidJsonError, StatusCode.PARAMETER_MISSING, None),
     (DoubleEncodedJsonError, StatusCode.PARAMETER_MISSING, None),

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from relay.calls.agents import LogIn, LogOut
 from relay.dialects.gws import resources, schemas, states
+from relay.dialects.gws.admission import Admission
 from relay.dialects.gws.calls import Calls
 from relay.dialects.gws.channels import Channels, state_action
 from relay.dialects.gws.devices import Devices
@@ -23,10 +24,13 @@ _CHANNELS: Final = schemas.Channels()
 class Me:
     """Handlers of ``/me``."""
 
-    def __init__(self, calls: Calls, devices: Devices, channels: Channels, api: str) -> None:
+    def __init__(
+        self, calls: Calls, devices: Devices, channels: Channels, admission: Admission, api: str
+    ) -> None:
         self._calls = calls
         self._devices = devices
         self._channels = channels
+        self._admission = admission
         self._api = api
 
     async def read(self, request: web.Request, principal: Principal) -> web.Response:
@@ -63,8 +67,12 @@ class Me:
             if states.VOICE in channels:
                 await self._channels.change(principal, LogIn())
             return _started(channels)
-        action = LogOut() if name == "EndContactCenterSession" else state_action(name, body)
-        await self._channels.change(principal, action)
+        if name == "EndContactCenterSession":
+            await self._channels.change(principal, LogOut())
+            response = success()
+            await self._admission.end_session(request, response)
+            return response
+        await self._channels.change(principal, state_action(name, body))
         return success()
 
     async def agent_states(self, _request: web.Request, _principal: Principal) -> web.Response:

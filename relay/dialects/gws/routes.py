@@ -49,11 +49,17 @@ def add_routes(app: web.Application, parts: Parts) -> Admission:
     """
     api = parts.settings.base_url + API
     sessions = Sessions(parts.journal.store, parts.directory)
-    admission = Admission(parts.directory, sessions, secure=api.startswith("https:"))
+    admission = Admission(
+        parts.directory,
+        sessions,
+        secure=api.startswith("https:"),
+        cross_site=bool(parts.settings.cors_origins),
+        csrf=parts.settings.gws_csrf,
+    )
     calls = Calls(parts.control, parts.detached, api, parts.now)
     devices = Devices(parts.control, parts.directory, calls, parts.detached, api)
     channels = Channels(parts.control, parts.detached, api)
-    me = Me(calls, devices, channels, api)
+    me = Me(calls, devices, channels, admission, api)
     admitting = admission.admitting
     routes = [
         web.get(f"{API}/diagnostics/version", _version),

@@ -78,6 +78,12 @@ class Sessions:
         self._given[who] = (token, time.monotonic() + IDLE)
         return token
 
+    async def end(self, token: str) -> None:
+        """End a session, if there is one."""
+        key = self._key(token)
+        if key is not None:
+            await self._store.call("DEL", key)
+
     def _key(self, token: str) -> str | None:
         parts = _TOKEN.fullmatch(token)
         if parts is None or (partition := int(parts[1])) >= self._store.partitions:

@@ -141,3 +141,33 @@ async def test_without_the_store_clients_are_told_to_come_back(
         return await read(face, **session) == (200, "jane")
 
     await eventually(served, what="the session is honoured again")
+
+
+@pytest.mark.parametrize(
+    ("url", "origins", "expected"),
+    [
+        ("https://calls.example.com", ("https://desk.example.org",), "None"),
+        ("https://calls.example.com", (), "Lax"),
+        ("http://calls.example.com", ("https://desk.example.org",), "Lax"),
+    ],
+)
+async def test_pages_of_other_sites_send_the_cookie_only_where_origins_are_listed(
+    serve: Serve, journal: Journal, url: str, origins: tuple[str, ...], expected: str
+) -> None:
+    """And over HTTPS, without which browsers refuse such a cookie."""
+    face = await serve(journal, Settings(public_url=url, cors_origins=origins))
+    given = await cookie(face, Authorization=JANE)
+    assert given is not None
+    assert given["samesite"] == expected
+
+
+async def test_the_end_of_the_working_session_takes_the_cookie_back(face: Face) -> None:
+    """It speaks for nobody any more, and the browser is told to forget it."""
+    given = await cookie(face, Authorization=JANE)
+    assert given is not None
+    session = {"Cookie": f"JSESSIONID={given.value}"}
+    body = {"operationName": "EndContactCenterSession"}
+    async with face.client.post("/api/v2/me", json=body, headers=session) as response:
+        assert response.status == 200
+        assert (response.cookies["JSESSIONID"].value, response.cookies["JSESSIONID"]["max-age"]) == ("", "0")
+    assert await read(face, **session) == (403, 20)
