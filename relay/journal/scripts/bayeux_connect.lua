@@ -6,10 +6,10 @@
 -- the last batch the client has got, -1 if it does not say; `socket` is 1 if this connect will be pushed to.
 -- A session whose client acknowledges goes back to where it was if its client has not got the last batch. Whoever
 -- is pushing to the session is told by a journal record; others find out when they take.
--- Returns for each session nil (the user has no such session) or {gen, cursor, changed, acks, (pattern from)*}:
--- the generation of this connect (1: the session's first), the id up to which everything is delivered, the id of
--- the last record about the session, whether the client acknowledges, and the subscriptions with the ids after
--- which entries match.
+-- Returns for each session nil (the user has no such session) or {gen, cursor, changed, acks, moved,
+-- (pattern from)*}: the generation of this connect (1: the session's first), the id up to which everything is
+-- delivered, the id of the last record about the session, whether the client acknowledges, whether `socket` was
+-- the other before, and the subscriptions with the ids after which entries match.
 --
 -- key              type    reads                writes
 -- bayeux-due       zset    (type)               when the session expires
@@ -56,11 +56,13 @@ for i, session in ipairs(sessions) do
         'd', '{"client":"' .. client .. '","change":"moved"}')
       redis.call('HSET', key, 'changed', changed)
     end
-    if (session.socket or '0') ~= socket then
+    local moved = (session.socket or '0') ~= socket
+    if moved then
       redis.call('HSET', key, 'socket', socket)
     end
     redis.call('HSET', key, 'at', string.format('%.0f', now))
-    local one = {redis.call('HINCRBY', key, 'gen', 1), cursor, changed, session.batch and 1 or 0}
+    local gen = redis.call('HINCRBY', key, 'gen', 1)
+    local one = {gen, cursor, changed, session.batch and 1 or 0, moved and 1 or 0}
     for _, text in ipairs(session.subs) do
       one[#one + 1] = text
     end

@@ -40,7 +40,7 @@ class Collected(NamedTuple):
 
     messages: list[bytes]
     first: bool
-    """It was the session's first connect."""
+    """It was the session's first connect, or the first by this transport."""
     answer: Answer | None = None
     """What must be given back if it cannot be written."""
     batch: int = 0
@@ -142,7 +142,8 @@ class Connects:
 
         Raises as `serve` does.
         """
-        first = session.generation == 1
+        first, moved = session.generation == 1, session.moved
+        session = session._replace(moved=False)
         poll = Poll(principal.account, session.client, session.generation)
         collecting = Collecting(
             principal,
@@ -154,7 +155,7 @@ class Connects:
             event_format=self._format,
             deadline=asyncio.get_running_loop().time() + (0 if first else wanted / 1000),
         )
-        return await self._answered(collecting, request, first=first)
+        return await self._answered(collecting, request, first=first or moved)
 
     async def _go_on(self, stayed: Collecting, request: Connect, wanted: int) -> Collected | None:
         """Serve a connect where the last one's answer has ended, without beginning it in the store.

@@ -101,6 +101,8 @@ class Session(NamedTuple):
     """Pattern to the stream id after which entries match it."""
     acks: bool = False
     """Its client acknowledges what it gets."""
+    moved: bool = False
+    """This connect came by another transport than the last."""
 
 
 class Answer(NamedTuple):
@@ -216,10 +218,11 @@ class Sessions:
         )
         if found is None:
             return None
-        generation, cursor, changed, acks, *pairs = found
+        generation, cursor, changed, acks, moved, *pairs = found
         texts = [text.decode() for text in pairs]
         subscriptions = dict(zip(texts[::2], texts[1::2], strict=True))
-        return Session(client, generation, cursor.decode(), changed.decode(), subscriptions, bool(acks))
+        known = (cursor.decode(), changed.decode(), subscriptions)
+        return Session(client, generation, *known, acks=bool(acks), moved=bool(moved))
 
     async def read(self, account: str, client: str) -> Session | Ended:
         """Return a session as it is now, or why it is not."""

@@ -87,6 +87,31 @@ async def test_handshake_without_a_connect_expires(open_pod: OpenPod, make_clien
     assert pod.endpoint.stats.expired == 1
 
 
+async def test_advice_comes_with_the_first_connect_by_another_transport(
+    client: Client, open_pod: OpenPod, http: aiohttp.ClientSession
+) -> None:
+    """Else with those that bring some only; it does not matter where the session was served before."""
+    advice = {"reconnect": "retry", "timeout": 5000, "interval": 0}
+    other = await open_pod()
+    await client.open()
+    together = {"id": "s", "channel": "/service/x", "data": 1, "clientId": client.id}
+
+    async def by_polling() -> Reply:
+        connect = client.message("/meta/connect", connectionType="long-polling")
+        return (await client.send([together, connect]))[1][-1]
+
+    assert "advice" not in await by_polling()
+    for at in (client.pod, other):
+        socket = await Socket.open(http, at)
+        socket.client = client.id
+        for expected in (advice, None):
+            connect = socket.connecting()
+            await socket.send(together, connect)
+            assert (await socket.reply(connect)).get("advice") == expected
+        assert (await by_polling())["advice"] == advice
+        assert "advice" not in await by_polling()
+
+
 async def callback(http: aiohttp.ClientSession, pod: Pod, *messages: Any) -> list[Reply]:
     """Send messages by callback-polling, and return what the script would hand over."""
     query = {"message": json.dumps(messages), "jsonp": "f"}
