@@ -1,4 +1,7 @@
-"""Run the benchmarks: ``python -m bench [commands] [sse] [webhooks] [--seconds 5] [--runs 3]``."""
+"""Run the benchmarks: ``python -m bench [commands] [sse] [webhooks] [--seconds 5] [--runs 3]``.
+
+``scale`` and ``backlog`` run only when they are named: they take a minute or two a run.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from typing import Final
 
 import uvloop
 
-from bench import commands, sse, webhooks
+from bench import backlog, commands, scale, sse, webhooks
 from bench.box import describe
 from bench.figures import Figures, heading, line, medians
 from bench.service import Service, StartError, service
@@ -21,14 +24,18 @@ MOST_RUNS: Final = 20
 
 Program = Callable[[Service, float], AsyncIterator[Figures]]
 
-PROGRAMS: Final[dict[str, Program]] = {"commands": commands.run, "sse": sse.run, "webhooks": webhooks.run}
+USUAL: Final[dict[str, Program]] = {"commands": commands.run, "sse": sse.run, "webhooks": webhooks.run}
+PROGRAMS: Final[dict[str, Program]] = {**USUAL, "scale": scale.run, "backlog": backlog.run}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the programs named, or all; return 1 if anything does not add up."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument(
-        "programs", nargs="*", metavar="program", help=f"of {', '.join(PROGRAMS)}; all if none"
+        "programs",
+        nargs="*",
+        metavar="program",
+        help=f"of {', '.join(PROGRAMS)}; if none, {', '.join(USUAL)}",
     )
     parser.add_argument("--seconds", type=float, default=5.0, help="of load in each case (default 5)")
     parser.add_argument("--runs", type=int, default=3, help="of each program; medians are shown (default 3)")
@@ -40,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"--seconds may be up to {LONGEST:g}, --runs 1 to {MOST_RUNS}")
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # for a thousand streams, here and in relay
-    names = asked.programs or list(PROGRAMS)
+    names = asked.programs or list(USUAL)
     try:
         return uvloop.run(_run(names, asked.seconds, asked.runs))
     except StartError as error:

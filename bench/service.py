@@ -44,6 +44,12 @@ class Service(NamedTuple):
     certificate: Path
     """Key and certificate of an endpoint that it trusts."""
 
+    @property
+    def store_url(self) -> str:
+        """Where its store is: the server shows its socket in its title."""
+        title = Path(f"/proc/{self.store_pid}/cmdline").read_text()
+        return "unix://" + title.rpartition("unixsocket:")[2].rstrip("\0 ")
+
 
 @contextlib.asynccontextmanager
 async def service() -> AsyncIterator[Service]:
@@ -54,7 +60,7 @@ async def service() -> AsyncIterator[Service]:
 
     """
     folder = Path(tempfile.mkdtemp(prefix="relay-bench-"))
-    port, admin_port = _free_ports(2)
+    port, admin_port = free_ports(2)
     certificate = make(folder)
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("RELAY_")}
     environment = inherited | {
@@ -110,7 +116,7 @@ def _tail(log: Path) -> str:
     return log.read_text(errors="replace")[-2000:]
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     """Return ports that nothing listens on, of those that no outgoing connection gets meanwhile."""
     found: list[int] = []
     for port in random.sample(PORTS, len(PORTS)):

@@ -1,6 +1,6 @@
 """An endpoint for webhooks in a process of its own: it answers 204 and accounts for what it was sent.
 
-``python -m bench.sink [certificate]`` prints its port, and that for TLS where there is a certificate.
+``python -m bench.sink <port> [certificate]`` prints the port (0: any), and with a certificate that for TLS.
 ``GET /-/count`` answers how many deliveries have come,
 ``GET /-/report`` a `Report`, and ``POST /-/begin`` forgets them.
 """
@@ -119,21 +119,21 @@ class Sink(NamedTuple):
 
 
 @contextmanager
-def sink(certificate: Path | None = None) -> Iterator[Sink]:
+def sink(certificate: Path | None = None, *, port: int = 0) -> Iterator[Sink]:
     """Run a sink; it ends with the block."""
-    given = [] if certificate is None else [str(certificate)]
+    given = [str(port)] if certificate is None else [str(port), str(certificate)]
     with subprocess.Popen([sys.executable, "-m", "bench.sink", *given], stdout=subprocess.PIPE) as process:
         try:
             assert process.stdout is not None
-            port, tls_port = map(int, process.stdout.readline().split())
-            yield Sink(process.pid, port, tls_port)
+            plain, secure = map(int, process.stdout.readline().split())
+            yield Sink(process.pid, plain, secure)
         finally:
             process.terminate()
 
 
-async def _serve(certificate: str | None) -> None:
+async def _serve(port: str, certificate: str | None = None) -> None:
     account, loop = Account(), asyncio.get_running_loop()
-    server = await loop.create_server(lambda: Endpoint(account), "127.0.0.1", 0)
+    server = await loop.create_server(lambda: Endpoint(account), "127.0.0.1", int(port))
     ports = [server.sockets[0].getsockname()[1], 0]
     if certificate is not None:
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -145,4 +145,4 @@ async def _serve(certificate: str | None) -> None:
 
 
 if __name__ == "__main__":
-    uvloop.run(_serve(next(iter(sys.argv[1:]), None)))
+    uvloop.run(_serve(*sys.argv[1:]))

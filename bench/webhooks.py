@@ -40,10 +40,10 @@ async def run(service: Service, seconds: float) -> AsyncIterator[Figures]:
         load = Load(service, seconds, publisher, endpoint, await Connection.open(endpoint.port))
         paced, flooded = await _alone(load, paced=True), await _alone(load, paced=False)
         yield Figures.of(f"{PACE} events/s, no subscription", paced.events, paced.used, (), ())
-        await _subscribe(load, range(PACED_TO))
+        await subscribe(load, range(PACED_TO))
         yield await _delivered(load, PACED_TO, paced)
         yield Figures.of("flood of events, no subscription", flooded.events, flooded.used, (), ())
-        await _subscribe(load, range(PACED_TO, FLOOD_TO))
+        await subscribe(load, range(PACED_TO, FLOOD_TO))
         yield await _delivered(load, FLOOD_TO, flooded)
         await _secure(load)
         yield (await _delivered(load, FLOOD_TO, flooded))._replace(case=f"flood to {FLOOD_TO}, TLS")
@@ -94,11 +94,21 @@ async def _alone(load: Load, *, paced: bool) -> Alone:
     return Alone(events, meter.read(), paced)
 
 
-async def _delivered(load: Load, subscriptions: int, alone: Alone) -> Figures:
+class Delivered(NamedTuple):
+    """What was published, and what came of it."""
+
+    events: int
+    used: Used
+    report: Report
+    faults: list[str]
+
+
+async def deliver(load: Load, subscriptions: int, *, paced: bool) -> Delivered:
+    """Publish, and wait until each event has reached so many subscriptions."""
     await load.asking.request(head_of("POST", "/-/begin"))
     window = asyncio.Semaphore(WINDOW)
     meter = load.meter()
-    publishing = asyncio.create_task(load.publish(window, paced=alone.paced))
+    publishing = asyncio.create_task(load.publish(window, paced=paced))
     came, deadline = 0, time.monotonic() + load.seconds + SETTLE
     while not publishing.done() or (
         came < publishing.result() * subscriptions and time.monotonic() < deadline
@@ -111,14 +121,13 @@ async def _delivered(load: Load, subscriptions: int, alone: Alone) -> Figures:
     events = publishing.result()
     _, told = await load.asking.request(head_of("GET", "/-/report"))
     report = msgspec.json.decode(told, type=Report)
+    return Delivered(events, used, report, _faults(report, events, subscriptions))
+
+
+async def _delivered(load: Load, subscriptions: int, alone: Alone) -> Figures:
+    events, used, report, faults = await deliver(load, subscriptions, paced=alone.paced)
     case = f"{PACE} events/s to {subscriptions}" if alone.paced else f"flood to {subscriptions}"
-    return Figures.of(
-        case,
-        report.deliveries,
-        _beyond(used, alone, events),
-        report.latencies_ms,
-        _faults(report, events, subscriptions),
-    )
+    return Figures.of(case, report.deliveries, _beyond(used, alone, events), report.latencies_ms, faults)
 
 
 def _beyond(used: Used, alone: Alone, events: int) -> Used:
@@ -138,7 +147,7 @@ def _faults(report: Report, events: int, subscriptions: int) -> list[str]:
     return faults
 
 
-async def _subscribe(load: Load, numbers: range) -> None:
+async def subscribe(load: Load, numbers: range) -> None:
     """Make subscriptions, and wait until an event reaches each that there is."""
     connection = await Connection.open(load.service.port)
     for number in numbers:
