@@ -27,6 +27,7 @@ from relay.streaming.bayeux.endpoint import Endpoint
 from relay.streaming.hub import Hub
 from relay.streaming.sse import EventStreams
 from relay.subscriptions.rendering import Renderers
+from relay.subscriptions.sealing import SecretKeys
 from relay.subscriptions.store import Subscriptions
 from relay.switch.simulator import Simulator
 from relay.webhooks.deliveries import Deliveries
@@ -79,7 +80,12 @@ def assemble(starting: AsyncExitStack, settings: Settings, directory: Directory,
     bayeux = Endpoint(store, hub, renderers, settings, event_format="gws")
     starting.push_async_callback(bayeux.stop)
     guard = Guard(settings.webhook_allow or ())
-    subscriptions = Subscriptions(store, formats=tuple(renderers), limit=settings.max_subscriptions)
+    subscriptions = Subscriptions(
+        store,
+        formats=tuple(renderers),
+        limit=settings.max_subscriptions,
+        secret_keys=SecretKeys(settings.secret_key),
+    )
     deliveries = Deliveries(store, subscriptions, renderers)
     sender = HttpSender(guard)
     starting.push_async_callback(sender.close)

@@ -18,6 +18,7 @@ from relay.journal.embedded import EmbeddedValkey
 from relay.journal.ownership import Ownership
 from relay.journal.store import Store
 from relay.settings import Settings
+from relay.subscriptions.sealing import SecretKeys, check_keys
 from relay.telemetry import log
 from relay.telemetry.metrics import Metrics
 
@@ -85,6 +86,7 @@ class Relay:
         url, self.store_description = await open_store(starting, settings)
         self._store = await Store.open(url, partitions=settings.partitions)
         starting.push_async_callback(self._store.close)
+        await check_keys(self._store, SecretKeys(settings.secret_key))
         parts = assemble(starting, settings, self._directory, self._store)
         app = public_app(parts, self._directory, settings)
         ownership = Ownership(self._store, f"{socket.gethostname()}-{secrets.token_hex(4)}", parts.duties)

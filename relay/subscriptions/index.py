@@ -20,6 +20,7 @@ from relay.journal.store import Store
 from relay.subscriptions.filters import Filter, compile_filter
 from relay.subscriptions.model import Status, Subscription, SubscriptionChanged
 from relay.subscriptions.rendering import Rendered
+from relay.subscriptions.sealing import PLAIN, SealedError, SecretKeys
 from relay.subscriptions.signing_keys import check_key
 from relay.subscriptions.store import decode
 from relay.telemetry import log
@@ -103,7 +104,10 @@ class _Account:
 class Index:
     """One partition's active subscriptions. Matching costs by those that may match, however many exist."""
 
-    def __init__(self, store: Store, keys: Keys) -> None:
+    def __init__(self, store: Store, keys: Keys, secret_keys: SecretKeys = PLAIN) -> None:
+        #: Account of each subscription whose secrets are not sealed as they would be now.
+        self.stale: dict[str, str] = {}
+        self._secret_keys = secret_keys
         self._store = store
         self._keys = keys
         self._known: dict[str, Indexed] = {}
@@ -175,24 +179,31 @@ class Index:
             account.remove(known)
             if not account.formats:
                 del self._accounts[known.subscription.account]
-        indexed = None if stored is None else _indexed(subscription_id, stored)
+        self.stale.pop(subscription_id, None)
+        indexed = None if stored is None else self._indexed(subscription_id, stored)
         if indexed is not None:
             self._known[subscription_id] = indexed
             self._accounts.setdefault(indexed.subscription.account, _Account()).add(indexed)
 
-
-def _indexed(subscription_id: str, stored: bytes) -> Indexed | None:
-    """Return what is to be matched, None for a subscription that is disabled or cannot be read."""
-    try:
-        subscription = decode(stored)
-        if subscription.status is not Status.ACTIVE:
+    def _indexed(self, subscription_id: str, stored: bytes) -> Indexed | None:
+        """Return what is to be matched, None for a subscription that is disabled or cannot be read."""
+        try:
+            found = decode(stored)
+            if not self._secret_keys.current(found):
+                self.stale[subscription_id] = found.account
+            if found.status is not Status.ACTIVE:
+                return None
+            return _compiled(self._secret_keys.reveal(found))
+        except (ValueError, InvalidFieldError, SealedError) as error:
+            _log.error("subscription cannot be read", id=subscription_id, error=str(error))
             return None
-        wanted = compile_filter(
-            subscription.types, subscription.extensions, [one.labels for one in subscription.filters]
-        )
-        for secret in (*subscription.secrets, *(one.secret for one in subscription.retired)):
-            check_key(secret)
-        return Indexed(subscription, wanted, parse(subscription.from_id))
-    except (ValueError, InvalidFieldError) as error:
-        _log.error("subscription cannot be read", id=subscription_id, error=str(error))
-        return None
+
+
+def _compiled(subscription: Subscription) -> Indexed:
+    """Return what is to be matched; raises ValueError and InvalidFieldError where it cannot be."""
+    wanted = compile_filter(
+        subscription.types, subscription.extensions, [one.labels for one in subscription.filters]
+    )
+    for secret in (*subscription.secrets, *(one.secret for one in subscription.retired)):
+        check_key(secret)
+    return Indexed(subscription, wanted, parse(subscription.from_id))

@@ -149,6 +149,8 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     """Seconds until it ends from when it was made or renewed; None: it does not end."""
     disabled_at: int | None = None
     """When deliveries were stopped, in milliseconds since the epoch."""
+    sealed: str | None = None
+    """Only as it is stored: what `relay.subscriptions.sealing` seals, whose fields are empty then."""
     from_id: str = ""
     """Stream id of the record of its creation: only later events are delivered."""
     rev: str = ""

@@ -23,6 +23,7 @@ from relay.subscriptions.model import (
     check,
     check_rotation,
 )
+from relay.subscriptions.sealing import PLAIN, SecretKeys
 from relay.subscriptions.signing_keys import SYMMETRIC, new_secret, signature_of
 
 PREFIX: Final = "sub_"
@@ -55,7 +56,7 @@ class SubscriptionPage(NamedTuple):
 
 
 def decode(stored: bytes) -> Subscription:
-    """Read a field of the hash, ``<from> <rev> <subscription as JSON>``.
+    """Read a field of the hash, ``<from> <rev> <subscription as JSON>``, its secrets perhaps still sealed.
 
     Raises:
         ValueError: it is something else.
@@ -66,10 +67,17 @@ def decode(stored: bytes) -> Subscription:
 
 
 class Subscriptions:
-    """Creates, reads and deletes subscriptions; every call raises StoreUnavailableError without an answer."""
+    """Creates, reads and deletes subscriptions.
 
-    def __init__(self, store: Store, *, formats: Sequence[str], limit: int) -> None:
+    Every call raises StoreUnavailableError without an answer, and those that read a subscription SealedError
+    where its secrets are sealed under a key that is not there.
+    """
+
+    def __init__(
+        self, store: Store, *, formats: Sequence[str], limit: int, secret_keys: SecretKeys = PLAIN
+    ) -> None:
         """Serve subscriptions in these formats, at most ``limit`` an account."""
+        self.secret_keys = secret_keys
         self._store = store
         self._formats = tuple(formats)
         self._limit = limit
@@ -126,7 +134,7 @@ class Subscriptions:
         found = None if stored is None else decode(stored)
         if found is None or found.account != account:
             raise NotFoundError("there is no such subscription")
-        return found
+        return self.secret_keys.reveal(found)
 
     async def list(
         self, account: str, *, cursor: str | None = None, limit: int = 100, user_id: str | None = None
@@ -150,7 +158,7 @@ class Subscriptions:
         )
         page = found[:limit]
         stored = await self._store.call("HMGET", keys.subs, *(member for member, _ in page)) if page else []
-        subscriptions = [decode(one) for one in stored if one is not None]
+        subscriptions = [self.secret_keys.reveal(decode(one)) for one in stored if one is not None]
         return SubscriptionPage(
             [one for one in subscriptions if user_id is None or one.user_id == user_id],
             f"{page[-1][1]:.0f}" if len(found) > limit else None,
@@ -278,6 +286,16 @@ class Subscriptions:
 
         return await self.change(account, subscription_id, changed)
 
+    async def reseal(self, account: str, subscription_id: str) -> None:
+        """Write a subscription as it is, sealed with the first key.
+
+        Raises:
+            NotFoundError: the account has none of this id.
+            ContendedError: others kept changing it.
+
+        """
+        await self.change(account, subscription_id, msgspec.structs.replace)
+
     async def change(
         self,
         account: str,
@@ -309,7 +327,7 @@ class Subscriptions:
     ) -> Subscription | None:
         """Write a subscription made from its revision; None if it is at another one, or at the limit."""
         keys = self._store.keys(subscription.account)
-        bare = msgspec.structs.replace(subscription, from_id="", rev="")
+        bare = self.secret_keys.conceal(msgspec.structs.replace(subscription, from_id="", rev=""))
         record = _encoder.encode(SubscriptionChanged(subscription.id))
         state, *written = await self._store.run(
             _PUT,

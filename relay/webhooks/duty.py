@@ -26,6 +26,7 @@ from relay.webhooks.outbox import Rules
 from relay.webhooks.parking import park
 from relay.webhooks.parts import Parts
 from relay.webhooks.records import Records
+from relay.webhooks.resealing import reseal
 from relay.webhooks.sender import Sender
 from relay.webhooks.slots import MAX_IN_FLIGHT, Slots
 from relay.webhooks.stats import Stats
@@ -92,7 +93,7 @@ class WebhookDuty:
         """Deliver until cancelled. While the lease holds, what is on its way may end, and is recorded."""
         parts = self._parts
         records = Records(parts.store, lease.partition)
-        index = Index(parts.store, parts.store.keys_at(lease.partition))
+        index = Index(parts.store, parts.store.keys_at(lease.partition), parts.subscriptions.secret_keys)
         ledger = Ledger(parts.store, lease, parts.retention, parts.stats)
         courier = Courier(parts, lease, records, ledger)
         errands = Errands(parts, lease, index, records, ledger, courier)
@@ -107,6 +108,8 @@ class WebhookDuty:
             writer.spawn(ledger.run())
             await courier.resume(index, up_to)
             await errands.resume()
+            if index.stale and parts.subscriptions.secret_keys:
+                courier.chores.spawn(reseal(parts.subscriptions, dict(index.stale)))
             loops.spawn(fan_out.run())
             loops.spawn(courier.agenda.run())
             await first_failure(loops, writer, courier.chores, courier.workers)

@@ -17,6 +17,7 @@ from relay.journal.store import Store
 from relay.journal.tail import Tail
 from relay.subscriptions.model import NewSubscription, Subscription
 from relay.subscriptions.rendering import Renderers
+from relay.subscriptions.sealing import PLAIN
 from relay.subscriptions.store import Subscriptions
 from relay.webhooks.deliveries import Deliveries
 from relay.webhooks.duty import WebhookDuty
@@ -41,7 +42,8 @@ class Process:
         self.journal = Journal(store)
         self.tail = Tail(store)
         self.sender = HttpSender(Guard(LOOPBACK))
-        self.subscriptions = Subscriptions(store, formats=tuple(RENDERERS), limit=1000)
+        keys = options.pop("secret_keys", PLAIN)
+        self.subscriptions = Subscriptions(store, formats=tuple(RENDERERS), limit=1000, secret_keys=keys)
         self.duty = WebhookDuty(
             store,
             self.tail,
