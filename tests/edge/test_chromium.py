@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
-import pytest
 from aiohttp import ClientSession, encode_basic_auth
 
 from tests.edge.chromium import OPENS_WITHIN, Chromium, Site
@@ -15,7 +15,10 @@ from tests.harness.bayeux import CALLS
 from tests.harness.demo import ADMIN, ANSWERS_AND_LEAVES, JANE, JOHN
 from tests.harness.node import node
 from tests.harness.v3 import V3
+from tests.harness.way import Way
 from tests.waiting import eventually
+
+STATES = ["Dialing", "Established", "Released"]
 
 
 async def talk(http: ClientSession, base: str) -> None:
@@ -52,26 +55,58 @@ async def test_eventsource_goes_on_at_another_process(
         assert "relay.gap" not in {event["type"] for event in told}
 
 
-@pytest.mark.parametrize("transport", ["long-polling"])
-async def test_cometd_goes_on_at_another_process(
-    nginx: Nginx, pair: Pair, site: Site, http: ClientSession, tmp_path: Path, transport: str
-) -> None:
-    """Behind nginx both processes die, one after the other: its session goes on, each state is told once."""
+def cometd(site: Site, relay: str, transport: str) -> str:
+    """Return the address of the page with CometD's client."""
     node()  # it brings the packages of tests/js
     query = urlencode(
         {
-            "relay": nginx.url,
+            "relay": relay,
             "authorization": encode_basic_auth(JANE.login, JANE.password),
             "transport": transport,
             "channel": CALLS,
         }
     )
-    async with Chromium(tmp_path / "chromium", f"{site.origin}/cometd.html?{query}"):
+    return f"{site.origin}/cometd.html?{query}"
+
+
+async def test_cometd_goes_on_at_another_process(
+    nginx: Nginx, pair: Pair, site: Site, http: ClientSession, tmp_path: Path
+) -> None:
+    """Behind nginx both processes die, one after the other: its session goes on, each state is told once."""
+    async with Chromium(tmp_path / "chromium", cometd(site, nginx.url, "long-polling")):
         assert await site.tells("subscribed", within=OPENS_WITHIN) == [True]
         await talk(http, pair.b.url)
         await site.tells("event", 3)
         await pair.replace_both()
         await talk(http, pair.a.url)
         told = await site.tells("event", 6)
-    assert [data["call"]["state"] for data in told] == ["Dialing", "Established", "Released"] * 2
+    assert states(told) == STATES * 2
     assert site.of("handshake") == [True]
+    assert {line["by"] for line in site.told if line.get("connected")} == {"long-polling"}
+
+
+async def test_cometd_on_a_websocket_goes_on_at_another_process(
+    pair: Pair, site: Site, http: ClientSession, tmp_path: Path
+) -> None:
+    """With the session cookie and `ack`: its process is killed, and at the other each state is told once."""
+    async with (
+        Way(pair.a.port) as way,
+        Chromium(tmp_path / "chromium", cometd(site, way.url, "websocket")),
+    ):
+        assert await site.tells("signedIn", within=OPENS_WITHIN) == [True]
+        assert await site.tells("subscribed") == [True]
+        await talk(http, pair.b.url)
+        assert states(await site.tells("event", 3)) == STATES
+        way.to = pair.b.port
+        pair.a.kill()
+        await talk(http, pair.b.url)
+        assert states(await site.tells("event", 6)) == STATES * 2
+        await talk(http, pair.b.url)
+        assert states(await site.tells("event", 9)) == STATES * 3
+    assert site.of("handshake") == [True]
+    assert {line["by"] for line in site.told if line.get("connected")} == {"websocket"}
+
+
+def states(events: list[Any]) -> list[str]:
+    """Return the call's state in each notification."""
+    return [event["call"]["state"] for event in events]
