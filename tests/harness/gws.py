@@ -15,13 +15,13 @@ class Gws:
 
     def __init__(self, http: ClientSession, base: str, user: User) -> None:
         self._http = http
-        self._headers = {"Authorization": encode_basic_auth(user.login, user.password)}
+        self.headers = {"Authorization": encode_basic_auth(user.login, user.password)}
         self.api = f"{base}/api/v2"
         self.user = user
 
     async def ask(self, method: str, path: str, **options: Any) -> Answer:
         """Send a request; `options` are aiohttp's. Every answer is the envelope."""
-        async with self._http.request(method, self.api + path, headers=self._headers, **options) as response:
+        async with self._http.request(method, self.api + path, headers=self.headers, **options) as response:
             raw = await response.read()
             body = await response.json()
             assert (body["statusCode"] == 0) == (response.status == 200), body

@@ -1,119 +1,175 @@
-"""What known clients of GWS v2 send from login to the end of a call, replayed at the running service."""
+"""What published clients of GWS v2 send, from login to logout and after a drop, replayed at the service."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from aiohttp import ClientSession
 
-from tests.harness.bayeux import BayeuxClient
+from tests.engines import Server
 from tests.harness.demo import ALEX, JANE, JOHN
-from tests.harness.gws import Gws
+from tests.harness.fixtures import NewRelay
 from tests.harness.process import RelayProcess
-from tests.waiting import eventually
+from tests.system.gws_desk import Desk
 
+VOICE = "/me/channels/voice"
+START, END = "StartContactCenterSession", "EndContactCenterSession"
+EVERY_PARAMETER = {"place": None, "loginCode": None, "queue": None, "devicePath": None}
 MEDIA = ["/v2/me/calls", "/v2/me/devices", "/v2/me/channels", "/v2/me/chats", "/v2/me/emails"]
-MOVING = {"duration": "", "capabilities": []}
-"""What changes without a notification: time passes, and a second call at the device allows more or less."""
-START = {
-    "operationName": "StartContactCenterSession",
-    "channels": ["voice"],
-    "place": None,
-    "loginCode": None,
-}
 
 
-async def shake(client: BayeuxClient, *subscriptions: str) -> None:
-    """Shake hands and subscribe, one by one; each must succeed."""
-    client.client_id = (
-        await client.ask("/meta/handshake", version="1.0", supportedConnectionTypes=["long-polling"])
-    )["clientId"]
-    for subscription in subscriptions:
-        assert (await client.ask("/meta/subscribe", subscription=subscription))["successful"], subscription
-    assert (await client.connect(timeout=0))["successful"]
+def desks(http: ClientSession, relay: RelayProcess) -> tuple[Desk, Desk, Desk]:
+    """Return the desks of Jane, John and Alex."""
+    return Desk(http, relay, JANE), Desk(http, relay, JOHN), Desk(http, relay, ALEX)
 
 
-async def the_call(client: Gws, kind: str) -> dict[str, Any]:
-    """Return the user's call of a type, once there is one."""
-
-    async def found() -> list[dict[str, Any]]:
-        return [call for call in await client.calls() if call["callType"] == kind]
-
-    calls: list[dict[str, Any]] = await eventually(found, what=f"a call of type {kind}")
-    return calls[0]
-
-
-def told(client: BayeuxClient) -> list[str]:
-    """Return each notification's state, and its type where it is no change of state."""
-    return [
-        data["call"]["state"] if data["notificationType"] == "StatusChange" else data["notificationType"]
-        for data in client.told
-    ]
-
-
-async def test_a_browser_desktop_logs_in_transfers_and_recovers(
+async def test_a_browser_desktop_takes_a_call_and_transfers_it(
     relay: RelayProcess, http: ClientSession
 ) -> None:
-    """It reads itself, starts its session, listens, and finds its calls again as its events told them."""
-    jane, john, alex = (Gws(http, relay.url, user) for user in (JANE, JOHN, ALEX))
-    assert (await jane.ask("GET", "/diagnostics/version")).body["version"]
-    me = (await jane.ask("GET", "/me?subresources=features,devices,channels,settings")).body["user"]
-    assert (me["devices"][0]["id"], me["devices"][0]["phoneNumber"]) == (JANE.device, JANE.number)
-    assert (await jane.ask("POST", "/me", json=START)).status == 200
-    at_jane = BayeuxClient(http, relay.url, JANE)
-    await shake(at_jane, "/v2/me/*")
-    await jane.dial(JOHN.number, userData={"case": "7"}, location=None)
-    first = await the_call(jane, "Internal")
-    await john.operate(first["id"], "Answer")
-    await jane.operate(
-        first["id"], "InitiateTransfer", destination={"phoneNumber": ALEX.number}, userData=None
-    )
-    consult = await the_call(jane, "Consult")
-    assert consult["parentCallUri"] == first["uri"]
-    await alex.operate(consult["id"], "Answer")
-    again = (await jane.ask("GET", "/me/?subresources=devices,calls,channels,interactions,chats")).body[
-        "user"
-    ]
-    assert {call["state"] for call in again["calls"]} == {"Held", "Established"}
-    await at_jane.follow(5)
-    known = {data["call"]["id"]: data["call"] for data in at_jane.told}
-    listed = (await jane.ask("GET", "/me/calls/?fields=*")).body["calls"]
-    for call in listed:
-        assert {**call, **MOVING} == {**known[call["id"]], **MOVING}
-    await jane.operate(first["id"], "CompleteTransfer")
-    await at_jane.follow(7)
-    assert told(at_jane) == [
-        "Dialing", "Established", "Held", "Dialing", "Established", "Released", "Released",
-    ]  # fmt: skip
-    assert [data["call"]["id"] for data in at_jane.told[-2:]] == [first["id"], consult["id"]]
-    [left] = await john.calls()
+    """It starts its session before it listens, is ready once it does, and reads itself anew as it goes."""
+    jane, john, alex = desks(http, relay)
+    assert (await jane.get("/diagnostics/version"))["statusCode"] == 0
+    me = (await jane.get("/me?subresources=features,devices,channels"))["user"]
+    assert me["channels"][0]["userState"]["state"] == me["devices"][0]["userState"]["state"] == "LoggedOut"
+    await jane.post("/me", START, channels=["voice"], place="P1")
+    assert [one["operationName"] for one in (await jane.get("/settings/agent-states"))["settings"]]
+    await jane.shake("/v2/me/*")
+    me = (await jane.get("/me/?subresources=devices,calls,channels,interactions,chats"))["user"]
+    assert (me["calls"], me["channels"][0]["userState"]["state"]) == ([], "NotReady")
+    await jane.post(VOICE, "Ready")
+    assert await jane.hear(2) == ["Ready", "device Ready"]
+    await john.dial(JANE.number, userData={"case": "7"}, location=None)
+    assert await jane.hear() == ["1 Ringing"]
+    assert jane.last(1)["userData"] == {"case": "7"}
+    await jane.on(1, "UpdateUserData", userData={"PegAG": 1})
+    assert await jane.hear() == ["1 AttachedDataChanged"]
+    await jane.on(1, "Answer")
+    assert await jane.hear() == ["1 Established"]
+    await jane.on(1, "InitiateTransfer", destination={"phoneNumber": ALEX.number}, userData=None)
+    assert await jane.hear(2) == ["1 Held", "2 Dialing"]
+    assert (jane.last(2)["callType"], jane.last(2)["parentCallUri"]) == ("Consult", jane.uri(1))
+    alex.calls = [jane.calls[1]]
+    await alex.on(1, "Answer")
+    assert await jane.hear(2) == ["2 Established", "1 ParticipantsUpdated"]
+    await jane.recovers_what_it_was_told(1, 2)
+    await jane.on(1, "CompleteTransfer")
+    assert await jane.hear(2) == ["1 Released", "2 Released"]
+    [left] = await john.rest.calls()
     assert [one["phoneNumber"] for one in left["participants"]] == [ALEX.number]
-    assert (await jane.ask("POST", "/me", json={"operationName": "EndContactCenterSession"})).status == 200
+    await jane.post(VOICE, "AfterCallWork")
+    assert await jane.hear(2) == ["NotReady", "device NotReady"]
+    await jane.post("/me", END)
+    assert await jane.hear(2) == ["LoggedOut", "device LoggedOut"]
 
 
-async def test_a_phone_app_subscribes_to_everything_and_begins_anew_when_it_is_forgotten(
+async def test_a_phone_app_swaps_two_calls_and_begins_anew_when_it_is_forgotten(
     relay: RelayProcess, http: ClientSession
 ) -> None:
-    """Each channel is taken by itself, also silent ones; a stale client id leads to a handshake."""
-    jane, john = Gws(http, relay.url, JANE), Gws(http, relay.url, JOHN)
-    at_jane = BayeuxClient(http, relay.url, JANE)
-    await shake(at_jane, *MEDIA)
-    assert (await jane.ask("POST", "/me", json=START)).status == 200
+    """It starts its session once every channel is subscribed, and after a drop only listens again."""
+    jane, john, alex = desks(http, relay)
+    await jane.get("/me?subresources=*")
+    await jane.get("/settings/agent-states")
+    await jane.shake(*MEDIA)
+    await jane.post("/me", START, channels=["voice"])
+    assert await jane.hear(2) == ["NotReady", "device NotReady"]
     await john.dial(JANE.number)
-    call = await the_call(jane, "Internal")
-    await jane.operate(call["id"], "UpdateUserData", userData={"PegAG": 1})
-    await jane.operate(call["id"], "Answer")
-    await at_jane.follow(3)
-    assert told(at_jane) == ["Ringing", "AttachedDataChanged", "Established"]
-    assert "extensions" not in at_jane.told[1]
-    at_jane.client_id = "forgotten"
-    refused = await at_jane.connect()
+    assert await jane.hear() == ["1 Ringing"]
+    await jane.on(1, "Answer")
+    assert await jane.hear() == ["1 Established"]
+    assert "SwapCalls" not in jane.last(1)["capabilities"]
+    await jane.on(1, "InitiateConference", destination={"phoneNumber": ALEX.number})
+    assert await jane.hear(2) == ["1 Held", "2 Dialing"]
+    alex.calls = [jane.calls[1]]
+    await alex.on(1, "Answer")
+    assert await jane.hear(2) == ["2 Established", "1 ParticipantsUpdated"]
+    assert "SwapCalls" in jane.last(1)["capabilities"]
+    await jane.on(2, "SwapCalls", otherCallUri=jane.uri(1))
+    assert await jane.hear(2) == ["2 Held", "1 Established"]
+    jane.comet.client_id = "forgotten"
+    refused = await jane.comet.connect()
     assert refused["error"].startswith("402::")
     assert refused["advice"]["reconnect"] == "handshake"
-    at_jane.client_id = ""
-    await shake(at_jane, "/**")
-    [recovered] = (await jane.ask("GET", "/me/calls/?fields=*")).body["calls"]
-    assert recovered["state"] == "Established"
-    await jane.operate(call["id"], "Hangup")
-    await at_jane.follow(4)
-    assert told(at_jane)[-1] == "Released"
+    await jane.shake(*MEDIA)
+    await jane.recovers_what_it_was_told(1, 2)
+    await jane.on(2, "CompleteConference")
+    assert await jane.hear(2) == ["2 Released", "1 ParticipantsUpdated"]
+    assert {one["phoneNumber"] for one in jane.last(1)["participants"]} == {JOHN.number, ALEX.number}
+    await jane.on(1, "Hangup")
+    assert await jane.hear() == ["1 Released"]
+    assert (await jane.get(VOICE))["channel"]["userState"]["state"] == "NotReady"
+
+
+async def test_a_widget_goes_by_its_cookie_alone(relay: RelayProcess, http: ClientSession) -> None:
+    """One read with credentials; then REST and CometD bring the cookie, and the session starts last."""
+    jane, john, _ = desks(http, relay)
+    first = await jane.rest.ask("GET", "/me?subresources=features,devices,channels,settings")
+    device = first.body["user"]["devices"][0]
+    assert (device["id"], device["phoneNumber"]) == (JANE.device, JANE.number)
+    cookie = first.headers["Set-Cookie"].partition(";")[0]
+    jane.rest.headers = jane.comet.headers = {"Cookie": cookie}
+    await jane.shake("/v2/me/*")
+    await jane.post("/me", START, channels=["voice"])
+    assert await jane.hear(2) == ["NotReady", "device NotReady"]
+    for name, state in (("Ready", "Ready"), ("NotReady", "NotReady"), ("AfterCallWork", "NotReady")):
+        await jane.post(VOICE, name)
+        assert await jane.hear(2) == [state, f"device {state}"]
+    await jane.dial(JOHN.number)
+    assert await jane.hear() == ["1 Dialing"]
+    john.calls = jane.calls
+    await john.on(1, "Answer")
+    assert await jane.hear() == ["1 Established"]
+    await jane.on(1, "StartCallRecording")
+    assert await jane.hear() == ["1 CallRecordingStateChange"]
+    await jane.on(1, "Hangup")
+    assert await jane.hear() == ["1 Released"]
+
+
+async def test_a_library_that_sends_every_parameter_is_understood(
+    relay: RelayProcess, http: ClientSession
+) -> None:
+    """It asks for the version first, listens to all there is, sends nulls, and sets its state at the user."""
+    jane, john, alex = desks(http, relay)
+    await jane.get("/diagnostics/version")
+    me = (await jane.get("/me?subresources=*"))["user"]
+    assert isinstance(me["settings"], dict)
+    assert len(me["devices"]) == 1
+    await jane.shake("/**")
+    await jane.post("/me", START, channels=["voice"], **EVERY_PARAMETER)
+    await jane.post("/me", "Ready", channels=None, **EVERY_PARAMETER)
+    assert await jane.hear(4) == ["NotReady", "device NotReady", "Ready", "device Ready"]
+    nulls = {"userData": None, "location": None, "outboundCallerId": None, "extensions": None}
+    await jane.dial(JOHN.number, **nulls)
+    assert await jane.hear() == ["1 Dialing"]
+    john.calls = jane.calls
+    await john.on(1, "Answer", **nulls)
+    await jane.on(1, "InitiateConference", destination={"phoneNumber": ALEX.number}, **nulls)
+    assert await jane.hear(3) == ["1 Established", "1 Held", "2 Dialing"]
+    alex.calls = [jane.calls[1]]
+    await alex.on(1, "Answer")
+    assert await jane.hear(2) == ["2 Established", "1 ParticipantsUpdated"]
+    await jane.on(2, "CompleteConference", consultCallUri=None, **nulls)
+    assert await jane.hear(3) == ["2 Released", "1 Established", "1 ParticipantsUpdated"]
+    await jane.on(1, "RemoveParticipantFromConference", participant=ALEX.number)
+    assert await jane.hear() == ["1 ParticipantsUpdated"]
+    await jane.on(1, "Hangup")
+    assert await jane.hear() == ["1 Released"]
+    assert await jane.get("/me/calls") == {"statusCode": 0, "uris": []}
+
+
+async def test_a_client_goes_on_after_a_drop_at_another_process(
+    new_relay: NewRelay, server: Server, http: ClientSession
+) -> None:
+    """It misses nothing of calls and states, and reads the same there, where the first process is gone."""
+    first = await new_relay(store_url=server.url, rate_limits="off").start()
+    second = await new_relay(store_url=server.url, rate_limits="off").start()
+    jane, john, _ = desks(http, first)
+    await jane.shake("/v2/me/*")
+    await jane.post("/me", START, channels=["voice"])
+    assert await jane.hear(2) == ["NotReady", "device NotReady"]
+    for desk in (jane, john):
+        desk.rest.api = f"{second.url}/api/v2"
+    await john.dial(JANE.number)
+    await jane.rings()
+    await jane.post(VOICE, "Ready")
+    first.kill()
+    jane.comet.base = second.url
+    assert await jane.hear(3) == ["1 Ringing", "Ready", "device Ready"]
+    assert (await jane.get(VOICE))["channel"]["userState"]["state"] == "Ready"

@@ -67,16 +67,16 @@ async def test_a_dial_is_told_to_both_users_over_cometd(relay: RelayProcess, htt
 
 
 async def test_a_click_to_dial_is_told_in_gws_words_too(relay: RelayProcess, http: ClientSession) -> None:
-    """Over CometD, its states are Dialing or Ringing, Established and Released."""
+    """Over CometD, its states are Dialing or Ringing, Established (again as John answers) and Released."""
     at_jane, at_john = await listening(http, relay, JANE, JOHN)
-    followed = asyncio.gather(at_jane.follow(3), at_john.follow(3))
+    followed = asyncio.gather(at_jane.follow(4), at_john.follow(3))
     placed = await V3(http, relay.url, JANE).dial("200")
     john = Gws(http, relay.url, JOHN)
     call = await the_call(john)
     await john.operate(call["id"], "Answer")
     await V3(http, relay.url, JANE).on_leg("hangup", placed["call_leg_id"])
     await followed
-    assert states(at_jane) == ["Dialing", "Established", "Released"]
+    assert states(at_jane) == ["Dialing", "Established", "Established", "Released"]
     assert states(at_john) == ["Ringing", "Established", "Released"]
 
 
