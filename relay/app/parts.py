@@ -9,9 +9,11 @@ from relay.control import Control
 from relay.dialects.gws import render as gws_render
 from relay.dialects.operational import with_tests
 from relay.dialects.ringcentral import notifications as ringcentral_notifications
+from relay.dialects.ringcentral.handshake import Handshakes
 from relay.dialects.ringcentral.identities import Identities
 from relay.dialects.ringcentral.manner import RingCentralManner
 from relay.dialects.ringcentral.subscriptions import MANNER
+from relay.dialects.ringcentral.upkeep import Upkeep
 from relay.dialects.v3 import render as v3_render
 from relay.directory.directory import Directory
 from relay.http.detached import Detached
@@ -101,6 +103,7 @@ def assemble(starting: AsyncExitStack, settings: Settings, directory: Directory,
         drain_timeout=settings.drain_timeout,
         manners={**STANDARD_MANNERS, MANNER: RingCentralManner(identities)},
     )
+    upkeep = Upkeep(journal, tail, subscriptions, Handshakes(sender, guard))
     trimming = Trimming(
         store,
         retention=settings.event_retention,
@@ -124,5 +127,5 @@ def assemble(starting: AsyncExitStack, settings: Settings, directory: Directory,
         bayeux=bayeux,
         detached=Detached(),
         limits=RateLimits(store, enabled=settings.rate_limits),
-        duties=(webhooks, Timers(store, tail, control.elapse), bayeux.expiry, trimming),
+        duties=(webhooks, upkeep, Timers(store, tail, control.elapse), bayeux.expiry, trimming),
     )

@@ -58,6 +58,16 @@ class EventFilter(msgspec.Struct, frozen=True):
     labels: tuple[str, ...]
 
 
+class RefusedFilter(msgspec.Struct, frozen=True):
+    """A wish that is not followed, and why."""
+
+    filter: str
+    """As it was asked for."""
+    reason: str
+    """A code of the dialect's."""
+    message: str
+
+
 class RateLimit(msgspec.Struct, frozen=True):
     """How many attempts an endpoint takes in a time."""
 
@@ -108,6 +118,7 @@ class NewSubscription(msgspec.Struct, frozen=True, kw_only=True):
     verification_token: str | None = None
     expires_at: int | None = None
     lifetime: int | None = None
+    refused: tuple[RefusedFilter, ...] = ()
 
 
 class Subscription(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -147,6 +158,8 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     """When it ends by itself, in milliseconds since the epoch; None: never."""
     lifetime: int | None = None
     """Seconds until it ends from when it was made or renewed; None: it does not end."""
+    refused: tuple[RefusedFilter, ...] = ()
+    """What was asked for beside the filters and is not followed."""
     disabled_at: int | None = None
     """When deliveries were stopped, in milliseconds since the epoch."""
     sealed: str | None = None

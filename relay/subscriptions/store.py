@@ -117,6 +117,7 @@ class Subscriptions:
             verification_token=new.verification_token,
             expires_at=new.expires_at,
             lifetime=new.lifetime,
+            refused=new.refused,
         )
         written = await self._put(subscription)
         if written is None:
@@ -164,11 +165,11 @@ class Subscriptions:
             f"{page[-1][1]:.0f}" if len(found) > limit else None,
         )
 
-    async def delete(self, account: str, subscription_id: str) -> None:
-        """Delete a subscription; what is queued for it is not sent any more.
+    async def delete(self, account: str, subscription_id: str, *, rev: str = "") -> None:
+        """Delete a subscription, if given only at that revision; what is queued for it is not sent any more.
 
         Raises:
-            NotFoundError: the account has none of this id.
+            NotFoundError: the account has none of this id, or none at that revision.
 
         """
         keys = self._store.keys(account)
@@ -176,7 +177,7 @@ class Subscriptions:
         if not await self._store.run(
             _DELETE,
             [keys.events, keys.subs, keys.subs_of(account), keys.ready],
-            [account, subscription_id, record],
+            [account, subscription_id, record, rev],
         ):
             raise NotFoundError("there is no such subscription")
 

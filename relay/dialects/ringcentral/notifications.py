@@ -47,7 +47,7 @@ def renderer(identities: Identities, detail: Detail = PLAIN) -> Renderer:
             case PresenceEvent():
                 return presence_notification(identities, event_id, event, detail)
             case ReminderEvent():
-                left = max(0, event.expires_at - event.time) // 1000
+                left = max(0, -((event.time - event.expires_at) // 1000))  # begun seconds count
                 shown = notification(event_id, event.source, event.time, {"expiresIn": left})
                 named = frozenset({labels.of_subscription(event.subscription)})
                 return Rendered(event.source, shown, None, None, named)

@@ -17,7 +17,7 @@ from relay.dialects.ringcentral.handshake import TIMEOUT, Handshakes
 from relay.dialects.ringcentral.notifications import FORMAT
 from relay.dialects.ringcentral.render import API
 from relay.dialects.ringcentral.tokens import Caller
-from relay.dialects.ringcentral.wishes import Refused, Wishes
+from relay.dialects.ringcentral.wishes import Wishes, disabled_filters
 from relay.dialects.times import timestamp
 from relay.errors import NotFoundError
 from relay.http.body import json_object
@@ -79,9 +79,10 @@ class SubscriptionsFace:
             client_id=caller.client_id,
             verification_token=mode["verificationToken"] or mode["validationToken"],
             lifetime=lifetime,
+            refused=tuple(refused),
         )
         made = await self._detached.finish(self._make(caller, new))
-        return json_response(self.shown(made, refused))
+        return json_response(self.shown(made))
 
     async def list(self, _request: web.Request, caller: Caller) -> web.Response:
         """Answer what the user has through this app."""
@@ -97,15 +98,16 @@ class SubscriptionsFace:
         found = await self._find(request, caller)
         read = schemas.load(_UPDATE, await json_object(request, empty=True))
         lifetime = DEFAULT_LIFE if read["expiresIn"] is None else read["expiresIn"]
-        filters, refused = found.filters, list[Refused]()
+        filters, refused = found.filters, found.refused
         if read["eventFilters"] is not None:
-            filters, refused = self._wishes.read(read["eventFilters"], caller.principal, found.id)
+            filters, disabled = self._wishes.read(read["eventFilters"], caller.principal, found.id)
+            refused = tuple(disabled)
         _check_reminders(filters, lifetime)
         extensions = self._wishes.extensions(found.account, filters)
         renewed = await self._detached.finish(
-            self._renew(found, filters=filters, extensions=extensions, lifetime=lifetime)
+            self._renew(found, filters=filters, refused=refused, extensions=extensions, lifetime=lifetime)
         )
-        return json_response(self.shown(renewed, refused))
+        return json_response(self.shown(renewed))
 
     async def renew(self, request: web.Request, caller: Caller) -> web.Response:
         """Let it live as long again as when it was made."""
@@ -174,7 +176,7 @@ class SubscriptionsFace:
             raise not_found("subscriptionId")
         return found
 
-    def shown(self, one: Subscription, refused: Sequence[Refused] = ()) -> dict[str, Any]:
+    def shown(self, one: Subscription) -> dict[str, Any]:
         """Return a subscription as the API shows it; never with its token."""
         id_, expires_at = shown_id(one.id), one.expires_at or 0
         shown: dict[str, Any] = {
@@ -186,9 +188,8 @@ class SubscriptionsFace:
             "expirationTime": timestamp(expires_at),
             "expiresIn": max(0, expires_at - _now()) // 1000,
             "deliveryMode": {"transportType": "WebHook", "encryption": False, "address": one.url},
+            **disabled_filters(one.refused),
         }
-        if refused:
-            shown["disabledFilters"] = [wish._asdict() for wish in refused]
         if one.disabled_at is not None:
             at = timestamp(one.disabled_at)
             shown["blacklistedData"] = {"blacklistedAt": at, "reason": one.reason or ""}

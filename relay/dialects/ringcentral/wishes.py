@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
 
 from relay.dialects.ringcentral import labels
 from relay.dialects.ringcentral.failures import ApiError
 from relay.dialects.ringcentral.filters import MOST_FILTERS, FilterRefusedError, read_filter
 from relay.dialects.ringcentral.identities import Identities
 from relay.directory.model import Principal, User
-from relay.subscriptions.model import EventFilter
-
-
-class Refused(NamedTuple):
-    """A filter that is not followed, as ``disabledFilters`` shows it."""
-
-    filter: str
-    reason: str
-    message: str
+from relay.subscriptions.model import EventFilter, RefusedFilter
 
 
 class Wishes:
@@ -29,7 +23,7 @@ class Wishes:
 
     def read(
         self, texts: Sequence[str], principal: Principal, subscription: str
-    ) -> tuple[tuple[EventFilter, ...], list[Refused]]:
+    ) -> tuple[tuple[EventFilter, ...], list[RefusedFilter]]:
         """Return the filters that can be followed, each once, and those that cannot.
 
         Raises:
@@ -39,14 +33,14 @@ class Wishes:
         if len(texts) > MOST_FILTERS:
             raise _invalid(f"at most {MOST_FILTERS} are taken")
         taken: dict[EventFilter, None] = {}
-        refused = []
+        refused: list[RefusedFilter] = []
         for text in texts:
             try:
                 taken[read_filter(text, principal, self._identities, subscription)] = None
             except FilterRefusedError as error:
                 if error.code == "SUB-516":
                     raise ApiError(400, error.code, str(error)) from None
-                refused.append(Refused(text, error.code, str(error)))
+                refused.append(RefusedFilter(text, error.code, str(error)))
         if not taken:
             raise _invalid(refused[0].message if refused else "none is given")
         return tuple(taken), refused
@@ -73,6 +67,12 @@ class Wishes:
         """Return the extensions that all of these filters are about; none where one is about more."""
         found = [user.extension for user in self.users(account, filters)]
         return tuple(sorted(one for one in found if one is not None)) if all(found) else ()
+
+
+def disabled_filters(refused: Iterable[RefusedFilter]) -> dict[str, Any]:
+    """Return the member that shows what is not followed; none where everything is."""
+    shown = [msgspec.structs.asdict(one) for one in refused]
+    return {"disabledFilters": shown} if shown else {}
 
 
 _EXTENSION = labels.of_extension("")

@@ -13,10 +13,15 @@ from pytest_aiohttp.plugin import AiohttpClient
 
 from relay.control import Control
 from relay.dialects.ringcentral.failures import render_error
+from relay.dialects.ringcentral.handshake import Handshakes
+from relay.dialects.ringcentral.identities import Identities
+from relay.dialects.ringcentral.lifecycle import RECHECK
 from relay.dialects.ringcentral.manner import PATIENCE, RingCentralManner
 from relay.dialects.ringcentral.notifications import FORMAT, renderer
 from relay.dialects.ringcentral.routes import PREFIX, Parts, add_routes
 from relay.dialects.ringcentral.subscriptions import MANNER
+from relay.dialects.ringcentral.upkeep import Upkeep
+from relay.directory.directory import Directory
 from relay.http.detached import Detached
 from relay.http.errors import errors_middleware
 from relay.journal.journal import Journal
@@ -46,7 +51,7 @@ async def serve_on(aiohttp_client: AiohttpClient) -> AsyncIterator[Serve]:
     """Give a function that serves RingCentral on a store."""
     started: list[Callable[[], Awaitable[None]]] = []
 
-    async def serving(store: Store, **settings: object) -> Face:
+    async def serving(store: Store, *, directory: Directory = DIRECTORY, **settings: object) -> Face:
         journal = Journal(store)
         guard = Guard(LOOPBACK)
         chosen = Settings(**{"rate_limits": False, **settings})  # type: ignore[arg-type]
@@ -54,13 +59,13 @@ async def serve_on(aiohttp_client: AiohttpClient) -> AsyncIterator[Serve]:
         tail = Tail(store)
         hub = Hub(tail, journal)
         started.extend((tail.stop, hub.stop, partial(detached.stop, 5), sender.close))
-        control = Control(journal, DIRECTORY, Simulator(DIRECTORY.device, ring_timeout=60), now=clock)
+        control = Control(journal, directory, Simulator(directory.device, ring_timeout=60), now=clock)
         app = web.Application(middlewares=[errors_middleware({PREFIX: render_error}, render_error)])
         parts = Parts(
             control=control,
             journal=journal,
-            directory=DIRECTORY,
-            identities=IDENTITIES,
+            directory=directory,
+            identities=Identities(directory),
             detached=detached,
             settings=chosen,
             subscriptions=Subscriptions(store, formats=(FORMAT,), limit=MOST_SUBSCRIPTIONS),
@@ -93,17 +98,25 @@ async def face(serve: Serve) -> Face:
 @pytest.fixture
 async def start_owner(store: Store) -> AsyncIterator[StartOwner]:
     """Give a function that has a process own every partition of the store and deliver its webhooks."""
-    started: list[Process] = []
+    ends: list[Callable[[], Awaitable[None]]] = []
 
-    async def start(patience: float = PATIENCE, **options: Any) -> Process:
+    async def start(patience: float = PATIENCE, recheck: float = RECHECK, **options: Any) -> Process:
+        guard, tail = Guard(LOOPBACK), Tail(store)
+        sender = HttpSender(guard)
+        subscriptions = Subscriptions(store, formats=(FORMAT,), limit=1000)
+        handshakes = Handshakes(sender, guard)
+        upkeep = Upkeep(Journal(store), tail, subscriptions, handshakes, recheck=recheck)
+        ends.extend((tail.stop, sender.close))
         rules = {MANNER: RingCentralManner(IDENTITIES, patience=patience)}
-        process = Process(store, renderers={FORMAT: renderer(IDENTITIES)}, manners=rules, **options)
-        started.append(process)
+        process = Process(
+            store, renderers={FORMAT: renderer(IDENTITIES)}, manners=rules, duties=[upkeep], **options
+        )
+        ends.append(process.stop)
         return await process.start()
 
     yield start
-    for process in started:
-        await process.stop()
+    for end in reversed(ends):
+        await end()
 
 
 @pytest.fixture

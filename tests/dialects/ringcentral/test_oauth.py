@@ -242,7 +242,7 @@ async def test_a_socket_token_is_issued_to_who_is_logged_in(face: Face) -> None:
     answer = await face.post("/restapi/oauth/wstoken")
     assert answer.status == 200
     assert answer.body["uri"] == "ws://127.0.0.1:8080/restapi/ws"
-    assert answer.body["expires_in"] == 600
+    assert answer.body["expires_in"] == 30
     assert (await face.post("/restapi/oauth/wstoken", user=None)).status == 401
 
 

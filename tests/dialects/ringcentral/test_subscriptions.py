@@ -224,6 +224,12 @@ async def test_filters_that_are_not_ones_own_are_disabled(face: Face, hooks: Hoo
     told = [(one["filter"], one["reason"]) for one in answer.body["disabledFilters"]]
     assert told == [(ALL, "SUB-406"), ("nonsense", "SUB-508")]
     assert all(one["message"] for one in answer.body["disabledFilters"])
+    for path in (f"{EVERY}/{answer.body['id']}", EVERY):
+        read = (await face.get(path)).body
+        [shown] = read.get("records", [read])
+        assert shown["disabledFilters"] == answer.body["disabledFilters"]
+    renewed = (await face.post(f"{EVERY}/{answer.body['id']}/renew")).body
+    assert renewed["disabledFilters"] == answer.body["disabledFilters"]
 
 
 async def test_an_admin_follows_the_whole_account(face: Face, hooks: Hooks) -> None:

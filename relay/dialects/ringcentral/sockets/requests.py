@@ -18,7 +18,7 @@ from relay.dialects.ringcentral.sockets.messages import Asked
 from relay.dialects.ringcentral.sockets.notices import Wanted
 from relay.dialects.ringcentral.sockets.sessions import SocketSession, SocketSubscription
 from relay.dialects.ringcentral.tokens import Caller
-from relay.dialects.ringcentral.wishes import Wishes
+from relay.dialects.ringcentral.wishes import Wishes, disabled_filters
 from relay.dialects.times import timestamp
 from relay.streaming.hub import Hub
 
@@ -134,7 +134,7 @@ class Requests:
         return SocketSubscription(one.id, filters, tuple(refused), one.created_at, one.since)
 
     def _shown(self, session: SocketSession, one: SocketSubscription) -> dict[str, Any]:
-        shown: dict[str, Any] = {
+        return {
             "uri": f"{self._base_url}{_ALL}/{one.id}",
             "id": one.id,
             "creationTime": timestamp(one.created_at),
@@ -143,7 +143,5 @@ class Requests:
             "expirationTime": timestamp(session.ends_at),
             "expiresIn": max(0, session.ends_at - time.time_ns() // 1_000_000) // 1000,
             "deliveryMode": {"transportType": "WebSocket", "encryption": False},
+            **disabled_filters(one.refused),
         }
-        if one.refused:
-            shown["disabledFilters"] = [wish._asdict() for wish in one.refused]
-        return shown

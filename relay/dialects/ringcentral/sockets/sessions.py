@@ -8,9 +8,8 @@ import msgspec
 
 from relay.dialects.ringcentral.sockets.messages import Place
 from relay.dialects.ringcentral.tokens import Caller, digest, new_token, partition_of
-from relay.dialects.ringcentral.wishes import Refused
 from relay.journal.store import Store
-from relay.subscriptions.model import EventFilter
+from relay.subscriptions.model import EventFilter, RefusedFilter
 
 RECOVERY_SECONDS: Final = 180
 """How long a session is kept for whose connection has ended, as published."""
@@ -24,7 +23,7 @@ class SocketSubscription(msgspec.Struct, frozen=True):
     id: str
     """As clients see it."""
     filters: tuple[EventFilter, ...]
-    refused: tuple[Refused, ...]
+    refused: tuple[RefusedFilter, ...]
     created_at: int
     """Milliseconds since the epoch."""
     since: str
