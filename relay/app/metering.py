@@ -10,9 +10,18 @@ from typing import Any, Final
 from relay.app.parts import Parts
 from relay.journal.ownership import Ownership
 from relay.telemetry.metrics import Metrics
+from relay.webhooks.duty import WebhookDuty
 
 _NOW: Final = frozenset({"in_flight", "held", "sockets"})
 """Counts that also fall: of what is, not of what has been."""
+_WAITING: Final = {
+    "queue_events": ("queued", "events in queues"),
+    "due_lanes": ("due", "calls that wait for a retry of their head"),
+    "oldest_queued_seconds": ("oldest_queued", "age of the oldest event in a queue"),
+    "oldest_due_seconds": ("oldest_due", "how long the most overdue retry has been due"),
+    "errands": ("errands", "resends, tests and recoveries asked for and not done"),
+}
+"""Of what waits, by metric: the field of `Survey`, and what it is."""
 
 
 def register(metrics: Metrics, parts: Parts, ownership: Ownership) -> None:
@@ -29,15 +38,45 @@ def register(metrics: Metrics, parts: Parts, ownership: Ownership) -> None:
         lambda: {str(why): count for why, count in streams.ended.items()},
         label="reason",
     )
-    webhooks = parts.webhooks.stats
+    metrics.counter(
+        "lease_moves",
+        "Leases of partitions, by what became of them here.",
+        lambda: dict(ownership.moves),
+        label="how",
+    )
+    _show_webhooks(metrics, parts.webhooks)
+    _show(metrics, "bayeux", "CometD", parts.bayeux.stats)
+
+
+def _show_webhooks(metrics: Metrics, duty: WebhookDuty) -> None:
+    """Show what is done, and what waits; the latter as `WebhookDuty.survey` last found it."""
+    webhooks = duty.stats
     metrics.counter(
         "webhook_outcomes",
         "Webhooks: requests that ended, by the class of their answer or why there was none.",
         lambda: dict(webhooks.outcomes),
         label="class",
     )
+    metrics.counter(
+        "webhook_dead_letters",
+        "Webhooks: deliveries given up, by why.",
+        lambda: dict(webhooks.reasons),
+        label="reason",
+    )
+    metrics.histogram(
+        "webhook_request_seconds", "Webhooks: how long requests took that ended.", webhooks.durations
+    )
+    metrics.gauge("webhook_breakers", "Webhooks: endpoints by breaker.", duty.breakers, label="state")
+    metrics.gauge(
+        "webhook_unsealed", "Webhooks: subscriptions not sealed under the first secret key.", duty.unsealed
+    )
+    for name, (field, about) in _WAITING.items():
+        metrics.gauge(f"webhook_{name}", f"Webhooks: {about}.", _surveyed(duty, field))
     _show(metrics, "webhook", "Webhooks", webhooks)
-    _show(metrics, "bayeux", "CometD", parts.bayeux.stats)
+
+
+def _surveyed(duty: WebhookDuty, field: str) -> Callable[[], float]:
+    return lambda: float(getattr(duty.surveyed, field))
 
 
 def _show(metrics: Metrics, prefix: str, about: str, stats: Any) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import secrets
 import socket
 from contextlib import AsyncExitStack
@@ -13,6 +15,7 @@ from relay.app.listening import listen
 from relay.app.metering import register
 from relay.app.parts import assemble
 from relay.directory.directory import Directory
+from relay.errors import UnavailableError
 from relay.http.operations import operations_app
 from relay.journal.embedded import EmbeddedValkey
 from relay.journal.ownership import Ownership
@@ -21,6 +24,9 @@ from relay.settings import Settings
 from relay.subscriptions.sealing import SecretKeys, check_keys
 from relay.telemetry import log
 from relay.telemetry.metrics import Metrics
+
+SURVEY_WITHIN: Final = 1.0
+"""Seconds that whoever asks for metrics waits for the store at most."""
 
 _log: Final = log.get("app")
 
@@ -42,6 +48,7 @@ class Relay:
         self._serving = False
         self._draining = False
         self._metrics = Metrics()
+        self._survey = _nothing_yet
         self.store_description = ""
         self._store: Store
 
@@ -93,6 +100,7 @@ class Relay:
         await ownership.start()
         starting.push_async_callback(ownership.stop)
         register(self._metrics, parts, ownership)
+        self._survey = parts.webhooks.survey
         await listen(
             starting,
             app,
@@ -110,7 +118,14 @@ class Relay:
         return "" if self._store.available else "the store is away"
 
     async def _counted(self) -> bytes:
+        with contextlib.suppress(UnavailableError, TimeoutError):  # what was found before is shown again
+            async with asyncio.timeout(SURVEY_WITHIN):
+                await self._survey()
         return self._metrics.text()
+
+
+async def _nothing_yet() -> None:
+    """Before there is a store, nothing is known to wait."""
 
 
 async def open_store(starting: AsyncExitStack, settings: Settings) -> tuple[str, str]:

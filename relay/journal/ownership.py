@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+from collections import Counter
 from collections.abc import Awaitable, Iterable, Sequence
 from typing import Any, Final, final
 
@@ -54,6 +55,8 @@ class Ownership:
         self._restart_pause = restart_pause
         self._clock = clock
         self._renew_at = 0.0
+        #: Leases by what became of them here: taken, released in good order, or lost.
+        self.moves = Counter({"taken": 0, "released": 0, "lost": 0})
         self._holdings: dict[int, Holding] = {}
         self._wake = asyncio.Event()
         self._stopping = False
@@ -129,6 +132,7 @@ class Ownership:
     async def _release(self) -> None:
         over = [held.lease for held in self._holdings.values() if held.over]
         for lease in over:
+            self.moves["lost" if lease.lost else "released"] += 1
             del self._holdings[lease.partition]
         await _each(self._leases.release(lease) for lease in over)
 
@@ -141,6 +145,7 @@ class Ownership:
         chosen = random.sample(free, min(wanted, len(free)))  # so that members do not race for the same ones
         answers = await _each(self._leases.acquire(partition) for partition in chosen)
         taken = [lease for lease in answers if isinstance(lease, Lease)]
+        self.moves["taken"] += len(taken)
         for lease in taken:
             self._hold(lease)
         if taken:

@@ -10,8 +10,10 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
+
+from relay.telemetry.histogram import Histogram
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -39,6 +41,10 @@ class Metrics:
     ) -> None:
         """Show what ``read`` returns, which only grows, as ``relay_<name>_total``."""
         self._registry.register(_Read(CounterMetricFamily, name, about, read, label))
+
+    def histogram(self, name: str, about: str, times: Histogram) -> None:
+        """Show times as ``relay_<name>``."""
+        self._registry.register(_Times(name, about, times))
 
     def text(self) -> bytes:
         """Return every metric as it stands."""
@@ -71,3 +77,20 @@ class _Read(Collector):
         for value, amount in reading.items() if isinstance(reading, Mapping) else (("", reading),):
             family.add_metric([value] if self._label else [], amount)
         yield family
+
+
+class _Times(Collector):
+    def __init__(self, name: str, about: str, times: Histogram) -> None:
+        self._name = f"relay_{name}"
+        self._about = about
+        self._times = times
+
+    def describe(self) -> Iterable[Metric]:
+        """Name the metric without reading it."""
+        return (HistogramMetricFamily(self._name, self._about),)
+
+    def collect(self) -> Iterable[Metric]:
+        """Read the metric."""
+        yield HistogramMetricFamily(
+            self._name, self._about, buckets=self._times.buckets, sum_value=self._times.total
+        )

@@ -18,6 +18,8 @@ LEAST: Final = frozenset(
     {"relay_store_available", "process_start_time_seconds", "process_max_fds", "python_info"}
 )
 """Metrics of which a sum says nothing: the least of all is shown."""
+GREATEST: Final = frozenset({"relay_webhook_oldest_queued_seconds", "relay_webhook_oldest_due_seconds"})
+"""Metrics of which the greatest of all is shown."""
 
 _GROWING: Final = frozenset({"counter", "histogram", "summary"})
 
@@ -67,6 +69,8 @@ def _sum(metrics: list[Metric]) -> Metric:
                 sums[key] = sample.value
             elif metric.name in LEAST:
                 sums[key] = min(sums[key], sample.value)
+            elif metric.name in GREATEST:
+                sums[key] = max(sums[key], sample.value)
             else:
                 sums[key] += sample.value
     first = metrics[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Iterator
 from functools import partial
 from typing import Final, final
 
@@ -72,6 +73,10 @@ class Courier:
 
     def __repr__(self) -> str:
         return f"Courier({self._lease!r}, {len(self._outboxes)} outboxes, {self.workers!r}, {self.agenda!r})"
+
+    def breakers(self) -> Iterator[Breaker]:
+        """Give the breaker of each endpoint that has, or lately had, something to be sent."""
+        return (outbox.condition.breaker for outbox in self._outboxes.values())
 
     def stop(self) -> None:
         """Begin nothing new."""
@@ -316,9 +321,9 @@ class Courier:
     def settle(self, outbox: Outbox, reference: Reference, delivery: Delivery) -> None:
         """Have the end of a delivery stored; its lane then goes on."""
         dead = delivery.status is Status.DEAD
-        self._parts.stats.dead += dead
         self._parts.stats.succeeded += delivery.status is Status.SUCCEEDED
         if dead:
+            self._parts.stats.gave_up(delivery.reason)
             _log.warning(
                 "delivery given up",
                 subscription=outbox.id,

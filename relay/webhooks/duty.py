@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Final, final
 
 from relay.errors import UnavailableError
@@ -15,7 +16,7 @@ from relay.subscriptions.index import Index
 from relay.subscriptions.rendering import Renderers
 from relay.subscriptions.store import Subscriptions
 from relay.telemetry import log
-from relay.webhooks.condition import OPENS_AFTER
+from relay.webhooks.condition import OPENS_AFTER, Breaker
 from relay.webhooks.courier import Courier
 from relay.webhooks.crew import Crew
 from relay.webhooks.errands import Errands
@@ -30,6 +31,7 @@ from relay.webhooks.resealing import reseal
 from relay.webhooks.sender import Sender
 from relay.webhooks.slots import MAX_IN_FLIGHT, Slots
 from relay.webhooks.stats import Stats
+from relay.webhooks.survey import Survey, survey
 
 FLUSH_WITHIN: Final = 5.0
 """Seconds to store the last outcomes; what is not stored by then is sent again by the next owner."""
@@ -68,6 +70,9 @@ class WebhookDuty:
         ``opens_after`` is how many failures in a row open an endpoint's breaker.
         """
         self.stats = Stats()
+        #: What waited in the store when it was last asked for.
+        self.surveyed = Survey()
+        self._serving: dict[int, tuple[Courier, Index]] = {}
         self._tail = tail
         self._drain_timeout = drain_timeout
         self._parts = Parts(
@@ -84,6 +89,19 @@ class WebhookDuty:
 
     def __repr__(self) -> str:
         return f"WebhookDuty({self._parts.sender!r}, {self._parts.slots!r}, {self.stats!r})"
+
+    async def survey(self) -> None:
+        """Find out what waits for the subscriptions of owned partitions; raises StoreUnavailableError."""
+        self.surveyed = await survey(self._parts.store, tuple(self._serving))
+
+    def breakers(self) -> Mapping[str, int]:
+        """Count the endpoints with something to be sent, now or lately, by the state of their breaker."""
+        states = Counter(state for courier, _ in self._serving.values() for state in courier.breakers())
+        return {state.value: states[state] for state in Breaker}
+
+    def unsealed(self) -> int:
+        """Count the subscriptions whose secrets are not sealed as they would be now."""
+        return sum(len(index.stale) for _, index in self._serving.values())
 
     async def before_cut(self, lease: Lease, entries: Sequence[Entry]) -> None:
         """Keep the records of entries that are about to be cut from the journal and still wait in a queue."""
@@ -103,6 +121,7 @@ class WebhookDuty:
         listening = self._tail.listen(lease.partition, fan_out)
         ours = lease.valid
         try:
+            self._serving[lease.partition] = courier, index
             up_to = await fan_out.start(listening)
             await index.load()
             writer.spawn(ledger.run())
@@ -117,6 +136,7 @@ class WebhookDuty:
             ours = _never
             raise
         finally:
+            self._serving.pop(lease.partition, None)
             courier.stop()
             listening.close()
             await loops.cancel()

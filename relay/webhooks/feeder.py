@@ -148,7 +148,7 @@ class Feeder:
     ) -> None:
         """Give up a delivery whose event is nowhere, so that it holds up nothing."""
         self._stats.missing += 1
-        self._stats.dead += 1
+        self._stats.gave_up(Reason.BODY_MISSING)
         _log.error("event missing", event_id=missing.event, subscription=outbox.id)
         delivery = Delivery(status=Status.DEAD, type="", attempts=history, reason=Reason.BODY_MISSING)
         self._ledger.write(self._operations.settled(outbox.id, missing, delivery, dead=True, then=then))

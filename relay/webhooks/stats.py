@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+from relay.telemetry.histogram import Histogram
 from relay.webhooks.attempts import Attempt
 
 
@@ -24,8 +25,6 @@ class Stats:
     """Deliveries that ended well."""
     failed: int = 0
     """Attempts that failed with another one to come."""
-    dead: int = 0
-    """Deliveries given up."""
     resent: int = 0
     """Requests that somebody asked for, beside those that were due."""
     recovered: int = 0
@@ -42,14 +41,25 @@ class Stats:
     """Changes of deliveries that the store refused for a fault in what it holds."""
     unsent: int = 0
     """Requests not made because the lease could no longer be relied on."""
-    latency: float = 0.0
-    """Seconds that ended requests took, all together."""
+    durations: Histogram = field(default_factory=Histogram)
+    """How long requests took that ended."""
+    reasons: Counter[str] = field(default_factory=Counter)
+    """Deliveries given up, by why: the `Reason`."""
     outcomes: Counter[str] = field(default_factory=Counter)
     """Ended requests by the class of their answer, ``2xx`` to ``5xx``, or by why there was none."""
+
+    @property
+    def dead(self) -> int:
+        """Deliveries given up."""
+        return self.reasons.total()
+
+    def gave_up(self, reason: str | None) -> None:
+        """Count a delivery that was given up."""
+        self.reasons[str(reason)] += 1
 
     def ended(self, attempt: Attempt) -> None:
         """Count a request that ended."""
         status = attempt.status_code
         self.attempts += 1
-        self.latency += attempt.duration_ms / 1000
+        self.durations.add(attempt.duration_ms / 1000)
         self.outcomes[str(attempt.error) if status is None else f"{status // 100}xx"] += 1

@@ -121,3 +121,11 @@ def test_a_counter_never_falls_and_loses_nothing(steps: list[tuple[str, str, int
             total += amount
             sums.show(source, shown(calls_total=counted[source]))
         assert read(sums).get("calls_total", 0) == total
+
+
+def test_the_oldest_of_all_is_shown() -> None:
+    """Ages are not added up."""
+    sums = Sums()
+    for source, age in (("1", 3), ("2", 7), ("3", 0)):
+        sums.show(source, shown(relay_webhook_oldest_queued_seconds=age))
+    assert read(sums) == {"relay_webhook_oldest_queued_seconds": 7}
