@@ -1,4 +1,4 @@
-"""Unmodified CometD clients of other makers follow calls while the process that serves them is killed."""
+"""Unmodified clients of other makers follow calls while the process that serves them is killed."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from aiohttp import ClientSession, encode_basic_auth
 
 from tests.engines import Server
 from tests.harness.bayeux import CALLS
-from tests.harness.demo import JANE, JOHN
+from tests.harness.demo import ADMIN, JANE, JOHN
 from tests.harness.fixtures import NewRelay
 from tests.harness.gws import Gws
 from tests.harness.node import NodeProgram
 from tests.harness.process import RelayProcess
+from tests.harness.v3 import V3
 from tests.harness.way import Way
 from tests.waiting import eventually
 
@@ -39,6 +40,12 @@ class Stage(NamedTuple):
     def url(self) -> str:
         """Where clients find CometD."""
         return self.way.url + PATH
+
+    async def sockets(self, http: ClientSession) -> int:
+        """Return how many websockets the first process has."""
+        async with http.get(f"{self.first.admin_url}/metrics") as response:
+            lines = (await response.text()).splitlines()
+        return sum(float(line.split()[1]) == 1 for line in lines if line.startswith("relay_bayeux_sockets "))
 
     def kill_first(self) -> None:
         """Kill the process that serves the clients; the way leads to the other then."""
@@ -75,6 +82,11 @@ def once(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [event for number, event in enumerate(events) if event not in events[:number]]
 
 
+async def client_has_its_transport(stage: Stage, http: ClientSession, websocket: bool) -> bool:
+    """Tell whether the client that is subscribed has a websocket, or has none."""
+    return await stage.sockets(http) == int(websocket)
+
+
 @pytest.mark.parametrize(
     ("program", "options", "repeats"),
     [
@@ -93,6 +105,7 @@ async def test_javascript_client_goes_on_at_the_other_process(
     """It misses nothing; what it had just been told may come again through a websocket, without `ack`."""
     async with NodeProgram(program, stage.url, BASIC, *options, CALLS) as client:
         assert await client.tells("subscribed") == [CALLS]
+        await eventually(lambda: client_has_its_transport(stage, http, "--websocket" in options))
         await talk(http, stage.second)
         assert states(await client.tells("event", 3)) == STATES
         stage.kill_first()
@@ -136,6 +149,7 @@ async def test_python_client_goes_on_at_the_other_process(
     client = library.Client(stage.url, types, auth=Basic(), connection_timeout=0)
     async with asyncio.timeout(2 * WITHIN), client:
         await client.subscribe(CALLS)
+        assert await client_has_its_transport(stage, http, transport == "WEBSOCKET")
         await talk(http, stage.second)
         while len(told) < 3:
             told.append(await client.receive())
@@ -147,3 +161,25 @@ async def test_python_client_goes_on_at_the_other_process(
         while states(once(told)) != STATES * 3:
             told.append(await client.receive())
         assert transport == "WEBSOCKET" or len(told) == 9
+
+
+TYPES = ["call.leg.ringing", "call.leg.answered", "call.leg.hungup", "relay.gap"]
+
+
+async def test_eventsource_goes_on_at_the_other_process(stage: Stage, http: ClientSession) -> None:
+    """By its last event id it is told every event once, in order, also amid a call."""
+    admin, stream = V3(http, stage.second.url, ADMIN), f"{stage.way.url}/v3/events/stream"
+    async with NodeProgram("eventsource.mjs", stream, f"Bearer {ADMIN.token}", *TYPES) as client:
+        await client.tells("open")
+        jane, john = Gws(http, stage.second.url, JANE), Gws(http, stage.second.url, JOHN)
+        await jane.dial(JOHN.number)
+        [call] = await eventually(john.calls)
+        await client.tells("event", 2)
+        stage.kill_first()
+        await john.operate(call["id"], "Answer")
+        await jane.operate(call["id"], "Hangup")
+        await client.tells("open", 2)
+        await talk(http, stage.second)
+        told = await client.tells("event", 12)
+        assert [event["data"] for event in told] == await admin.history()
+        assert "relay.gap" not in {event["type"] for event in told}
