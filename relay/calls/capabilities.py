@@ -64,7 +64,7 @@ class Standing(NamedTuple):
     muted: bool
     recording: RecordingState | None
     crowd: bool
-    """It shares the call with two others or more."""
+    """It shares the call with two others or more, or a conference that was placed as one with anybody."""
     owner: bool
     """It made the call a conference."""
     talking: bool
@@ -236,7 +236,7 @@ def standing(session: Session, party: Party, beside: Sequence[Line]) -> Standing
         calls=party.role is Role.CALLER,
         muted=party.muted,
         recording=party.recording,
-        crowd=len(session.participants(party)) > 1,
+        crowd=len(session.participants(party)) > (0 if session.conference else 1),
         owner=party.owner,
         talking=own.talking,
         elsewhere=any(other.state is PartyState.ANSWERED for other in beside),

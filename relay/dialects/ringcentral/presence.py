@@ -24,6 +24,7 @@ _TELEPHONY: Final = {
     PartyState.PROCEEDING: "Ringing",
     PartyState.ANSWERED: "CallConnected",
     PartyState.HELD: "OnHold",
+    PartyState.PARKED: "ParkedCall",
 }
 """State of a leg to telephony status; any other is no call any more."""
 
@@ -38,7 +39,7 @@ def calls_of(user: User, sessions: Iterable[Session]) -> list[ActiveCall]:
         active_call(session, party)
         for session in sessions
         for party in session.parties
-        if party.live and party.address.user_id == user.id
+        if party.live and party.ours and party.address.user_id == user.id
     ]
 
 
