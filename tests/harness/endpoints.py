@@ -84,6 +84,12 @@ _SESSION: Final = f"{_ACCOUNT}/telephony/sessions/{{telephonySessionId}}"
 _PARTY: Final = f"{_SESSION}/parties/{{partyId}}"
 _HOOK: Final = f"{_API}/subscription"
 _NOBODY: Final = {"phoneNumber": "999"}
+_SUPERVISE: Final = {
+    "mode": "Listen",
+    "deviceId": "none",
+    "extensionNumber": JANE.extension,
+    "autoAnswer": True,
+}
 _RC_SUBSCRIPTION: Final = {
     "eventFilters": ["/restapi/v1.0/account/~/telephony/sessions"],
     "deliveryMode": {"transportType": "WebHook", "address": "http://10.0.0.1/", "verificationToken": "a"},
@@ -102,14 +108,23 @@ _RINGCENTRAL: Final = (
         f"{_ACCOUNT}/telephony/call-out",
         ({"from": {"deviceId": JANE.device}, "to": _NOBODY, "countryId": "1"},),
     ),
+    Endpoint("POST", f"{_ACCOUNT}/telephony/conference"),
+    Endpoint("POST", f"{_SESSION}/supervise", (_SUPERVISE,)),
+    Endpoint("POST", f"{_SESSION}/parties/bring-in", ({"sessionId": "none", "partyId": "none"},)),
     Endpoint("GET", _SESSION),
     Endpoint("DELETE", _SESSION),
     Endpoint("GET", _PARTY),
     Endpoint("PATCH", _PARTY, ({"muted": True, "party": {"standAlone": False}},)),
     Endpoint("DELETE", _PARTY),
-    *(Endpoint("POST", f"{_PARTY}/{what}") for what in ("hold", "unhold", "reject", "recordings")),
-    *(Endpoint("POST", f"{_PARTY}/{what}", ({"deviceId": "none"},)) for what in ("answer", "ignore")),
-    Endpoint("POST", f"{_PARTY}/transfer", (_NOBODY,)),
+    *(Endpoint("POST", f"{_PARTY}/{what}") for what in ("hold", "unhold", "reject", "recordings", "park")),
+    *(
+        Endpoint("POST", f"{_PARTY}/{what}", ({"deviceId": "none"},))
+        for what in ("answer", "ignore", "pickup")
+    ),
+    *(Endpoint("POST", f"{_PARTY}/{what}", (_NOBODY,)) for what in ("forward", "transfer")),
+    Endpoint("POST", f"{_PARTY}/flip", ({"callFlipId": "1"},)),
+    Endpoint("POST", f"{_PARTY}/reply", ({"replyWithPattern": {"pattern": "OnMyWay"}},)),
+    Endpoint("POST", f"{_PARTY}/supervise", (_SUPERVISE,)),
     Endpoint("POST", f"{_PARTY}/bridge", ({"telephonySessionId": "none", "partyId": "none"},)),
     Endpoint("PATCH", f"{_PARTY}/recordings/{{recordingId}}", ({"active": True},)),
     Endpoint("GET", _EXTENSION),

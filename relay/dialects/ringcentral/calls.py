@@ -14,7 +14,13 @@ from relay.dialects.ringcentral.tokens import Caller
 from relay.errors import InvalidFieldError, NotAllowedError, NotFoundError
 from relay.http.detached import Detached
 
-_PARAMETERS = {"destination": "to", "other": "partyId", "participant": "partyId"}
+_PARAMETERS = {
+    "destination": "to",
+    "mailbox": "voicemail",
+    "other": "partyId",
+    "participant": "partyId",
+    "text": "replyWithText",
+}
 """RingCentral's names of what control refuses."""
 
 
@@ -65,7 +71,7 @@ class Calls:
         return session, party
 
     async def act(self, caller: Caller, party: Party, action: Action) -> tuple[Session, Party]:
-        """Carry out what is asked of a party, and return it with its session as they are then.
+        """Carry out what is asked of a party; return it, or who took its place, with its session.
 
         Raises:
             ApiError: 400 for a parameter that cannot be used; and what control raises.
@@ -76,8 +82,7 @@ class Calls:
             accepted = await self._detached.finish(command)
         except InvalidFieldError as error:
             raise invalid(_PARAMETERS.get(error.field, error.field), str(error)) from None
-        after = accepted.session.party(party.id)
-        return accepted.session, after or accepted.party
+        return accepted.session, accepted.party
 
 
 def party_named(session: Session, party: str, parameter: str = "partyId") -> Party:

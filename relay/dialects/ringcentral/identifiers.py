@@ -25,6 +25,9 @@ _LEGACY_STEP: Final = 7
 """Legacy ids are 12 digits and lie multiples of 7 apart: clients take two that are 1000, 2000, 3000 or 4000
 apart for the halves of one RingOut call."""
 
+CONFERENCE: Final = "0"
+"""The decimal sessionId of every session that was placed as a conference."""
+
 _PARTITIONS: Final = 1024
 _PER_MS: Final = 4096
 """Room for partitions, and for entries of one millisecond, in a notification's uuid."""
@@ -59,7 +62,7 @@ def party_id_at(session_id: str, place: int) -> str:
 def peer_id(peer: Peer) -> dict[str, str]:
     """Return the ``peerId`` of a leg that left because its call was joined with another."""
     return {
-        "sessionId": legacy_session_id(peer.session),
+        "sessionId": CONFERENCE if peer.conference else legacy_session_id(peer.session),
         "telephonySessionId": telephony_session_id(peer.session),
         "partyId": party_id_at(peer.session, peer.place),
     }
@@ -76,6 +79,16 @@ def leg(session: Session, party: str) -> Party | None:
 def legacy_session_id(session_id: str) -> str:
     """Return the decimal sessionId of a session."""
     return str(_FIRST_LEGACY + _LEGACY_STEP * (int(_digits(session_id), 16) % _LEGACY_IDS))
+
+
+def display_session_id(session: Session) -> str:
+    """Return the decimal sessionId that a session's notifications show."""
+    return CONFERENCE if session.conference else legacy_session_id(session.id)
+
+
+def voice_call_token(session: Session) -> str:
+    """Return what a conference's host would dial to join it."""
+    return f"conf_{_digits(session.id)}"
 
 
 def notification_uuid(event_id: EventId) -> str:

@@ -9,21 +9,21 @@ from marshmallow import Schema
 
 from relay.calls import commands
 from relay.calls.capabilities import Operation, capabilities
-from relay.calls.model import Party, RecordingState, Session
+from relay.calls.model import Party, PartyState, RecordingState, Session
+from relay.control.permissions import owns
 from relay.dialects.ringcentral import schemas
 from relay.dialects.ringcentral.access import CallerHandler
 from relay.dialects.ringcentral.calls import Calls, check_own, party_named
-from relay.dialects.ringcentral.failures import invalid, json_response, not_found, wrong_state
+from relay.dialects.ringcentral.failures import forbidden, invalid, json_response, not_found, wrong_state
 from relay.dialects.ringcentral.identities import Identities
 from relay.dialects.ringcentral.render import party_object, recording
 from relay.dialects.ringcentral.tokens import Caller
-from relay.directory.model import User
+from relay.errors import NotAllowedNowError, NotParticipantError
 from relay.http.body import json_object
 
 _NOTHING: Final = schemas.Body()
 _HOLD: Final = schemas.Hold()
 _DEVICE: Final = schemas.AtDevice()
-_TARGET: Final = schemas.Target()
 _BRIDGE: Final = schemas.Bridge()
 _PATCH: Final = schemas.PatchParty()
 _REMOVE: Final = schemas.RemoveParty()
@@ -73,13 +73,6 @@ class Parties:
         await self._calls.act(caller, party, commands.Reject())
         return web.Response(status=204)
 
-    async def transfer(self, request: web.Request, caller: Caller) -> web.Response:
-        """Put somebody else in the party's place, without asking them first."""
-        target = schemas.load(_TARGET, await json_object(request))
-        _, party = await self._calls.own_party(request, caller)
-        action = commands.Transfer(self._destination(caller, target))
-        return self._shown(await self._calls.act(caller, party, action))
-
     async def bridge(self, request: web.Request, caller: Caller) -> web.Response:
         """Join the others of two calls, and leave both."""
         read = schemas.load(_BRIDGE, await json_object(request))
@@ -89,9 +82,7 @@ class Parties:
         check_own(counterpart, caller)
         if counterpart.id == party.id:
             raise invalid("partyId", "must be your party in another session")
-        return self._shown(
-            await self._calls.act(caller, party, commands.CompleteTransfer(other=counterpart.id))
-        )
+        return self._shown(await self._calls.act(caller, party, commands.Bridge(other=counterpart.id)))
 
     async def update(self, request: web.Request, caller: Caller) -> web.Response:
         """Mute a party, or let it be heard again; what it is already is no error."""
@@ -107,18 +98,26 @@ class Parties:
         return self._shown((session, party))
 
     async def remove(self, request: web.Request, caller: Caller) -> web.Response:
-        """Take a party out of a conference: the own one, or as its host another's; 204."""
+        """Take a party out of a conference, the own one or as its host another's; 204.
+
+        Of other calls only a supervisor's own party is taken out so, and an own one that is parked.
+        """
         read = schemas.load(_REMOVE, await json_object(request, empty=True))
         session, party = await self._calls.party(request, caller)
-        own = next((one for one in session.parties if _is_own_live(one, caller)), None)
-        if own is None or not party.live or not any(one.owner for one in session.parties):
-            check_own(party, caller)
-            raise wrong_state()
-        if own.id != party.id:
-            await self._calls.act(caller, own, commands.RemoveParticipant(party.id))
-        else:
-            ends = own.owner and not read["keepConferenceAlive"]
-            await self._calls.act(caller, own, ending(session, own) if ends else commands.Hangup())
+        if not party.live:
+            raise not_found("partyId")
+        own = next(
+            (one for one in (party, *session.parties) if one.live and owns(caller.principal, one)), None
+        )
+        if own is None:
+            raise forbidden()
+        action = _removal(session, own, party, keep_alive=read["keepConferenceAlive"])
+        try:
+            await self._calls.act(caller, own, action)
+        except NotAllowedNowError:
+            raise forbidden() from None
+        except NotParticipantError:
+            raise not_found("partyId") from None
         return web.Response(status=204)
 
     async def record(self, request: web.Request, caller: Caller) -> web.Response:
@@ -153,21 +152,20 @@ class Parties:
             raise wrong_state()
         return await self._calls.act(caller, party, action)
 
-    def _destination(self, caller: Caller, target: dict[str, Any]) -> str:
-        """Return the number that a target names in one of its forms."""
-        named = {name: value for name, value in target.items() if value is not None}
-        if len(named) != 1:
-            raise invalid("to", f"exactly one of {', '.join(target)} is needed")
-        [(name, value)] = named.items()
-        if name in ("phoneNumber", "extensionNumber"):
-            return str(value)
-        user = self._identities.user(caller.principal.account, value) if name == "extensionId" else None
-        if user is None:
-            raise not_found(name)
-        return _number_of(user)
-
     def _shown(self, changed: tuple[Session, Party]) -> web.Response:
         return json_response(party_object(self._identities, *changed))
+
+
+def _removal(session: Session, own: Party, party: Party, *, keep_alive: bool) -> commands.Action:
+    """Return what takes a party out of a session at the wish of one's own; raises the 403 of what cannot."""
+    apart = party.monitors is not None or party.state is PartyState.PARKED
+    if own.id == party.id and apart:
+        return commands.Hangup()
+    if not any(one.owner for one in session.parties):
+        raise forbidden()
+    if own.id != party.id:
+        return commands.RemoveParticipant(party.id)
+    return ending(session, own) if own.owner and not keep_alive else commands.Hangup()
 
 
 def ending(session: Session, party: Party) -> commands.Action:
@@ -175,20 +173,8 @@ def ending(session: Session, party: Party) -> commands.Action:
     return commands.Clear() if Operation.CLEAR in capabilities(session, party) else commands.Hangup()
 
 
-def _number_of(user: User) -> str:
-    if user.extension is not None:
-        return user.extension
-    if not user.devices:
-        raise invalid("extensionId", "the extension has no phone")
-    return user.devices[0].number
-
-
 def _given(read: dict[str, Any], name: str) -> bool | None:
     """Return a member that stands at the top of a body or inside its ``party``."""
     nested: dict[str, Any] = read["party"] or {}
     value: bool | None = read[name] if read[name] is not None else nested.get(name)
     return value
-
-
-def _is_own_live(party: Party, caller: Caller) -> bool:
-    return party.live and party.address.user_id == caller.principal.user.id

@@ -51,12 +51,12 @@ def session_notification(
     resource = resource_path(identities, session.account, party)
     body = {
         "sequence": event.session_sequence,
-        "sessionId": identifiers.legacy_session_id(session.id),
+        "sessionId": identifiers.display_session_id(session),
         "telephonySessionId": identifiers.telephony_session_id(session.id),
         "serverId": SERVER,
         "eventTime": timestamp(event.time),
         "parties": [notified_party(identities, event, sip=sip)],
-        "origin": {"type": "Call"},
+        "origin": _origin(session),
     }
     address = party.address
     named = labels.of_event(event, identities.extension_id(address.user_id))
@@ -76,7 +76,8 @@ def session_object(identities: Identities, session: Session) -> dict[str, Any]:
     return {
         "id": identifiers.telephony_session_id(session.id),
         "creationTime": whole_seconds(session.created_at),
-        "origin": {"type": "Call"},
+        "origin": _origin(session),
+        **({"voiceCallToken": identifiers.voice_call_token(session)} if session.conference else {}),
         "parties": [party_object(identities, session, party) for party in session.parties],
     }
 
@@ -92,6 +93,7 @@ def party_object(identities: Identities, session: Session, party: Party) -> dict
         "muted": party.muted,
         "standAlone": False,
         "status": status(party),
+        **({"park": _park(party)} if _park(party) else {}),
         **_conferring(session, party),
     }
 
@@ -106,7 +108,7 @@ def notified_party(identities: Identities, event: CallEvent, *, sip: bool = Fals
         "id": identifiers.party_id(session, party),
         **_ends(identities, party),
         "status": {**status(party, event.kind), "rcc": False},
-        "park": {},
+        "park": _park(party),
         "missedCall": missed(party),
         "standAlone": False,
         "muted": party.muted,
@@ -115,6 +117,15 @@ def notified_party(identities: Identities, event: CallEvent, *, sip: bool = Fals
     if sip:
         shown["sipData"] = sip_data(session.id, party.id)
     return shown
+
+
+def _origin(session: Session) -> dict[str, str]:
+    return {"type": "Conference" if session.conference else "Call"}
+
+
+def _park(party: Party) -> dict[str, str]:
+    """Return where a party is parked; empty for any other."""
+    return {"id": party.park} if party.park is not None and party.state is PartyState.PARKED else {}
 
 
 def _conferring(session: Session, party: Party) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from relay.control.control import wall_clock
 from relay.dialects.ringcentral.access import Access
 from relay.dialects.ringcentral.accounts import Accounts
 from relay.dialects.ringcentral.calls import Calls
+from relay.dialects.ringcentral.conferences import Conferences
+from relay.dialects.ringcentral.diversions import Diversions
 from relay.dialects.ringcentral.handshake import Handshakes
 from relay.dialects.ringcentral.identities import Identities
 from relay.dialects.ringcentral.limits import PUBLISHED, Group, Limits
@@ -77,6 +79,8 @@ def add_routes(app: web.Application, parts: Parts) -> Sockets:
     calls = Calls(parts.control, parts.detached)
     sessions = Sessions(parts.control, calls, parts.identities, parts.detached)
     parties = Parties(calls, parts.identities)
+    diversions = Diversions(calls, parts.identities)
+    conferences = Conferences(parts.control, calls, parts.identities, parts.detached)
     accounts = Accounts(
         parts.control,
         parts.journal,
@@ -105,8 +109,11 @@ def add_routes(app: web.Application, parts: Parts) -> Sockets:
         web.post(f"{PREFIX}/oauth/revoke", oauth.revoke),
         web.post(f"{PREFIX}/oauth/wstoken", protected(Group.AUTH, oauth.socket_token)),
         web.post(f"{telephony}/call-out", protected(Group.HEAVY, sessions.call_out)),
+        web.post(f"{telephony}/conference", protected(Group.HEAVY, conferences.place)),
         web.get(session, protected(Group.LIGHT, sessions.read)),
         web.delete(session, protected(Group.LIGHT, sessions.end)),
+        web.post(f"{session}/supervise", protected(Group.LIGHT, conferences.supervise_session)),
+        web.post(f"{session}/parties/bring-in", protected(Group.LIGHT, conferences.bring_in)),
         web.get(party, protected(Group.LIGHT, sessions.read_party)),
         web.patch(party, protected(Group.LIGHT, parties.update)),
         web.delete(party, protected(Group.LIGHT, parties.remove)),
@@ -115,7 +122,13 @@ def add_routes(app: web.Application, parts: Parts) -> Sockets:
         web.post(f"{party}/answer", protected(Group.LIGHT, parties.answer)),
         web.post(f"{party}/reject", protected(Group.LIGHT, parties.reject)),
         web.post(f"{party}/ignore", protected(Group.LIGHT, parties.ignore)),
-        web.post(f"{party}/transfer", protected(Group.LIGHT, parties.transfer)),
+        web.post(f"{party}/forward", protected(Group.LIGHT, diversions.forward)),
+        web.post(f"{party}/transfer", protected(Group.LIGHT, diversions.transfer)),
+        web.post(f"{party}/flip", protected(Group.LIGHT, diversions.flip)),
+        web.post(f"{party}/park", protected(Group.LIGHT, diversions.park)),
+        web.post(f"{party}/pickup", protected(Group.LIGHT, diversions.pick_up)),
+        web.post(f"{party}/reply", protected(Group.LIGHT, diversions.reply)),
+        web.post(f"{party}/supervise", protected(Group.LIGHT, conferences.supervise_party)),
         web.post(f"{party}/bridge", protected(Group.LIGHT, parties.bridge)),
         web.post(f"{party}/recordings", protected(Group.LIGHT, parties.record)),
         web.patch(f"{party}/recordings/{{recordingId}}", protected(Group.LIGHT, parties.update_recording)),

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, pre_load, validate
 
 from relay.dialects.ringcentral.failures import invalid
+from relay.dialects.ringcentral.replies import PATTERNS, UNITS
 
 LONGEST_LIFE: Final = 630_720_000
 """Seconds a subscription may live: twenty years, the longer of the published maxima."""
+
+LONGEST_TIME: Final = 999
+"""Of whatever unit, that a reply may speak of."""
 
 _OBJECT: Final = "must be an object"
 _HOLD_PROTOCOLS: Final = ("Auto", "RC", "BroadWorks", "DisconnectHolder", "BroadWorksOrDisconnectHolder")
@@ -47,7 +51,7 @@ class _Flag(fields.Boolean):
         return super()._deserialize(value, attr, data, **kwargs)
 
 
-class _Seconds(fields.Integer):
+class _Whole(fields.Integer):
     """JSON's integers only."""
 
     def _validated(self, value: Any) -> Any:
@@ -98,12 +102,22 @@ def header(**options: Any) -> fields.String:
 
 def seconds(**options: Any) -> fields.Integer:
     """Make a field for a subscription's life."""
-    return _Seconds(
+    return _Whole(
         strict=True,
         validate=validate.Range(1, LONGEST_LIFE, error=f"must be from 1 to {LONGEST_LIFE} seconds"),
         error_messages=_said("must be a whole number of seconds") | {"too_large": "is too large"},
         **options,
     )
+
+
+def whole(**options: Any) -> fields.Integer:
+    """Make a field for a whole number."""
+    return _Whole(strict=True, error_messages=_said("must be a whole number"), **options)
+
+
+def one_of(words: Collection[str]) -> validate.OneOf:
+    """Make the check that a string is one of these."""
+    return validate.OneOf(words, error=f"must be one of {', '.join(words)}")
 
 
 def flag(**options: Any) -> fields.Boolean:
@@ -129,10 +143,7 @@ CallOut = Body.from_dict(
 class Hold(Body):
     """How a call is put on hold."""
 
-    proto = text(
-        load_default=None,
-        validate=validate.OneOf(_HOLD_PROTOCOLS, error=f"must be one of {', '.join(_HOLD_PROTOCOLS)}"),
-    )
+    proto = text(load_default=None, validate=one_of(_HOLD_PROTOCOLS))
 
 
 class AtDevice(Body):
@@ -141,14 +152,61 @@ class AtDevice(Body):
     deviceId = identifier(required=True)  # noqa: N815
 
 
-class Target(Body):
+class ForwardTarget(Body):
     """Whither a call is to go: exactly one of these."""
 
     phoneNumber = identifier(load_default=None)  # noqa: N815
     voicemail = identifier(load_default=None)
     extensionNumber = identifier(load_default=None)  # noqa: N815
     extensionId = identifier(load_default=None)  # noqa: N815
+
+
+class TransferTarget(ForwardTarget):
+    """The same of a call that was answered, which may be parked too."""
+
     parkOrbit = identifier(load_default=None)  # noqa: N815
+
+
+class Flip(Body):
+    """The phone to go on at."""
+
+    callFlipId = identifier(required=True)  # noqa: N815
+
+
+class _Pattern(Body):
+    pattern = text(required=True, validate=one_of(PATTERNS))
+    time = whole(
+        load_default=None, validate=validate.Range(1, LONGEST_TIME, error=f"must be 1 to {LONGEST_TIME}")
+    )
+    timeUnit = text(load_default=None, validate=one_of(UNITS))  # noqa: N815
+
+
+class Reply(Body):
+    """What the caller is to hear: exactly one of these."""
+
+    replyWithText = text(load_default=None)  # noqa: N815
+    replyWithPattern = nested(_Pattern, load_default=None)  # noqa: N815
+
+
+class BringIn(Body):
+    """The call that is to come into a conference; older clients call its session ``sessionId``."""
+
+    sessionId = text(load_default=None)  # noqa: N815
+    telephonySessionId = text(load_default=None)  # noqa: N815
+    partyId = text(required=True)  # noqa: N815
+
+
+class Supervise(Body):
+    """Whom a supervisor listens to, and where: names of today and those before 2020."""
+
+    mode = text(required=True, validate=one_of(("Listen",)))
+    supervisorDeviceId = identifier(load_default=None)  # noqa: N815
+    deviceId = identifier(load_default=None)  # noqa: N815
+    agentExtensionId = identifier(load_default=None)  # noqa: N815
+    agentExtensionNumber = identifier(load_default=None)  # noqa: N815
+    extensionNumber = identifier(load_default=None)  # noqa: N815
+    autoAnswer = flag(load_default=True)  # noqa: N815 - the simulated phones always do
+    mediaSDP = text(load_default=None, validate=one_of(("sendOnly", "sendRecv")))  # noqa: N815
 
 
 class Bridge(Body):

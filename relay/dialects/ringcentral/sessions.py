@@ -10,13 +10,13 @@ from relay.control import Control
 from relay.control.permissions import owns
 from relay.dialects.ringcentral import schemas
 from relay.dialects.ringcentral.calls import Calls
-from relay.dialects.ringcentral.failures import forbidden, invalid, json_response, not_found, wrong_state
+from relay.dialects.ringcentral.failures import forbidden, invalid, json_response, not_found
 from relay.dialects.ringcentral.identities import Identities
 from relay.dialects.ringcentral.parties import ending
 from relay.dialects.ringcentral.render import party_object, session_object
 from relay.dialects.ringcentral.tokens import Caller
 from relay.directory.model import Device, User
-from relay.errors import InvalidFieldError
+from relay.errors import InvalidFieldError, NotParticipantError
 from relay.http.body import json_object
 from relay.http.detached import Detached
 
@@ -47,9 +47,14 @@ class Sessions:
         schemas.load(_NOTHING, await json_object(request, empty=True))
         session = await self._calls.session(request, caller)
         own = next((party for party in session.parties if party.live and owns(caller.principal, party)), None)
+        if not session.live:
+            raise not_found("telephonySessionId")
         if own is None:
-            raise wrong_state() if not session.live else forbidden()
-        await self._calls.act(caller, own, ending(session, own))
+            raise forbidden()
+        try:
+            await self._calls.act(caller, own, ending(session, own))
+        except NotParticipantError:  # it has just ended
+            raise not_found("telephonySessionId") from None
         return web.Response(status=204)
 
     async def call_out(self, request: web.Request, caller: Caller) -> web.Response:

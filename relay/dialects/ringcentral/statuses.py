@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from relay.calls.events import EventKind
-from relay.calls.model import Cause, Party, PartyState, Role
+from relay.calls.model import Cause, Party, PartyState, Reason, Role
 from relay.dialects.ringcentral import identifiers
 
 _CODES: Final[dict[PartyState, str]] = {
@@ -37,6 +37,13 @@ _REASONS: Final[dict[Cause, str]] = {
 ATTENDED: Final = "AttendedTransfer"
 """The reason of legs that left because their call was joined with another."""
 
+CONFERENCE: Final = "Conference"
+"""The same where the other was placed as a conference."""
+
+_MOVES: Final[dict[Reason, str]] = {Reason.FLIP: "CallFlip", Reason.PICKUP: "Pickup"}
+_REPLIED: Final = "CallReplied"
+_SUPERVISING: Final = "Supervising"
+
 _UNANSWERED: Final = frozenset({Cause.BUSY, Cause.NO_ANSWER, Cause.CANCELED})
 
 
@@ -60,13 +67,27 @@ def status(party: Party, kind: EventKind | None = None) -> dict[str, Any]:
     """Return a leg's status as parties show it, or as an event about it does."""
     code = status_code(party, kind)
     shown: dict[str, Any] = {"code": code}
-    if party.peer is not None:
-        shown["reason"] = ATTENDED
-    elif party.state.final and party.cause in _REASONS:
-        shown["reason"] = _REASONS[party.cause]
+    reason = _reason(party)
+    if reason is not None:
+        shown["reason"] = reason
+    if party.state is PartyState.PARKED and party.park is not None and code == _CODES[PartyState.PARKED]:
+        shown["parkData"] = party.park
     if party.peer is not None and code == _CODES[PartyState.GONE]:
         shown["peerId"] = identifiers.peer_id(party.peer)
     return shown
+
+
+def _reason(party: Party) -> str | None:
+    """Return why a leg is as it is, where RingCentral has a word for that."""
+    if party.peer is not None:
+        return CONFERENCE if party.peer.conference else ATTENDED
+    if party.replied_at is not None:
+        return _REPLIED
+    if party.reason is not None and (party.state is PartyState.ANSWERED or party.cause is Cause.TRANSFERRED):
+        return _MOVES[party.reason]
+    if party.monitors is not None and party.state is PartyState.ANSWERED:
+        return _SUPERVISING
+    return _REASONS.get(party.cause) if party.state.final and party.cause is not None else None
 
 
 def missed(party: Party) -> bool:

@@ -115,9 +115,8 @@ def _once_answered(session: Session, party: Party) -> NextMove | None:
     if party.role is Role.CALLEE and _fictional_end(party) == _HANGS_UP:
         return NextMove(Move.HANG_UP, party.answered_at + HANG_UP_AFTER)
     ours = [other for other in session.parties if other.ours]
-    if any(other.live for other in ours) or PartyState.VOICEMAIL in [
-        other.state for other in session.parties
-    ]:
+    states = [other.state for other in session.parties]
+    if any(other.live for other in ours) or PartyState.VOICEMAIL in states:
         return None
     if waits := [other.created_at for other in session.parties if other.state is PartyState.PARKED]:
         return NextMove(Move.HANG_UP, max(waits) + PATIENCE)

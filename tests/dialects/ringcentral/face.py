@@ -128,12 +128,16 @@ class Face:
         """Return a party as it is now."""
         return dict((await self.get(path_of(party), user)).body)
 
-    async def trace(self, session: str | None = None) -> list[str]:
-        """Return one line for each notification of the account, or of one session."""
+    async def notifications(self, session: str | None = None) -> list[dict[str, Any]]:
+        """Return each notification about the account's calls, or about one session."""
         page = await self.journal.history(ACCOUNT, None, limit=1000)
         shown = [_render(entry.id, entry.event) for entry in page.entries if entry.kind is RecordKind.CALL]
         told = [msgspec.json.decode(one.body) for one in shown if one is not None]
-        return [brief(one) for one in told if session in (None, one["body"]["telephonySessionId"])]
+        return [one for one in told if session in (None, one["body"]["telephonySessionId"])]
+
+    async def trace(self, session: str | None = None) -> list[str]:
+        """Return one line for each notification of the account, or of one session."""
+        return [brief(one) for one in await self.notifications(session)]
 
     async def elapse(self) -> None:
         """Let the timers fall due that there are now."""
