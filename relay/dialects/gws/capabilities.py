@@ -23,33 +23,24 @@ class CallState(StrEnum):
     RELEASED = "Released"
 
 
-_MORE: Final = (
-    "ClearCall", "StartCallRecording", "PauseCallRecording", "ResumeCallRecording", "StopCallRecording",
-    "MuteCall", "UnmuteCall", "SwapCalls", "CompleteConference", "CompleteTransfer", "MergeWithOtherCall",
-    "RemoveParticipantFromConference", "SwitchToBargeIn", "SwitchToListenIn", "MuteMonitoredUser",
-    "UnmuteMonitoredUser",
-)  # fmt: skip
-"""What few calls list, and then after all others."""
-
-_ORDER: Final[dict[CallState, tuple[str, ...]]] = {
+_FIRST: Final[dict[CallState, tuple[str, ...]]] = {
     CallState.DIALING: (
         "SendDtmf", "DeleteUserData", "AttachUserData", "DeleteUserDataPair", "Hangup", "UpdateUserData",
-        *_MORE,
     ),
     CallState.RINGING: (
         "Answer", "UpdateUserData", "DeleteUserData", "DeleteUserDataPair", "AttachUserData", "Hangup",
-        *_MORE,
     ),
     CallState.ESTABLISHED: (
         "UpdateUserData", "SendDtmf", "InitiateConference", "Hold", "SingleStepTransfer", "InitiateTransfer",
-        "AttachUserData", "DeleteUserDataPair", "SingleStepConference", "DeleteUserData", "Hangup", *_MORE,
+        "AttachUserData", "DeleteUserDataPair", "SingleStepConference", "DeleteUserData", "Hangup",
     ),
     CallState.HELD: (
         "SingleStepTransfer", "InitiateConference", "Retrieve", "SingleStepConference", "InitiateTransfer",
-        "DeleteUserData", "AttachUserData", "DeleteUserDataPair", "Hangup", "UpdateUserData", *_MORE,
+        "DeleteUserData", "AttachUserData", "DeleteUserDataPair", "Hangup", "UpdateUserData",
     ),
     CallState.RELEASED: (),
 }  # fmt: skip
+"""What a state lists first, as published; whatever else follows in the order of `CALL_OPERATIONS`."""
 
 
 def call_state(party: Party) -> CallState:
@@ -79,4 +70,5 @@ def names(allowed: Iterable[str]) -> tuple[str, ...]:
 
 @cache  # every event lists them, and there are few different lists
 def _names(state: CallState, allowed: frozenset[Operation]) -> tuple[str, ...]:
-    return tuple(name for name in _ORDER[state] if CALL_OPERATIONS[name].action.operation in allowed)
+    order = dict.fromkeys((*_FIRST[state], *CALL_OPERATIONS))
+    return tuple(name for name in order if CALL_OPERATIONS[name].action.operation in allowed)

@@ -21,6 +21,7 @@ from relay.errors import (
     NotAllowedNowError,
     NotFoundError,
     NotParticipantError,
+    SwitchUnavailableError,
     UnavailableError,
 )
 from relay.http.body import (
@@ -47,6 +48,7 @@ _CODES: Final[tuple[tuple[type[Exception], StatusCode, HTTPStatus | None], ...]]
     (NotFoundError, StatusCode.NOT_FOUND, None),
     (LimitReachedError, StatusCode.FORBIDDEN, None),
     (RateLimitedError, StatusCode.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS),
+    (SwitchUnavailableError, StatusCode.INTERNAL_ERROR, None),
     (UnavailableError, StatusCode.INTERNAL_ERROR, HTTPStatus.SERVICE_UNAVAILABLE),
     (web.HTTPNotFound, StatusCode.NOT_FOUND, None),
     (web.HTTPMethodNotAllowed, StatusCode.FORBIDDEN, HTTPStatus.METHOD_NOT_ALLOWED),

@@ -36,10 +36,13 @@ async def serve(aiohttp_client: AiohttpClient, directory: Directory) -> AsyncIte
     """Give a function that serves GWS in one more process, as it were, on a journal."""
     started: list[Detached] = []
 
-    async def serving(journal: Journal, settings: Settings | None = None) -> Face:
+    async def serving(
+        journal: Journal, settings: Settings | None = None, switch: Simulator | None = None
+    ) -> Face:
         clock, detached = Clock(), Detached()
         started.append(detached)
-        control = Control(journal, directory, Simulator(directory.device, ring_timeout=60), now=clock)
+        switch = switch or Simulator(directory.device, ring_timeout=60)
+        control = Control(journal, directory, switch, now=clock)
         app = web.Application(middlewares=[errors_middleware({API: render_error}, render_error)])
         parts = Parts(
             control=control,

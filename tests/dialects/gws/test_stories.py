@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.dialects.gws.playing import Play
 
 
@@ -221,3 +223,61 @@ async def test_a_disposition(play: Play) -> None:
     assert await play("jane", "SetCallDisposition", 1, disposition="done", **named) == []
     call = await play.face.call(f"/me/calls/{play.calls[0]}")
     assert call["userData"] == {"Outcome": "sold", "DispositionCode": "done"}
+
+
+@pytest.mark.parametrize(
+    ("number", "told"),
+    [
+        ("+12025550101", ["jane 1 Dialing", "jane 1 Released"]),
+        ("+12025550102", ["jane 1 Dialing", "jane 1 Released"]),
+        ("+12025550103", ["jane 1 Dialing", "jane 1 Released"]),
+        ("+12025550104", ["jane 1 Dialing", "jane 1 Established", "jane 1 Released"]),
+    ],
+)
+async def test_a_call_that_is_accepted_and_fails(play: Play, number: str, told: list[str]) -> None:
+    """Busy, not answered, rejected, or hung up at once: it is Released, without a word on why."""
+    steps = await play("jane", "Dial", destination=number)
+    while "jane 1 Released" not in steps:
+        await play.face.elapse()
+        steps += await play.hear()
+    assert steps == told
+    assert play.last("jane")["capabilities"] == []
+
+
+@pytest.mark.parametrize("operation", ["InitiateTransfer", "InitiateConference"])
+async def test_a_consultation_that_finds_nobody(play: Play, operation: str) -> None:
+    """The consult call is Released; its parent stays Held, to be retrieved."""
+    await play.talk()
+    told = await play("jane", operation, 1, destination="+12025550101")
+    while "jane 2 Released" not in told:
+        await play.face.elapse()
+        told += await play.hear()
+    assert told[:2] == ["jane 1 Held", "jane 2 Dialing"]
+    assert play.last("jane", 1)["state"] == "Held"
+    assert "Retrieve" in (await play.face.call(f"/me/calls/{play.calls[0]}"))["capabilities"]
+
+
+async def test_a_blind_transfer_that_finds_nobody(play: Play) -> None:
+    """Who transferred is out of the call already; who was transferred is Released."""
+    await play.talk()
+    told = await play("jane", "SingleStepTransfer", 1, destination="+12025550101")
+    while "john 1 Released" not in told:
+        await play.face.elapse()
+        told += await play.hear()
+    assert told[:2] == ["jane 1 Released", "john 1 ParticipantsUpdated"]
+
+
+async def test_a_call_with_everything_has_its_members_in_the_published_order(play: Play) -> None:
+    """A recorded consult call to the outside with user data, whose every member is there."""
+    await play.talk()
+    await play("jane", "InitiateTransfer", 1, destination="+12025550123", userData={"k": "v"})
+    await play.face.elapse()
+    await play("jane", "StartCallRecording", 2)
+    call = play.last("jane", 2)
+    assert list(call) == [
+        "id", "state", "callUuid", "connId", "deviceUri", "participants", "ani", "dnis", "callType",
+        "capabilities", "userData", "parentCallUri", "duration", "mute", "recordingState",
+        "supervisorListeningIn", "monitoredUserMuted", "monitoring", "uri", "path", "parentCallPath",
+    ]  # fmt: skip
+    assert call == await play.face.call(f"/me/calls/{play.calls[1]}")
+    assert (call["callType"], call["ani"], call["dnis"]) == ("Consult", "15000", "+12025550123")
