@@ -25,6 +25,8 @@ class Endpoint(NamedTuple):
     """Bodies of the right shape that are refused for what they mean; none where no body is read."""
     query: Sequence[str] = ()
     """Parameters that are read."""
+    makes: bool = False
+    """It needs nothing to make something, whatever is beside it."""
 
     @property
     def face(self) -> str:
@@ -108,7 +110,7 @@ _RINGCENTRAL: Final = (
         f"{_ACCOUNT}/telephony/call-out",
         ({"from": {"deviceId": JANE.device}, "to": _NOBODY, "countryId": "1"},),
     ),
-    Endpoint("POST", f"{_ACCOUNT}/telephony/conference"),
+    Endpoint("POST", f"{_ACCOUNT}/telephony/conference", makes=True),
     Endpoint("POST", f"{_SESSION}/supervise", (_SUPERVISE,)),
     Endpoint("POST", f"{_SESSION}/parties/bring-in", ({"sessionId": "none", "partyId": "none"},)),
     Endpoint("GET", _SESSION),

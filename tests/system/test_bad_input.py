@@ -187,7 +187,7 @@ def test_broken_queries_and_ids_are_refused(endpoint: Endpoint, stage: Stage) ->
     for query in ("&&==&", "%", "%FF=%FF", "a=" + "x" * 7000, b"\xff\xfe", "x[]=1", ";" * 500):
         reply = stage.ask(endpoint, query=query, body=b"[]" if endpoint.face == BAYEUX else None)
         assert reply.status < 500, (query, reply)
-    assert stage.written() == before
+    assert endpoint.makes or stage.written() == before
 
 
 @EVERY

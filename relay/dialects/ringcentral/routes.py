@@ -103,7 +103,7 @@ def add_routes(app: web.Application, parts: Parts) -> Sockets:
     extension = f"{account}/extension/{{extensionId}}"
     telephony = f"{account}/telephony"
     session = f"{telephony}/sessions/{{telephonySessionId}}"
-    party = f"{session}/parties/{{partyId}}"
+    party = f"{session}/parties/{{partyId:(?!bring-in/?$)[^/]+}}"
     routes = [
         web.post(f"{PREFIX}/oauth/token", oauth.token),
         web.post(f"{PREFIX}/oauth/revoke", oauth.revoke),
