@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import secrets
-import socket
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Final
@@ -18,6 +16,7 @@ from relay.directory.directory import Directory
 from relay.errors import UnavailableError
 from relay.http.operations import operations_app
 from relay.journal.embedded import EmbeddedValkey
+from relay.journal.orphans import free_orphans, member_name
 from relay.journal.ownership import Ownership
 from relay.journal.store import Store
 from relay.settings import Settings
@@ -96,7 +95,7 @@ class Relay:
         await check_keys(self._store, SecretKeys(settings.secret_key))
         parts = assemble(starting, settings, self._directory, self._store)
         app = public_app(parts, self._directory, settings)
-        ownership = Ownership(self._store, f"{socket.gethostname()}-{secrets.token_hex(4)}", parts.duties)
+        ownership = Ownership(self._store, member_name(), parts.duties)
         await ownership.start()
         starting.push_async_callback(ownership.stop)
         register(self._metrics, parts, ownership)
@@ -139,5 +138,15 @@ async def open_store(starting: AsyncExitStack, settings: Settings) -> tuple[str,
         return settings.redis_url, "RELAY_REDIS_URL"
     embedded = await EmbeddedValkey.start(settings.data_dir)
     starting.push_async_callback(embedded.stop)
+    await _free_orphans(embedded.url, settings.partitions)
     found = "found running" if embedded.adopted else "started"
     return embedded.url, f"embedded Valkey ({found}), data in {settings.data_dir}"
+
+
+async def _free_orphans(url: str, partitions: int) -> None:
+    """Have nobody wait for what an earlier relay on the same data held when it was killed."""
+    store = await Store.open(url, partitions=partitions)
+    try:
+        await free_orphans(store)
+    finally:
+        await store.close()
