@@ -184,8 +184,13 @@ def _lines(changes: Sequence[Change]) -> dict[Place, bytes]:
 
 
 def _parties(changes: Sequence[Change]) -> list[tuple[Session, Party]]:
-    """Return every leg with its session, those that live last."""
-    listed = [(change.session, party) for change in changes for party in change.session.parties]
+    """Return every leg with its session, those that live last; one that has gone is the other session's."""
+    listed = [
+        (change.session, party)
+        for change in changes
+        for party in change.session.parties
+        if party.state is not PartyState.GONE
+    ]
     return sorted(listed, key=lambda one: one[1].live)
 
 

@@ -15,6 +15,7 @@ from relay.calls.commands import (
     Hold,
     Merge,
     RemoveParticipant,
+    SetDisposition,
     Swap,
     Transfer,
 )
@@ -24,7 +25,7 @@ from relay.control import Accepted
 from relay.directory.model import Principal
 from relay.errors import InvalidFieldError, NotAllowedNowError, NotParticipantError
 from relay.switch.simulator import PhoneAction
-from tests.control.office import OUTSIDE, Office
+from tests.control.office import ACCOUNT, OUTSIDE, Office
 
 
 async def talk(office: Office, destination: str = "200", who: Principal | None = None) -> Accepted:
@@ -260,3 +261,16 @@ async def test_a_second_call_can_be_answered_and_merged(office: Office) -> None:
     session = await office.session(original.session.id)
     assert [party.address.number for party in session.parties if party.live] == ["15000", "15002", OUTSIDE]
     assert not (await office.session(inbound.id)).live
+
+
+async def test_a_leg_that_went_elsewhere_stays_there(office: Office) -> None:
+    """A disposition of the call it came from changes neither where it is found nor what its phone allows."""
+    original, consult_ = await consult(office)
+    await ask(office, consult_.party.id, CompleteTransfer())
+    alex = consult_.session.parties[1].id
+    second = await talk(office, who=office.alex, destination=OUTSIDE)
+    before = await office.journal.device_states(ACCOUNT, [office.alex.user.devices[0].id])
+    await ask(office, consult_.party.id, SetDisposition("sold"))
+    assert await office.journal.device_states(ACCOUNT, [office.alex.user.devices[0].id]) == before
+    held = await ask(office, alex, Hold(), office.alex)
+    assert held.session.id == original.session.id != second.session.id
