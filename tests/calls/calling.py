@@ -77,7 +77,14 @@ _GWS_WORDS = {
     EventKind.UNSILENCED: "MonitoredUserMutedStateChange",
 }
 
-_NO_GWS_MOMENTS = {EventKind.SETUP, EventKind.CONNECTED, EventKind.PROCEEDING, EventKind.GONE}
+_NO_GWS_MOMENTS = {
+    EventKind.SETUP,
+    EventKind.CONNECTED,
+    EventKind.PROCEEDING,
+    EventKind.VOICEMAIL,
+    EventKind.REPLIED,
+    EventKind.GONE,
+}
 
 
 def device_story(events: Iterable[CallEvent], at: Address) -> list[str]:
