@@ -156,8 +156,11 @@ class Socket(Subscriber, asyncio.Protocol):
         self._rest = found[-len(MARK) + 1 :]
 
     def _send(self, messages: list[dict[str, Any]]) -> None:
-        text = json.dumps(messages).encode()
-        head = (
-            bytes((0x81, 0x80 | len(text))) if len(text) < 126 else b"\x81\xfe" + len(text).to_bytes(2, "big")
-        )
-        self._transport.write(head + b"\0\0\0\0" + text)  # masked with zeros
+        self._transport.write(masked(messages))
+
+
+def masked(messages: list[dict[str, Any]]) -> bytes:
+    """Return messages as a client's frame, masked with zeros."""
+    text = json.dumps(messages).encode()
+    head = bytes((0x81, 0x80 | len(text))) if len(text) < 126 else b"\x81\xfe" + len(text).to_bytes(2, "big")
+    return head + b"\0\0\0\0" + text

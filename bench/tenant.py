@@ -9,7 +9,7 @@ import hashlib
 from typing import Any, Final
 
 TENANT: Final = "bench"
-PHONES: Final = 64
+PHONES: Final = 128
 EXTENSIONS: Final = tuple(str(extension) for extension in range(1001, 1001 + PHONES))
 ADMIN: Final = "token-of-admin"
 """Bearer token of the tenant's admin."""

@@ -16,10 +16,10 @@ from bench.sse import Audience
 ROOT = Path(__file__).parents[2]
 
 
-def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the benchmarks as `make bench` does."""
+def bench(*arguments: str, module: str = "bench") -> subprocess.CompletedProcess[str]:
+    """Run the benchmarks as `make bench` does, or one that has a module of its own."""
     return subprocess.run(
-        [sys.executable, "-m", "bench", *arguments],
+        [sys.executable, "-m", module, *arguments],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -43,6 +43,14 @@ def test_every_operation_of_a_program_is_accounted_for(program: str, cases: int)
     assert "cores" in machine
     assert heading.startswith(program)
     assert len(lines) == cases
+
+
+def test_every_event_of_the_live_sessions_is_accounted_for() -> None:
+    """Each session, by websocket or polling, is told every event of its user once."""
+    done = bench("--sessions", "300", "--polling", "100", "--seconds", "2", module="bench.sessions")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "300 sessions, 100 of them polling" in done.stdout
+    assert "event to the last session of its user" in done.stdout
 
 
 def test_an_unknown_program_is_refused() -> None:
