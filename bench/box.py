@@ -14,10 +14,13 @@ from typing import Final, NamedTuple
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 
 
-def cpu_seconds(pid: int) -> float:
-    """Return the user and system CPU seconds that a process has used, all its threads together."""
+def cpu_seconds(pid: int, *, ended: bool = False) -> float:
+    """Return the user and system CPU seconds that a process has used, all its threads together.
+
+    ``ended`` adds those of its children that have ended.
+    """
     after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(after_name[11]) + int(after_name[12])) / _TICKS
+    return sum(map(int, after_name[11 : 15 if ended else 13])) / _TICKS
 
 
 def describe(store_pid: int) -> str:

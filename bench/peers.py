@@ -126,7 +126,7 @@ async def _run(seconds: float, rounds: int) -> int:
         mouths = [Mouth(await Connection.open(peer.port), event) for _ in range(BURST)]
         stream = head_of("GET", "/v3/events/stream", ADMIN) + b"\r\n"
         sides = (
-            Side("relay", relay.port, relay.pid, stream, publisher._phones[:BURST], Readers()),
+            Side("relay", relay.port, relay.pid, stream, publisher.phones[:BURST], Readers()),
             Side("nchan", peer.port, peer.pid, STREAM, mouths, Readers()),
         )
         _pin({relay.pid, peer.pid}, {relay.store_pid, os.getpid()})

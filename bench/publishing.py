@@ -57,7 +57,7 @@ class Publisher:
     """Publishes stamped events from phones in turn."""
 
     def __init__(self, phones: Sequence[Phone]) -> None:
-        self._phones = phones
+        self.phones = phones
         self.published = 0
         """Events so far; they are numbered from 0."""
 
@@ -71,7 +71,7 @@ class Publisher:
         """Publish an event now, and return its stamp."""
         digits = stamp(self.published, time.monotonic_ns())
         self.published += 1
-        await self._phones[0].tone(digits)
+        await self.phones[0].tone(digits)
         return digits.encode()
 
     async def paced(self, rate: float, seconds: float) -> None:
@@ -105,11 +105,11 @@ class Publisher:
 
     def close(self) -> None:
         """Let go of the connections; the calls stay."""
-        for phone in self._phones:
+        for phone in self.phones:
             phone.connection.close()
 
     async def _together(self, work: Worker) -> None:
-        await asyncio.gather(*map(work, self._phones))
+        await asyncio.gather(*map(work, self.phones))
 
 
 Worker = Callable[[Phone], Coroutine[None, None, None]]
