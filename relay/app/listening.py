@@ -12,6 +12,7 @@ from typing import Final
 from aiohttp import web
 
 from relay.errors import ConfigurationError
+from relay.http.repeats import Runner
 from relay.settings import Address
 
 BACKLOG: Final = 2048
@@ -38,7 +39,7 @@ async def listen(
         ConfigurationError: the address cannot be listened on.
 
     """
-    runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=drain_timeout)
+    runner = Runner(app, handler_cancellation=True, access_log=None, shutdown_timeout=drain_timeout)
     await runner.setup()
     starting.push_async_callback(runner.cleanup)
     site: web.BaseSite

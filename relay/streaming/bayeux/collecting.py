@@ -57,7 +57,8 @@ class Collecting:
     ) -> None:
         self.principal = principal
         self.session = session
-        """The session as it was last read, with the cursor as it was last taken."""
+        """The session as it was last read."""
+        self._cursor = session.cursor
         self.poll = poll
         self.messages: list[bytes] = []
         """The event messages of the answer."""
@@ -68,7 +69,7 @@ class Collecting:
         self._deadline = deadline
 
     def __repr__(self) -> str:
-        return f"Collecting({self.poll!r} from {self.session.cursor})"
+        return f"Collecting({self.poll!r} from {self._cursor})"
 
     def go_on(self, deadline: float) -> None:
         """Begin with the session's next connect, where the last one's answer has ended."""
@@ -103,19 +104,24 @@ class Collecting:
         if taken is Taken.SUPERSEDED:
             raise SupersededError(age)
         if taken is Taken.DONE:
-            self.session = self.session._replace(cursor=answer.position)
+            self._cursor = answer.position
             return batch
         await self._reread()
         return None
 
+    @property
+    def nothing(self) -> Answer:
+        """The answer that has no events and moves nothing."""
+        return self._answer(self._cursor)
+
     def _answer(self, position: str) -> Answer:
         session = self.session
-        return Answer(self.principal.account, session.client, session.generation, session.cursor, position)
+        return Answer(self.principal.account, session.client, session.generation, self._cursor, position)
 
     async def _follow(self) -> None:
         """Collect until there is something to answer with, from the session's cursor on or where it stays."""
         poll = self.poll
-        position = "" if poll.joined else first_of_interest(self.session.cursor, self.session.subscriptions)
+        position = "" if poll.joined else first_of_interest(self._cursor, self.session.subscriptions)
         while True:
             await self._listen(position)
             if poll.stopped is Stop.SUPERSEDED:
@@ -156,6 +162,5 @@ class Collecting:
         if isinstance(fresh, Ended):
             raise EndedError(fresh)
         if fresh.generation != self.session.generation:
-            nothing = self._answer(self.session.cursor)
-            raise SupersededError((await self._sessions.take(nothing, changed="")).age)
-        self.session = fresh
+            raise SupersededError((await self._sessions.take(self.nothing, changed="")).age)
+        self.session, self._cursor = fresh, fresh.cursor

@@ -253,8 +253,7 @@ class Connects:
         return min(wanted, DRAINING_HOLD) if self._draining else wanted
 
     async def _take(self, collecting: Collecting, extra: int) -> tuple[Answer, int]:
-        session, account = collecting.session, collecting.principal.account
-        answer = Answer(account, session.client, session.generation, session.cursor, session.cursor)
+        answer = collecting.nothing
         try:
             while True:
                 answer = await collecting.collect()

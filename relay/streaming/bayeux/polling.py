@@ -10,9 +10,11 @@ from functools import partial
 from typing import Final, NamedTuple
 
 from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler
 
 from relay.directory.model import Principal
 from relay.errors import UnavailableError
+from relay.http.repeats import WRITTEN, Accept, Connection, Repeat
 from relay.streaming.bayeux import channels
 from relay.streaming.bayeux.browsers import Browsers
 from relay.streaming.bayeux.callback import CONTENT_TYPE, from_query, script
@@ -113,30 +115,78 @@ class Polling:
                 messages = await _messages(request)
             else:
                 return _not_a_post(request)
-            principal = await authenticate(request)
-            browser = self._browsers.of(request)
-            if not browser and any(one.get("channel") == channels.HANDSHAKE for one in messages):
-                browser = self._browsers.new()
-            limited = self._browsers.limited and browser
-            held = _Held(self._connects, self._browsers, browser) if limited else None
-            peer = Peer(browser, self._browsers.strict, polls=_polls(request), connector=held)
-            outcome = await self._service.handle(principal, messages, peer)
         except _RefusedError as refused:
             return refused.response
         except MalformedPayloadError as error:
             return _fault(400, str(error))
+        browser = self._browsers.of(request)
+        if not browser and any(one.get("channel") == channels.HANDSHAKE for one in messages):
+            browser = self._browsers.new()
+        peer = self._peer(request, browser)
+        outcome = await self._carried_out(request, messages, authenticate, peer)
+        if isinstance(outcome, web.Response):
+            return outcome
+        response = _answer(payload(outcome.parts), callback)
+        if outcome.began:
+            self._browsers.mark(request, response, browser)
+        if outcome.taken:
+            await self._write(request, response, outcome)
+            if callback is None and _is_utf8(request) and isinstance(request.protocol, Connection):
+                accept = self._repeated(authenticate, peer)
+                request.protocol.remember(request, response, accept)
+        return response
+
+    def _peer(self, request: web.Request, browser: str) -> Peer:
+        limited = self._browsers.limited and browser
+        held = _Held(self._connects, self._browsers, browser) if limited else None
+        return Peer(browser, self._browsers.strict, polls=_polls(request), connector=held)
+
+    async def _carried_out(
+        self, request: web.Request, messages: list[Message], authenticate: Authenticate, peer: Peer
+    ) -> Outcome | web.Response:
+        try:
+            return await self._service.handle(await authenticate(request), messages, peer)
         except SupersededError:
             # Not 408: browsers repeat a request that is answered so, and the two would chase each other.
             self._stats.superseded += 1
             return _fault(500, "the session has connected anew")
         except UnavailableError as error:
             return _fault(503, "unavailable", {hdrs.RETRY_AFTER: str(error.retry_after)})
-        response = _answer(payload(outcome.parts), callback)
-        if outcome.began:
-            self._browsers.mark(request, response, browser)
-        if outcome.taken:
-            await self._write(request, response, outcome)
-        return response
+
+    def _repeated(self, authenticate: Authenticate, peer: Peer) -> Accept:
+        """Return who answers the same request with another body, if that is a connect and nothing else."""
+
+        def accept(repeat: Repeat, body: bytes) -> Handler | None:
+            try:
+                messages = from_json(body)
+            except MalformedPayloadError:
+                return None
+            if len(messages) != 1 or messages[0].get("channel") != channels.CONNECT:
+                return None
+
+            async def handler(request: web.Request) -> web.StreamResponse:
+                outcome = await self._carried_out(request, messages, authenticate, peer)
+                if isinstance(outcome, web.Response):
+                    return outcome
+                return await self._again(repeat, outcome)
+
+            return handler
+
+        return accept
+
+    async def _again(self, repeat: Repeat, outcome: Outcome) -> web.StreamResponse:
+        """Write an answer that begins like the one before."""
+        body = payload(outcome.parts)
+        if not _is_small(repeat.request, len(body)):
+            response = _answer(body, None)
+            await self._write(repeat.request, response, outcome)
+            return response
+        try:
+            repeat.write(body)
+        except ConnectionResetError:
+            self._service.give_back(outcome)
+            raise
+        return WRITTEN
 
     async def _upgrade(self, request: web.Request, authenticate: Authenticate) -> web.StreamResponse:
         refusal = self._sockets.refusal(request)
@@ -150,8 +200,7 @@ class Polling:
 
     async def _write(self, request: web.Request, response: web.Response, outcome: Outcome) -> None:
         """Write the answer here and now, to learn whether the client is still there."""
-        waiting = 0 if request.transport is None else request.transport.get_write_buffer_size()
-        small = waiting + (response.content_length or 0) < HIGH_WATER
+        small = _is_small(request, response.content_length or 0)
         try:
             # What fits into the transport's buffer is written without waiting for the client.
             async with contextlib.nullcontext() if small else asyncio.timeout(WRITE_TIMEOUT):
@@ -196,7 +245,7 @@ async def _messages(request: web.Request) -> list[Message]:
         raise _RefusedError(_fault(415, f"Content-Type must be {_JSON} or {_FORM}"))
     try:
         body = await _body(request)
-        if charset not in ("utf-8", "utf8"):
+        if not _is_utf8(request):
             body = body.decode(charset).encode()
     except (TimeoutError, web.RequestPayloadError, UnicodeError) as error:
         raise MalformedPayloadError("the body cannot be read") from error
@@ -225,6 +274,16 @@ def _polls(request: web.Request) -> bool:
         return True  # CometD's own clients ask for a websocket first: this one was refused it, or wants none
     # A page, which its origin shows to be one, can send no header with an upgrade, its cookies alone.
     return hdrs.ORIGIN in request.headers and hdrs.AUTHORIZATION in request.headers
+
+
+def _is_utf8(request: web.Request) -> bool:
+    return (request.charset or "utf-8").lower() in ("utf-8", "utf8")
+
+
+def _is_small(request: web.Request, size: int) -> bool:
+    """Tell whether an answer fits into the transport's buffer."""
+    waiting = 0 if request.transport is None else request.transport.get_write_buffer_size()
+    return waiting + size < HIGH_WATER
 
 
 def _not_a_post(request: web.Request) -> web.Response:

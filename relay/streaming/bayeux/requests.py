@@ -97,17 +97,17 @@ def read(message: Message, connection_types: Sequence[str]) -> Request:
     if not has_usable_id(message):
         return Refused({key: message[key] for key in message if key != "id"}, errors.MESSAGE_ID_INVALID)
     channel = message.get("channel")
+    client = message.get("clientId")
+    client = client if isinstance(client, str) else ""
+    if channel == channels.CONNECT:  # nearly always
+        return _connect(message, client, connection_types)
     if channel is None:
         return Refused(message, errors.CHANNEL_MISSING)
     if not isinstance(channel, str) or not channels.is_channel(channel):
         return Refused(message, errors.channel_invalid(channel if isinstance(channel, str) else ""))
-    client = message.get("clientId")
-    client = client if isinstance(client, str) else ""
     match channel:
         case channels.HANDSHAKE:
             return _handshake(message, connection_types)
-        case channels.CONNECT:
-            return _connect(message, client, connection_types)
         case channels.SUBSCRIBE | channels.UNSUBSCRIBE:
             return _subscription(message, client, channel)
         case channels.DISCONNECT:

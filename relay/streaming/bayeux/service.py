@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from relay.directory.model import Principal
 from relay.streaming.bayeux import channels, errors, replies
@@ -68,8 +68,7 @@ class Outcome:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Peer:
+class Peer(NamedTuple):
     """Who sends messages, as far as the transport knows."""
 
     browser: str = ""

@@ -15,6 +15,7 @@ from relay.calls.model import Address
 from relay.directory.loading import demo
 from relay.directory.model import Principal
 from relay.http.authentication import principal
+from relay.http.repeats import Runner
 from relay.journal.ids import is_after
 from relay.journal.journal import Journal
 from relay.journal.leases import Lease, Leases
@@ -95,7 +96,7 @@ class Pod:
             await self.endpoint.drain()
 
         app.on_shutdown.append(drain)
-        self._runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=2)
+        self._runner = Runner(app, handler_cancellation=True, access_log=None, shutdown_timeout=2)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True).start()
         self.port = self._runner.addresses[0][1]

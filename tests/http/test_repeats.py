@@ -1,0 +1,245 @@
+"""Requests that repeat the one before: answered as if they had been parsed, and never taken for another."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Final
+
+import pytest
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from relay.http.cors import install_cors
+from relay.http.errors import errors_middleware
+from relay.http.repeats import WRITTEN, Connection, Repeat, Runner
+from tests.http.test_errors import face
+from tests.waiting import eventually
+
+HEAD: Final = b"POST /poll HTTP/1.1\r\nHost: here\r\nX-Who: jane\r\n"
+
+
+def request(body: bytes, head: bytes = HEAD) -> bytes:
+    """Return a request's bytes."""
+    return b"%bContent-Length: %d\r\n\r\n%b" % (head, len(body), body)
+
+
+class Polls:
+    """A server whose answers say how they came about; ``slow`` bodies wait until they are let go."""
+
+    def __init__(self) -> None:
+        self.repeated = 0
+        self.cancelled = 0
+        self.waiting = 0
+        self.go = asyncio.Event()
+        app = web.Application(middlewares=[errors_middleware({}, face("poll"))])
+        app.router.add_route("*", "/poll", self._usual)
+        app.router.add_route("*", "/other", self._usual)
+        install_cors(app, ["https://app.example.com"])
+        self.runner = Runner(app, handler_cancellation=True, access_log=None, shutdown_timeout=5)
+        self.port = 0
+
+    async def start(self) -> Polls:
+        """Listen."""
+        await self.runner.setup()
+        await web.TCPSite(self.runner, "127.0.0.1", 0).start()
+        self.port = self.runner.addresses[0][1]
+        return self
+
+    async def _usual(self, asked: web.Request) -> web.StreamResponse:
+        body = await asked.read()
+        text = await self._said(asked, body)
+        answer = web.Response(body=text, headers={"Cache-Control": "no-cache"})
+        await answer.prepare(asked)
+        await answer.write_eof()
+        if isinstance(asked.protocol, Connection):
+            asked.protocol.remember(asked, answer, self._accept)
+        return answer
+
+    def _accept(self, repeat: Repeat, body: bytes) -> Handler | None:
+        if body == b"unusual":
+            return None
+
+        async def again(asked: web.Request) -> web.StreamResponse:
+            self.repeated += 1
+            text = await self._said(asked, body)
+            if body == b"long...":
+                return web.Response(body=text, headers={"Cache-Control": "no-cache"})
+            repeat.write(text)
+            return WRITTEN
+
+        return again
+
+    async def _said(self, asked: web.Request, body: bytes) -> bytes:
+        if body == b"fails..":
+            raise ZeroDivisionError
+        if body == b"slow...":
+            self.waiting += 1
+            try:
+                await self.go.wait()
+            except asyncio.CancelledError:
+                self.cancelled += 1
+                raise
+            finally:
+                self.waiting -= 1
+        return b"%s said %b" % (asked.headers["X-Who"].encode(), body)
+
+
+class Peer:
+    """A client that sends what it is told to, and reads answers one by one."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+
+    @classmethod
+    async def open(cls, port: int) -> Peer:
+        """Connect."""
+        return cls(*await asyncio.open_connection("127.0.0.1", port))
+
+    async def close(self) -> None:
+        """Disconnect."""
+        self.writer.close()
+        with suppress(ConnectionError):
+            await self.writer.wait_closed()
+
+    async def answer(self) -> tuple[bytes, list[bytes], bytes]:
+        """Return the status line, the header fields but for the date, and the body."""
+        head = await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), 10)
+        status, *fields = head.strip().split(b"\r\n")
+        [size] = [
+            int(field.split(b":")[1]) for field in fields if field.lower().startswith(b"content-length")
+        ]
+        kept = [field for field in fields if not field.startswith(b"Date:")]
+        assert len(kept) == len(fields) - 1
+        return status, kept, await self.reader.readexactly(size)
+
+    async def ask(self, *pieces: bytes) -> tuple[bytes, list[bytes], bytes]:
+        """Send a request in pieces, and return its answer."""
+        for piece in pieces:
+            self.writer.write(piece)
+            await asyncio.sleep(0.02)  # so that they come apart
+        return await self.answer()
+
+    async def bodies(self, *bodies: bytes) -> list[bytes]:
+        """Send requests one after another, and return the answers' bodies."""
+        return [(await self.ask(request(body)))[2] for body in bodies]
+
+
+@pytest.fixture
+async def polls() -> AsyncIterator[Polls]:
+    """Give a server."""
+    server = await Polls().start()
+    yield server
+    server.go.set()
+    await server.runner.cleanup()
+
+
+@pytest.fixture
+async def peer(polls: Polls) -> AsyncIterator[Peer]:
+    """Give a client."""
+    found = await Peer.open(polls.port)
+    yield found
+    await found.close()
+
+
+@pytest.mark.parametrize("origin", [b"", b"Origin: https://app.example.com\r\n", b"Origin: https://else\r\n"])
+@pytest.mark.parametrize("body", [b"first..", b"long...", b"fails.."])
+async def test_repetition_is_answered_as_the_same_request_in_two_pieces(
+    polls: Polls, peer: Peer, body: bytes, origin: bytes
+) -> None:
+    """Status, header fields and body are the same whichever way a request goes, errors included."""
+    other = await Peer.open(polls.port)
+    whole = request(body, HEAD + origin)
+    cut = len(whole) - len(body)
+    warm = request(b"first..", HEAD + origin)
+    assert await peer.ask(warm) == await other.ask(warm[:cut], warm[cut:])
+    assert await peer.ask(whole) == await other.ask(whole[:cut], whole[cut:])
+    assert await peer.ask(warm) == await other.ask(warm[:cut], warm[cut:])
+    assert polls.repeated == 2
+    await other.close()
+
+
+async def test_other_heads_and_bodies_go_the_usual_way(polls: Polls, peer: Peer) -> None:
+    """Another user, path, length or kind of body on the same connection is told apart."""
+    assert await peer.bodies(b"first..", b"again..") == [b"jane said first..", b"jane said again.."]
+    assert polls.repeated == 1
+    john = HEAD.replace(b"jane", b"john")
+    assert (await peer.ask(request(b"again..", john)))[2] == b"john said again.."
+    assert (await peer.ask(request(b"shorter")[:-1].replace(b": 7", b": 6")))[2] == b"jane said shorte"
+    assert (await peer.ask(request(b"again..", HEAD.replace(b"poll", b"other"))))[0].endswith(b"200 OK")
+    assert await peer.bodies(b"first..", b"unusual") == [b"jane said first..", b"jane said unusual"]
+    assert polls.repeated == 1
+    assert (await peer.bodies(b"first.."))[0] == b"jane said first.."
+
+
+async def test_request_inside_a_chunked_body_is_not_answered(polls: Polls, peer: Peer) -> None:
+    """What looks like a repetition but is the body of another request stays its body."""
+    inner = request(b"first..")
+    await peer.ask(inner)
+    chunked = HEAD + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n" % len(inner)
+    status, _, body = await peer.ask(chunked, inner, b"\r\n0\r\n\r\n")
+    assert (status, body) == (b"HTTP/1.1 200 OK", b"jane said " + inner)
+    assert await peer.bodies(b"first..") == [b"jane said first.."]
+    assert polls.repeated == 0
+
+
+async def test_request_cut_anywhere_is_answered_once(polls: Polls, peer: Peer) -> None:
+    """Pieces, and requests sent ahead of the answers, are answered in their order."""
+    await peer.ask(request(b"first.."))
+    whole = request(b"again..")
+    for at in (1, 20, len(whole) - 8, len(whole) - 1):
+        assert (await peer.ask(whole[:at], whole[at:]))[2] == b"jane said again.."
+    other = await Peer.open(polls.port)
+    await other.ask(whole)
+    other.writer.write(b"".join(request(b"ahead%2d" % number) for number in range(20)))
+    assert [(await other.answer())[2] for _ in range(20)] == [b"jane said ahead%2d" % n for n in range(20)]
+    await other.close()
+
+
+async def test_what_comes_while_an_answer_is_made_waits_for_it(polls: Polls, peer: Peer) -> None:
+    """A repetition that is held is answered before what was sent after it, however much that is."""
+    await peer.ask(request(b"first.."))
+    peer.writer.write(request(b"slow..."))
+    await eventually(lambda: polls.waiting == 1)
+    large = b"x" * 300_000
+    peer.writer.write(request(b"again.."))
+    peer.writer.write(request(large))
+    await asyncio.sleep(0.05)
+    polls.go.set()
+    found = [(await peer.answer())[2] for _ in range(3)]
+    assert found == [b"jane said slow...", b"jane said again..", b"jane said " + large]
+
+
+async def test_client_that_leaves_cancels_who_answers(polls: Polls, peer: Peer) -> None:
+    """As with any request, the handler is cancelled when its client drops."""
+    await peer.ask(request(b"first.."))
+    peer.writer.write(request(b"slow..."))
+    await eventually(lambda: polls.waiting == 1)
+    await peer.close()
+    await eventually(lambda: polls.cancelled == 1)
+
+
+async def test_stopping_waits_for_a_held_repetition(polls: Polls, peer: Peer) -> None:
+    """A server that stops lets a repetition be answered, then closes the connection."""
+    await peer.ask(request(b"first.."))
+    peer.writer.write(request(b"slow..."))
+    await eventually(lambda: polls.waiting == 1)
+    stopping = asyncio.create_task(polls.runner.cleanup())
+    await asyncio.sleep(0.05)
+    assert not stopping.done()
+    polls.go.set()
+    assert (await peer.answer())[2] == b"jane said slow..."
+    assert await peer.reader.read() == b""
+    await stopping
+
+
+async def test_client_that_asks_to_close_is_not_remembered(polls: Polls) -> None:
+    """Neither is one of HTTP/1.0: their connections end with the answer."""
+    for head in (HEAD + b"Connection: close\r\n", HEAD.replace(b"1.1", b"1.0")):
+        peer = await Peer.open(polls.port)
+        await peer.ask(request(b"first..", head))
+        assert await peer.reader.read() == b""
+        await peer.close()
+    assert polls.repeated == 0
