@@ -73,7 +73,8 @@ class Committing:
     ) -> Committed | None:
         """Write the sessions, each one version higher, with their events and timers; or nothing at all.
 
-        Returns None if a session is no longer at the version it was read at. A nonce that one of the sessions
+        Returns None if a session is no longer at the version it was read at, or another call is parked where
+        one is to be. A nonce that one of the sessions
         remembers writes nothing and returns what it made before, so a commit whose outcome is unknown may be
         repeated as it is. ``done`` timers are removed. ``presences`` have records of their own, each with all
         calls that its user is in then. With a ``receipt`` that is there already nothing is written. Without

@@ -113,3 +113,24 @@ async def test_a_lost_race_leaves_the_lines(journal: Journal) -> None:
     ended = replace(session, parties=(replace(session.parties[0], state=PartyState.GONE),), version=9)
     assert await journal.commit(ACCOUNT, [Change(ended)], [], nonce="late") is None
     assert await lines(journal) == [("one", "one-leg")]
+
+
+async def test_a_parking_place_has_one_call(journal: Journal) -> None:
+    """A second call is refused there, with nothing written, until the first has left."""
+    calls = [await place(journal, name) for name in ("one", "two")]
+    parked = [
+        replace(session, parties=(replace(session.parties[0], state=PartyState.PARKED, park="*801"),))
+        for session in calls
+    ]
+    assert await journal.commit(ACCOUNT, [Change(parked[0])], [], nonce="park-one")
+    assert (await lines(journal, "*801"), await lines(journal)) == (
+        [("one", "one-leg")],
+        [("two", "two-leg")],
+    )
+    assert await journal.commit(ACCOUNT, [Change(parked[1])], [], nonce="park-two") is None
+    assert await journal.commit(ACCOUNT, [Change(at(parked[0], 2))], [], nonce="again")
+    assert await journal.session(ACCOUNT, "two") == calls[1]
+    await end(journal, at(parked[0], 3))
+    assert await lines(journal, "*801") == []
+    assert await journal.commit(ACCOUNT, [Change(parked[1])], [], nonce="park-two")
+    assert await lines(journal, "*801") == [("two", "two-leg")]
