@@ -29,9 +29,12 @@ DEFAULT = "127.0.0.1:8080"
 DONE = "@@ done @@"
 PRELUDE = """
 set -e -o pipefail
-curl() { command curl --fail-with-body --show-error --silent --max-time 20 "$@"; }
+curl() {
+  case " $* " in *" -N "*) ;; *) set -- --max-time 20 "$@" ;; esac
+  command curl --fail-with-body --show-error --silent "$@"
+}
 """
-"""Every call must succeed, those in a pipe too."""
+"""Every call must succeed, those in a pipe too. A stream goes on for as long as the other calls take."""
 
 
 def blocks() -> list[str]:
