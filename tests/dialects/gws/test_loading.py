@@ -1,0 +1,23 @@
+"""What a process loads."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+PROGRAM = """
+import sys
+import relay.app
+from relay.calls.model import Address
+from relay.dialects.gws.participants import participant
+assert participant(Address("15000"))["phoneNumber"] == "15000"
+print("phonenumbers.geodata" in sys.modules)
+print(participant(Address("+12025550123"))["location"])
+print("phonenumbers.geodata" in sys.modules)
+"""
+
+
+def test_places_behind_numbers_are_loaded_when_one_is_shown() -> None:
+    """A process that shows no outside number does not hold the places of all there are."""
+    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
+    assert done.stdout.split("\n")[:3] == ["False", "Washington D.C.", "True"]
