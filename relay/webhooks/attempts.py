@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from enum import StrEnum
 from typing import Final
 
@@ -87,6 +89,18 @@ def encode_attempt(attempt: Attempt) -> bytes:
 
 
 def decode(kept: bytes) -> tuple[str, Delivery]:
-    """Return event and delivery of a ZSET member: the event's stream id, a space, and the delivery."""
+    """Return event and delivery of a ZSET member: the event's stream id, a space, and the delivery.
+
+    Raises:
+        ValueError: it is something else.
+
+    """
     event, _, encoded = kept.partition(b" ")
     return event.decode(), _decoder.decode(encoded)
+
+
+def readable(members: Iterable[bytes]) -> Iterator[tuple[str, Delivery]]:
+    """Give event and delivery of those members that can be read."""
+    for member in members:
+        with suppress(ValueError):
+            yield decode(member)

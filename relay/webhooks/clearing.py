@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from relay.journal.ids import parse
 from relay.journal.keys import Keys
 from relay.journal.store import Store
-from relay.webhooks.attempts import Delivery, Status, decode
+from relay.webhooks.attempts import Delivery, Status, readable
 from relay.webhooks.ledger import Ledger
 from relay.webhooks.operations import Operation, Operations
-from relay.webhooks.references import place
+from relay.webhooks.references import place, read_lane
 
 PAGE: Final = 200
 """References cleared at a time, each an operation of a script that others wait for."""
@@ -43,21 +44,23 @@ async def _clear_lanes(
     while True:
         cursor, found = await store.call("HSCAN", keys.lanes(subscription), cursor, "COUNT", PAGE)
         for lane, state in zip(found[::2], found[1::2], strict=True):
-            _, *events = state.decode().split(" ")
-            if place(parse(events[0])) <= up_to:
+            waiting = read_lane(state)
+            if waiting is None:
+                await ledger.written([operations.abandon(subscription, lane.decode(), 0, None, ())])
+            elif place(parse(waiting.events[0])) <= up_to:
                 await ledger.written(
-                    [await _abandon(store, keys, operations, subscription, lane.decode(), events)]
+                    [await _abandon(store, keys, operations, subscription, lane.decode(), waiting.events)]
                 )
         if int(cursor) == 0:
             return
 
 
 async def _abandon(
-    store: Store, keys: Keys, operations: Operations, subscription: str, lane: str, events: list[str]
+    store: Store, keys: Keys, operations: Operations, subscription: str, lane: str, events: Sequence[str]
 ) -> Operation:
     score = place(parse(events[0]))
     kept = await store.call("ZRANGE", keys.attempts(subscription), score, score, "BYSCORE")
-    canceled = next((_canceled(found) for event, found in map(decode, kept) if event == events[0]), None)
+    canceled = next((_canceled(found) for event, found in readable(kept) if event == events[0]), None)
     return operations.abandon(subscription, lane, score, canceled, events)
 
 
@@ -75,4 +78,4 @@ async def _erase(store: Store, keys: Keys, ledger: Ledger, operations: Operation
 
 async def _dead(store: Store, dead: str, first: int) -> list[str]:
     found: list[Any] = await store.call("ZRANGE", dead, first, first + PAGE - 1)
-    return [decode(member)[0] for member in found]
+    return [member.partition(b" ")[0].decode(errors="replace") for member in found]

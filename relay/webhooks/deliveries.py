@@ -15,9 +15,9 @@ from relay.subscriptions.filters import TypeFilter, compile_filter
 from relay.subscriptions.model import Subscription
 from relay.subscriptions.rendering import Renderers, rendered
 from relay.subscriptions.store import MAX_PAGE, Subscriptions
-from relay.webhooks.attempts import Delivery, Status, decode
+from relay.webhooks.attempts import Delivery, Status, readable
 from relay.webhooks.records import Records
-from relay.webhooks.references import DeliveryId, place
+from relay.webhooks.references import DeliveryId, place, read_lane
 
 MOST_SCANNED: Final = 10
 """Pages looked through for one answer; what is left is behind its cursor."""
@@ -84,7 +84,7 @@ class Deliveries:
                 ("ZSCORE", keys.queue(subscription.id), wanted.event),
             ]
         )
-        for event, delivery in (decode(member) for reply in kept for member in reply):
+        for event, delivery in (one for reply in kept for one in readable(reply)):
             if event == wanted.event:
                 return Found(wanted, delivery)
         if queued is None and wanted.event not in await self._waiting(keys, subscription.id):
@@ -171,7 +171,7 @@ class Deliveries:
         )
         pending = [event.decode() for event in queued]
         pending += await self._waiting(keys, subscription.id)
-        known = dict.fromkeys(pending, _PENDING) | dict(map(decode, attempts)) | dict(map(decode, dead))
+        known = dict.fromkeys(pending, _PENDING) | dict(readable(attempts)) | dict(readable(dead))
         placed = ((place(parse(event)), event) for event in known)
         bound = before if before is not None else 2**63
         ordered = sorted((one for one in placed if wanted.since <= one[0] < bound), reverse=True)
@@ -208,7 +208,8 @@ class Deliveries:
     async def _waiting(self, keys: Keys, subscription: str) -> Sequence[str]:
         """Return the events that wait behind failing heads."""
         states: list[Any] = await self._store.call("HVALS", keys.lanes(subscription))
-        return [event for state in states for event in state.decode().split(" ")[2:]]
+        lanes = (read_lane(state) for state in states)
+        return [event for lane in lanes if lane is not None for event in lane.events[1:]]
 
 
 def _position(cursor: str | None) -> tuple[str | None, int | None]:

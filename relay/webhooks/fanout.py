@@ -271,7 +271,10 @@ class FanOut:
     def _hand_over(self, chunk: _Chunk, deleted: set[str]) -> None:
         outboxes: dict[str, Outbox] = {}
         for subscription_id, (subscription, references) in chunk.references.items():
-            if subscription_id not in deleted:
+            if subscription_id in deleted:
+                self._parts.stats.refused += len(references)
+                _log.warning("not queued", subscription=subscription_id, events=len(references))
+            else:
                 for reference in references:
                     outboxes[subscription_id] = self._courier.arrived(subscription, reference)
         for outbox in outboxes.values():

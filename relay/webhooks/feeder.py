@@ -5,25 +5,31 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Final, final
+from typing import Final, final
 
 from relay.errors import StoreUnavailableError
 from relay.journal.ids import parse
+from relay.journal.link import StoreCommandError
 from relay.journal.store import Store
 from relay.telemetry import log
-from relay.webhooks.attempts import Attempt, Delivery, Status, decode
+from relay.webhooks.attempts import Attempt, Delivery, Status, readable
 from relay.webhooks.ledger import Ledger
-from relay.webhooks.operations import Operations
+from relay.webhooks.operations import Operation, Operations
 from relay.webhooks.outbox import Outbox
 from relay.webhooks.policy import Reason
 from relay.webhooks.records import Records
-from relay.webhooks.references import Missing, Reference, place
+from relay.webhooks.references import Missing, Reference, is_event, place, read_lane
 from relay.webhooks.stats import Stats
 
 LOADING: Final = 16
 """Subscriptions of one process that are loaded at a time: pages are large, and others wait for the store."""
 RETRY_PAUSE: Final = 0.5
 """Seconds until loading is tried again after the store did not answer."""
+
+BROKEN_PAUSE: Final = 10.0
+"""Seconds until a queue is looked at again that the store holds in a form that cannot be read."""
+MOST_HISTORY: Final = 40
+"""Attempts that are kept of a delivery when it is queued once more: each has an excerpt of its answer."""
 
 _log: Final = log.get("webhooks")
 
@@ -62,6 +68,10 @@ class Feeder:
                         await self._step(outbox)
                 except StoreUnavailableError:
                     await asyncio.sleep(RETRY_PAUSE)
+                except StoreCommandError as error:
+                    self._stats.refused += 1
+                    _log.error("queue not readable", subscription=outbox.id, error=str(error))
+                    await asyncio.sleep(BROKEN_PAUSE)
                 self._loaded(outbox)
         finally:
             outbox.feeding = False
@@ -84,7 +94,10 @@ class Feeder:
                 *("ZRANGE", self._keys.queue(outbox.id), f"({after}", "+inf", "BYSCORE"),
                 *("LIMIT", 0, room, "WITHSCORES"),
             )
-            places = {event.decode(): int(score) for event, score in found}
+            places = {event.decode(errors="replace"): int(score) for event, score in found}
+            for event in [one for one in places if not is_event(one)]:
+                self._drop(outbox, event, self._operations.forget(outbox.id, event))
+                del places[event]
             entries = await self._records.load(list(places))
             made = await self._made_before(outbox, places)
             references = [
@@ -94,7 +107,7 @@ class Feeder:
             ]
             for event in places.keys() - entries.keys():
                 self._missing(outbox, Missing(event, places[event]), (), None)
-            read_to, end = max(places.values(), default=after), len(found) < room
+            read_to, end = max((int(score) for _, score in found), default=after), len(found) < room
         finally:
             for reference in lanes.close_page(references, read_to=read_to, end=end):
                 self._ledger.write(self._operations.behind(outbox.id, reference))
@@ -105,14 +118,17 @@ class Feeder:
             return {}
         key = self._keys.attempts(outbox.id)
         kept = await self._store.call("ZRANGE", key, min(places.values()), max(places.values()), "BYSCORE")
-        return {event: found.attempts for event, found in map(decode, kept) if event in places}
+        return {event: found.attempts[-MOST_HISTORY:] for event, found in readable(kept) if event in places}
 
     async def _heads(self, outbox: Outbox, claimed: Sequence[str]) -> None:
         lanes = outbox.lanes
         retries: list[Reference] = []
         try:
             states = await self._store.call("HMGET", self._keys.lanes(outbox.id), *claimed)
-            heads = {lane: _head(lane, state) for lane, state in zip(claimed, states, strict=True) if state}
+            kept_lanes = {
+                lane: state for lane, state in zip(claimed, states, strict=True) if state is not None
+            }
+            heads = self._readable(outbox, kept_lanes)
             entries = await self._records.load([head.event for head in heads.values()])
             kept = await self._kept(outbox, heads)
         except BaseException:
@@ -137,7 +153,7 @@ class Feeder:
         replies = await self._store.fetch(
             [("ZRANGE", key, head.score, head.score, "BYSCORE") for head in heads.values()]
         )
-        return {event: found.attempts for reply in replies for event, found in map(decode, reply)}
+        return {event: found.attempts for reply in replies for event, found in readable(reply)}
 
     def _missing(
         self,
@@ -153,12 +169,24 @@ class Feeder:
         delivery = Delivery(status=Status.DEAD, type="", attempts=history, reason=Reason.BODY_MISSING)
         self._ledger.write(self._operations.settled(outbox.id, missing, delivery, dead=True, then=then))
 
+    def _readable(self, outbox: Outbox, states: dict[str, bytes]) -> dict[str, Missing]:
+        """Return the heads of failing lanes; a lane that cannot be read is dropped."""
+        heads = {}
+        for lane, state in states.items():
+            waiting = read_lane(state)
+            if waiting is None:
+                self._drop(outbox, lane, self._operations.abandon(outbox.id, lane, 0, None, ()))
+            else:
+                event = waiting.events[0]
+                heads[lane] = Missing(event, place(parse(event)), lane, waiting.attempts)
+        return heads
+
+    def _drop(self, outbox: Outbox, what: str, dropping: Operation) -> None:
+        """Take something out of the store that is none of ours."""
+        self._stats.unreadable += 1
+        _log.error("unreadable, dropped", subscription=outbox.id, what=what)
+        self._ledger.write(dropping)
+
     def _settled(self, outbox: Outbox, head: Missing) -> None:
         outbox.lanes.done(head)
         self._loaded(outbox)
-
-
-def _head(lane: str, state: Any) -> Missing:
-    """Read a failing lane's state, ``<attempts> <event> <event>...``."""
-    attempts, event, *_ = state.decode().split(" ", 2)
-    return Missing(event, place(parse(event)), lane, int(attempts))

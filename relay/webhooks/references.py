@@ -12,6 +12,7 @@ from relay.subscriptions.store import PREFIX
 from relay.webhooks.attempts import Attempt
 
 _SEQUENCES: Final = 4096
+_EVENT: Final = re.compile(r"[0-9]{1,20}-[0-9]{1,20}", re.ASCII)
 _DELIVERY: Final = re.compile(r"dlv_([0-9]{2,4})_([0-9a-f]{32})_([0-9]{1,20}-[0-9]{1,20})", re.ASCII)
 
 
@@ -58,6 +59,28 @@ class Missing(NamedTuple):
     lane: str = ""
     """Its call, where it heads a failing lane."""
     attempts: int = 0
+
+
+class Waiting(NamedTuple):
+    """A failing lane as it is kept."""
+
+    attempts: int
+    """Made at the first of its events."""
+    events: tuple[str, ...]
+    """Stream ids: the event that failed, then those that wait behind it."""
+
+
+def read_lane(state: bytes) -> Waiting | None:
+    """Read ``<attempts> <event> <event>...``, None if it is something else."""
+    attempts, *events = state.decode(errors="replace").split(" ")
+    if not (attempts.isdigit() and events and all(map(is_event, events))):
+        return None
+    return Waiting(int(attempts), tuple(events))
+
+
+def is_event(text: str) -> bool:
+    """Tell whether a text is the stream id of an event."""
+    return _EVENT.fullmatch(text) is not None
 
 
 class DeliveryId(NamedTuple):

@@ -19,7 +19,7 @@ from relay.journal.store import Store
 from relay.subscriptions.model import Status, Subscription, SubscriptionChanged
 from relay.subscriptions.store import Subscriptions
 from relay.webhooks import recoveries
-from relay.webhooks.attempts import Delivery, decode, encode
+from relay.webhooks.attempts import Delivery, encode, readable
 from relay.webhooks.attempts import Status as DeliveryStatus
 from relay.webhooks.deliveries import Deliveries, Found
 from relay.webhooks.errands import Errand, ErrandKind, ask
@@ -231,7 +231,7 @@ class Repair:
             found: list[tuple[bytes, Any]] = await self._store.call(
                 "ZRANGE", dead, after, "+inf", "BYSCORE", "LIMIT", 0, PAGE, "WITHSCORES"
             )
-            letters = [(*decode(letter), letter) for letter, _ in found]
+            letters = [(*one, letter) for letter, _ in found for one in readable([letter])]
             page = [one for one in letters if wanted is None or one[0] in wanted]
             if page:
                 yield page

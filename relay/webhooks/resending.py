@@ -11,7 +11,7 @@ from relay.journal.leases import Lease
 from relay.subscriptions.model import Subscription
 from relay.subscriptions.rendering import Rendered, rendered
 from relay.telemetry import log
-from relay.webhooks.attempts import MANUAL, Attempt, Delivery, Status, decode
+from relay.webhooks.attempts import MANUAL, Attempt, Delivery, Status, readable
 from relay.webhooks.courier import Courier
 from relay.webhooks.ledger import Ledger
 from relay.webhooks.operations import Operations
@@ -130,7 +130,7 @@ class Resending:
             self._restore(outbox, reference.lane)
             return
         made, head, *_ = state.decode().split(" ") if state else ("0", "")
-        delivery = next((found for event, found in map(decode, kept) if event == reference.event), None)
+        delivery = next((found for event, found in readable(kept) if event == reference.event), None)
         if head != reference.event or delivery is None:
             self._restore(outbox, reference.lane)
             return

@@ -34,11 +34,11 @@ class Stats:
     opened: int = 0
     """Breakers that opened."""
     unreadable: int = 0
-    """Journal entries that could not be read."""
+    """Journal entries, and things in queues, that could not be read."""
     missing: int = 0
     """References whose event is no longer kept anywhere."""
     refused: int = 0
-    """Changes of deliveries that the store refused for a fault in what it holds."""
+    """What could not be queued or stored: the store holds something unfit, or the subscription is gone."""
     unsent: int = 0
     """Requests not made because the lease could no longer be relied on."""
     durations: Histogram = field(default_factory=Histogram)

@@ -3,7 +3,8 @@
 -- EVALSHA fan_out 4+n  lease cursor ready subs queue*n  token expected new (subscription count (score event)*count)*n
 --
 -- Returns nil (the lease is not the caller's), {0} (the cursor is not where the caller read it; nothing is
--- written), or {1, subscription...}: done, but for these subscriptions, which are deleted.
+-- written), or {1, subscription...}: done, but for these subscriptions, which are deleted or have no queue that could
+-- take anything.
 --
 -- key          type    reads                writes
 -- lease        string  token
@@ -25,8 +26,7 @@ local at = 4
 redis.call('SCARD', ready)
 for i = 5, #KEYS do
   local subscription, last = ARGV[at], at + 1 + 2 * tonumber(ARGV[at + 1])
-  if redis.call('HEXISTS', subs, subscription) == 1 then
-    redis.call('ZCARD', KEYS[i])
+  if redis.call('HEXISTS', subs, subscription) == 1 and type(redis.pcall('ZCARD', KEYS[i])) == 'number' then
     additions[#additions + 1] = {queue = KEYS[i], subscription = subscription, first = at + 2, last = last}
   else
     done[#done + 1] = subscription

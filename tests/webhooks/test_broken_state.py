@@ -1,0 +1,122 @@
+"""What the store holds may be broken: it is said, counted, and stops nobody else."""
+
+from __future__ import annotations
+
+import pytest
+import structlog.testing
+
+from relay.journal.journal import Journal
+from relay.journal.keys import Keys
+from relay.journal.store import Store
+from relay.webhooks.deliveries import Deliveries
+from relay.webhooks.references import is_event, read_lane
+from tests.calls.calling import ACCOUNT
+from tests.streaming.publishing import Line
+from tests.waiting import eventually
+from tests.webhooks.conftest import StartProcess, Subscribe
+from tests.webhooks.receiving import Receiver
+
+JUNK = "nonsense"
+
+
+def broken(what: str, keys: Keys, sub: str, event: str, at: int) -> tuple[str | int, ...]:
+    """Return the command that breaks something of a subscription."""
+    commands: dict[str, tuple[str | int, ...]] = {
+        "attempts": ("ZADD", keys.attempts(sub), at, f"{event} {JUNK}"),
+        "attempts of no event": ("ZADD", keys.attempts(sub), at, JUNK),
+        "attempts of another type": ("SET", keys.attempts(sub), JUNK),
+        "queue": ("ZADD", keys.queue(sub), at, JUNK),
+        "queue of another type": ("SET", keys.queue(sub), JUNK),
+        "lane": ("HSET", keys.lanes(sub), "call", JUNK),
+        "empty lane": ("HSET", keys.lanes(sub), "call", ""),
+        "lanes of another type": ("SET", keys.lanes(sub), JUNK),
+        "due": ("ZADD", keys.due, 0, JUNK),
+        "ready": ("SADD", keys.ready, JUNK),
+        "health": ("HSET", keys.health, sub, JUNK),
+        "subscription": ("HSET", keys.subs, sub, JUNK),
+        "errand": ("HSET", keys.errands, "x", JUNK),
+        "parked of another type": ("SET", keys.parked(event), JUNK),
+    }
+    return commands[what]
+
+
+@pytest.mark.parametrize(
+    ("what", "counted"),
+    [
+        ("attempts", None),
+        ("attempts of no event", None),
+        ("attempts of another type", "refused"),
+        ("queue", "unreadable"),
+        ("queue of another type", "refused"),
+        ("lane", "unreadable"),
+        ("empty lane", "unreadable"),
+        ("lanes of another type", "refused"),
+        ("due", None),
+        ("ready", None),
+        ("health", None),
+        ("subscription", None),
+        ("errand", None),
+        ("parked of another type", None),
+    ],
+)
+async def test_what_is_broken_of_one_subscription_stops_no_other(
+    journal: Journal,
+    store: Store,
+    receiver: Receiver,
+    subscribe: Subscribe,
+    start_process: StartProcess,
+    deliveries: Deliveries,
+    what: str,
+    counted: str | None,
+) -> None:
+    """The others are delivered to without delay, the owner need not begin anew, and lists can be read."""
+    ill = await subscribe("/ill")
+    await subscribe("/well")
+    keys = store.keys(ACCOUNT)
+    line = Line(journal)
+    [event, _] = await line.tones(2)
+    ms, seq = event.split("-")
+    at = int(ms) * 4096 + int(seq)
+    await store.call("SADD", keys.ready, ill.id)
+    if "lane" in what:
+        await store.call("ZADD", keys.due, 0, f"{ill.id} call")
+    await store.call(*broken(what, keys, ill.id, event, at))
+    with structlog.testing.capture_logs() as logs:
+        process = await start_process()
+        await eventually(lambda: len(receiver.at("/well")) == 2, within=5)
+        await line.tones(3)
+        await eventually(lambda: len(receiver.at("/well")) == 5, within=5)
+        if counted is not None:
+            await eventually(lambda: getattr(process.duty.stats, counted) > 0)
+    assert [one for one in logs if one["event"] == "duty failed"] == []
+    if "type" not in what and what != "subscription":
+        await eventually(lambda: len(set(receiver.ids("/ill"))) == 5)
+        await deliveries.list(ACCOUNT)
+
+
+async def test_a_queue_that_cannot_be_read_is_not_asked_for_again_and_again(
+    journal: Journal, store: Store, receiver: Receiver, subscribe: Subscribe, start_process: StartProcess
+) -> None:
+    """It is left alone for a while."""
+    ill = await subscribe("/ill")
+    keys = store.keys(ACCOUNT)
+    await store.call("SADD", keys.ready, ill.id)
+    await store.call("SET", keys.queue(ill.id), JUNK)
+    with structlog.testing.capture_logs() as logs:
+        await start_process()
+        await subscribe("/well")
+        line = Line(journal)
+        for _ in range(20):
+            await line.tones(1)
+            await eventually(lambda: len(receiver.at("/well")) == line.sent)
+    assert len([one for one in logs if one["event"] == "queue not readable"]) == 1
+
+
+@pytest.mark.parametrize("state", [b"", b"1", b"x 1-0", b"1 1-0 y", b"1  1-0", b"\xff 1-0", b"-1 1-0"])
+def test_what_is_no_lane_is_not_taken_for_one(state: bytes) -> None:
+    """A lane is a number and events."""
+    assert read_lane(state) is None
+    lane = read_lane(b"3 1-0 2-0")
+    assert lane is not None
+    assert (lane.attempts, lane.events) == (3, ("1-0", "2-0"))
+    assert is_event("1-0")
