@@ -57,7 +57,7 @@ class Calls:
     async def party(self, request: web.Request, caller: Caller) -> tuple[Session, Party]:
         """Return the path's session and party; raises as `session` does, and where it has no such party."""
         session = await self.session(request, caller)
-        return session, party_named(session, request.match_info["partyId"])
+        return session, party_named(session, caller, request.match_info["partyId"])
 
     async def own_party(self, request: web.Request, caller: Caller) -> tuple[Session, Party]:
         """Return the path's session and party, which must be the user's own and live.
@@ -85,12 +85,17 @@ class Calls:
         return accepted.session, accepted.party
 
 
-def party_named(session: Session, party: str, parameter: str = "partyId") -> Party:
-    """Return a session's party by the id clients know; raises the 404 of it."""
+def party_named(session: Session, caller: Caller, party: str) -> Party:
+    """Return a session's party by the id clients know; raises the 404 of one that the user may not see."""
     found = identifiers.leg(session, party)
-    if found is None:
-        raise not_found(parameter)
+    if found is None or not may_see(found, caller):
+        raise not_found("partyId")
     return found
+
+
+def may_see(party: Party, caller: Caller) -> bool:
+    """Tell whether a party shows in a session: who only listens in shows to supervisors alone."""
+    return not party.hidden or caller.principal.is_admin or owns(caller.principal, party)
 
 
 def check_own(party: Party, caller: Caller) -> None:

@@ -43,8 +43,8 @@ class Conferences:
         accepted = await self._detached.finish(
             self._control.confer(caller.principal, device_id=devices[0].id)
         )
-        session = session_object(self._identities, accepted.session)
-        return json_response({"session": {**session, "parties": []}}, 201)
+        session = session_object(self._identities, accepted.session, [])
+        return json_response({"session": session}, 201)
 
     async def bring_in(self, request: web.Request, caller: Caller) -> web.Response:
         """Bring who is in another call of the user's into a conference; 201 with the party there.
@@ -57,7 +57,7 @@ class Conferences:
         if read[name] is None:
             raise invalid("sessionId", "is needed")
         donor = await self._calls.session_named(read[name], caller, name)
-        named = party_named(donor, read["partyId"])
+        named = party_named(donor, caller, read["partyId"])
         host, own = _own_live(conference, caller), _own_live(donor, caller)
         if host is None or own is None:
             raise _refusal(conference if host is None else donor)

@@ -78,7 +78,7 @@ class Parties:
         read = schemas.load(_BRIDGE, await json_object(request))
         _, party = await self._calls.own_party(request, caller)
         other = await self._calls.session_named(read["telephonySessionId"], caller)
-        counterpart = party_named(other, read["partyId"])
+        counterpart = party_named(other, caller, read["partyId"])
         check_own(counterpart, caller)
         if counterpart.id == party.id:
             raise invalid("partyId", "must be your party in another session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -71,14 +72,17 @@ def resource_path(identities: Identities, account: str, party: Party) -> str:
     return f"{API}/account/{identities.account_id(account)}{owner}/telephony/sessions"
 
 
-def session_object(identities: Identities, session: Session) -> dict[str, Any]:
-    """Return the CallSession object of the REST API."""
+def session_object(
+    identities: Identities, session: Session, parties: Sequence[Party] | None = None
+) -> dict[str, Any]:
+    """Return the CallSession object of the REST API, with these of its parties or all."""
+    shown = session.parties if parties is None else parties
     return {
         "id": identifiers.telephony_session_id(session.id),
         "creationTime": whole_seconds(session.created_at),
         "origin": _origin(session),
         **({"voiceCallToken": identifiers.voice_call_token(session)} if session.conference else {}),
-        "parties": [party_object(identities, session, party) for party in session.parties],
+        "parties": [party_object(identities, session, party) for party in shown],
     }
 
 

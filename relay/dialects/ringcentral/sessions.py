@@ -9,7 +9,7 @@ from aiohttp import web
 from relay.control import Control
 from relay.control.permissions import owns
 from relay.dialects.ringcentral import schemas
-from relay.dialects.ringcentral.calls import Calls
+from relay.dialects.ringcentral.calls import Calls, may_see
 from relay.dialects.ringcentral.failures import forbidden, invalid, json_response, not_found
 from relay.dialects.ringcentral.identities import Identities
 from relay.dialects.ringcentral.parties import ending
@@ -35,7 +35,9 @@ class Sessions:
 
     async def read(self, request: web.Request, caller: Caller) -> web.Response:
         """Answer one session, live or ended within the hour."""
-        return json_response(session_object(self._identities, await self._calls.session(request, caller)))
+        session = await self._calls.session(request, caller)
+        shown = [party for party in session.parties if may_see(party, caller)]
+        return json_response(session_object(self._identities, session, shown))
 
     async def read_party(self, request: web.Request, caller: Caller) -> web.Response:
         """Answer one party of a session."""

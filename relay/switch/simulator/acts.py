@@ -124,7 +124,7 @@ def _swap(request: Request) -> Steps:
 def _remove_participant(request: Request) -> Steps:
     target = request.target
     assert target is not None, "control finds the participant"  # noqa: S101
-    cause = Cause.NORMAL if target.present else Cause.CANCELED
+    cause = Cause.NORMAL if target.picked_up else Cause.CANCELED
     by = request.party.address.extension
     return at(request.session, LegEnded(leg=target.id, cause=cause, by=by))
 

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import importlib.resources
 from typing import Any
 
 import pytest
 
+from relay.directory.loading import parse
+from tests.dialects.ringcentral.conftest import Serve
 from tests.dialects.ringcentral.face import Face, path_of
-from tests.dialects.ringcentral.office import ALEX, answer, codes, inbound, session_id, session_path
+from tests.dialects.ringcentral.office import ALEX, PHONES, answer, codes, inbound, session_id, session_path
 
 TO_ALEX = [
     {"extensionNumber": "220"},
@@ -268,3 +271,23 @@ async def test_an_answered_call_takes_no_reply(face: Face) -> None:
     for party, user in ((caller, "jane"), (callee, "john")):
         assert (await face.ask(party, "reply", {"replyWithText": "a"}, user)).status == 409
     assert (await face.request("GET", path_of(caller))).status == 200
+
+
+async def test_flipping_to_another_phone(serve: Serve) -> None:
+    """Of a user with two phones the one rings that is named; the other is free again."""
+    text = importlib.resources.files("relay.directory").joinpath("demo.yaml").read_text(encoding="utf-8")
+    first = f"- {{id: {PHONES['jane']},"
+    assert first in text
+    second = "6a1f0f8e-1c55-4c1b-9a52-27d5b1f0c0aa"
+    text = text.replace(first, f'- {{id: {second}, number: "15009"}}\n          {first}')
+    face = await serve(directory=parse(text, "demo.yaml"))
+    caller, callee = (await face.call_out("jane", device=PHONES["jane"] or "", extensionNumber="200"))[
+        "parties"
+    ]
+    await answer(face, callee, "john")
+    assert (await face.ask(caller, "flip", {"callFlipId": "3"})).status == 404
+    assert (await face.ask(caller, "flip", {"callFlipId": "1"})).status == 200
+    again = (await face.get(session_path(caller))).body["parties"][2]
+    assert (await face.ask(again, "answer", {"deviceId": PHONES["jane"]})).status == 409
+    answered = await face.ask(again, "answer", {"deviceId": second})
+    assert (answered.status, answered.body["to"]["deviceId"]) == (200, second)

@@ -58,11 +58,20 @@ async def test_listening_in(face: Face, *, whole: bool, change: dict[str, Any]) 
     assert (await face.trace(session_id(callee)))[-1] == "7 p-3 Outbound 220 Answered Supervising"
 
 
+async def test_who_is_listened_to_does_not_see_it(face: Face) -> None:
+    """Only supervisors see the party of one who is heard by nobody."""
+    _, callee = await inbound(face)
+    party = (await supervise(face, callee, whole=True)).body
+    for user, there in (("jane", 2), ("alex", 3), ("admin", 3)):
+        assert len((await face.get(session_path(callee), user)).body["parties"]) == there
+        assert (await face.get(path_of(party), user)).status == (404 if user == "jane" else 200)
+
+
 async def test_leaving_a_supervised_call(face: Face) -> None:
     """The supervisor's party may be deleted, by its supervisor only; the call goes on."""
     _, callee = await inbound(face)
     party = (await supervise(face, callee, whole=False)).body
-    assert (await face.request("DELETE", path_of(party))).status == 403
+    assert (await face.request("DELETE", path_of(party))).status == 404
     assert (await face.request("DELETE", path_of(party), "alex")).status == 204
     assert (await face.party(callee))["status"] == {"code": "Answered"}
     assert (await supervise(face, callee, whole=True)).status == 201
