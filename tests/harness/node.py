@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -37,6 +38,7 @@ class NodeProgram:
         self.told: list[dict[str, Any]] = []
         """Everything it has told, in order."""
         self._news = asyncio.Condition()
+        self._asked = 0
 
     def __repr__(self) -> str:
         return f"NodeProgram({self._command[1]}, told {len(self.told)})"
@@ -52,6 +54,21 @@ class NodeProgram:
                 assert not self._reader.done(), f"it ended, having told {self.told}"
                 await self._news.wait()
         return self.of(kind)
+
+    async def ask(self, root: str, *chain: Sequence[Any]) -> dict[str, Any]:
+        """Have a program that takes calls make some, and return its answer: a ``value`` or an ``error``."""
+        self._asked += 1
+        asked = self._asked
+        line = msgspec.json.encode({"id": asked, "root": root, "chain": chain})
+        assert self._process.stdin is not None
+        self._process.stdin.write(line + b"\n")
+        async with asyncio.timeout(WITHIN), self._news:
+            while True:
+                for answer in self.of("answer"):
+                    if answer["id"] == asked:
+                        return dict(answer)
+                assert not self._reader.done(), f"it ended, having told {self.told}"
+                await self._news.wait()
 
     async def __aenter__(self) -> Self:
         self._process = await asyncio.create_subprocess_exec(

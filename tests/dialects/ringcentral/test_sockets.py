@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import suppress
 from typing import Any
 
 import pytest
 from aiohttp import WSServerHandshakeError
 
+from relay.dialects.ringcentral.sockets.conversation import SETTLE_SECONDS
 from relay.journal.store import Store
 from relay.streaming.stream import Limits
 from tests.dialects.ringcentral.calls import ACCOUNT, JOHN
@@ -214,6 +216,17 @@ async def test_a_dropped_connection_misses_nothing(face: Face, serve: Serve, *, 
     assert await back.hears(2) == ["7 Hold", "8 Answered"]
     assert back.notified[-1]["subscriptionId"] == socket.notified[0]["subscriptionId"]
     assert (await back.ask("GET", f"{EVERY}/{back.notified[-1]['subscriptionId']}"))[0]["status"] == 200
+
+
+async def test_what_was_missed_comes_after_a_pause(face: Face) -> None:
+    """Published clients do not listen yet when the details of the connection come."""
+    socket = await subscribed(face)
+    socket.drop()
+    await face.talk()
+    back, _ = await opened(face, wsc=socket.wsc["token"])
+    began = time.monotonic()
+    await back.hears(2)
+    assert time.monotonic() - began > SETTLE_SECONDS / 2
 
 
 async def test_presence_is_made_up_for_too(face: Face, serve: Serve) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, Final
 
 from aiohttp import WSCloseCode
 from msgspec.structs import replace
@@ -24,8 +24,11 @@ from relay.streaming.hub import Hub
 from relay.streaming.links import Link
 from relay.streaming.members import Gap, Member
 
-SUBSCRIPTION_ID = "WSG-SubscriptionId"
+SUBSCRIPTION_ID: Final = "WSG-SubscriptionId"
 """Header of the answers that show a subscription."""
+SETTLE_SECONDS: Final = 0.2
+"""Pause before what was missed is told: published clients listen for it only once they have taken in the
+details of the connection, and would miss what comes with these."""
 
 
 class Conversation(Member[list[Notice]]):
@@ -99,8 +102,7 @@ class Conversation(Member[list[Notice]]):
         """Go on with the session's subscription: tell what was missed, then what comes after a stream id."""
         if self._session.subscription is not None:
             self._addressee = self._requests.addressee(self._caller, self._session.subscription)
-            self.deliver(missed)
-            self._follow(self._session.subscription, since)
+            self._begin(self._resume(self._session.subscription, missed, since))
 
     async def closed(self) -> None:
         """Tell nothing more, and end what runs for this socket."""
@@ -156,7 +158,16 @@ class Conversation(Member[list[Notice]]):
 
     def _follow(self, subscription: SocketSubscription, since: str) -> None:
         self._at = self._at._replace(position=since)
-        self._joining = asyncio.create_task(self._join(subscription, since), name="ringcentral-socket-join")
+        self._begin(self._join(subscription, since))
+
+    def _begin(self, joining: Coroutine[Any, Any, None]) -> None:
+        self._joining = asyncio.create_task(joining, name="ringcentral-socket-join")
+
+    async def _resume(self, subscription: SocketSubscription, missed: list[Notice], since: str) -> None:
+        await asyncio.sleep(SETTLE_SECONDS)
+        self.deliver(missed)
+        self._at = self._at._replace(position=since)
+        await self._join(subscription, since)
 
     async def _join(self, subscription: SocketSubscription, since: str) -> None:
         wanted = self._requests.wanted(self._session.account, subscription)
