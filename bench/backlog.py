@@ -47,7 +47,7 @@ MOST_GROWTH: Final = 64 << 20
 """Bytes that relay may grow by, of 200 MB that wait."""
 
 
-async def run(service: Service, seconds: float) -> AsyncIterator[Figures]:
+async def run(service: Service, seconds: float, *, waiting: int) -> AsyncIterator[Figures]:
     """Measure fresh events without a backlog; have one, and measure them while it drains."""
     publisher = await Publisher.open(service.port)
     [away] = free_ports(1)
@@ -59,10 +59,10 @@ async def run(service: Service, seconds: float) -> AsyncIterator[Figures]:
         await asyncio.sleep(SETTLE)
         yield await _fresh(load, asyncio.create_task(asyncio.sleep(seconds)), "no backlog")
         before = _resident(service.pid)
-        await _queue(service)
+        await _queue(service, waiting)
         with sink(port=away) as back:
-            draining = asyncio.create_task(_drained(service, back, before))
-            fresh = await _fresh(load, draining, f"{WAITING:,} drain")
+            draining = asyncio.create_task(_drained(service, back, waiting, before))
+            fresh = await _fresh(load, draining, f"{waiting:,} drain")
             yield fresh._replace(relay_us=0.0, store_us=0.0)  # all that was used is in the line of the drain
             yield await draining
         load.asking.close()
@@ -95,16 +95,16 @@ async def _fresh(load: Load, until: asyncio.Task[object], what: str) -> Figures:
     )
 
 
-async def _queue(service: Service) -> None:
+async def _queue(service: Service, waiting: int) -> None:
     """Have events told of calls that only the endpoint which is away is to hear of, until all are queued."""
     store = await Store.open(service.store_url, partitions=PARTITIONS)
     try:
-        journal, share = Journal(store), WAITING // CALLS
-        for first in range(0, WAITING, share * AT_ONCE):
+        journal, share = Journal(store), max(1, waiting // CALLS)
+        for first in range(0, waiting, share * AT_ONCE):
             beginnings = range(first, first + share * AT_ONCE, share)
             await asyncio.gather(*(_call(journal, number, share) for number in beginnings))
         deadline = time.monotonic() + WITHIN
-        while await _queued(store) < WAITING:
+        while await _queued(store) < waiting:
             if time.monotonic() > deadline:
                 raise TimeoutError("the backlog was not queued")
             await asyncio.sleep(0.1)
@@ -146,22 +146,22 @@ async def _call(journal: Journal, first: int, count: int) -> None:
         session = msgspec.structs.replace(session, version=version + 1)
 
 
-async def _drained(service: Service, back: Sink, before: int) -> Figures:
+async def _drained(service: Service, back: Sink, waiting: int, before: int) -> Figures:
     """Wait until the endpoint that is back has had all that waited."""
     asking = await Connection.open(back.port)
     meter = Meter(relay=service.pid, store=service.store_pid, bench=os.getpid(), sink=back.pid)
     deadline, most, came = time.monotonic() + WITHIN, 0, 0
-    while came < WAITING and time.monotonic() < deadline:
+    while came < waiting and time.monotonic() < deadline:
         await asyncio.sleep(0.1)
         came = int((await asking.request(head_of("GET", "/-/count")))[1])
         most = max(most, _resident(service.pid))
     used = meter.read()
     report = await _report(asking)
     asking.close()
-    faults = _faults(report, WAITING)
+    faults = _faults(report, waiting)
     if most - before > MOST_GROWTH:
         faults.append(f"relay grew by {most - before:,} bytes over a backlog")
-    return Figures.of(f"drain of {WAITING:,}", came, used, (), faults)
+    return Figures.of(f"drain of {waiting:,}", came, used, (), faults)
 
 
 async def _report(asking: Connection) -> Report:

@@ -31,7 +31,7 @@ QUIET_WITHIN: Final = 60.0
 """Seconds until then."""
 
 
-async def run(service: Service, seconds: float) -> AsyncIterator[Figures]:
+async def run(service: Service, seconds: float, *, accounts: int) -> AsyncIterator[Figures]:
     """Publish and be idle with few subscriptions, then with many more that have no part in it."""
     publisher = await Publisher.open(service.port)
     with sink() as endpoint:
@@ -40,9 +40,9 @@ async def run(service: Service, seconds: float) -> AsyncIterator[Figures]:
         await _publish(load, FEW)  # whatever is made when it is first needed
         yield await _publish(load, FEW)
         yield await _idle(load, FEW)
-        await _fill(service)
-        yield await _publish(load, ACCOUNTS * EACH)
-        yield await _idle(load, ACCOUNTS * EACH)
+        await _fill(service, accounts)
+        yield await _publish(load, accounts * EACH)
+        yield await _idle(load, accounts * EACH)
         load.asking.close()
     publisher.close()
 
@@ -60,12 +60,12 @@ async def _idle(load: Load, subscriptions: int) -> Figures:
     return Figures.of(f"idle second beside {subscriptions:,}", round(load.seconds), meter.read(), (), ())
 
 
-async def _fill(service: Service) -> None:
+async def _fill(service: Service, accounts: int) -> None:
     """Make the other subscriptions, in the store itself: relay hears of them as of any."""
     store = await Store.open(service.store_url, partitions=PARTITIONS)
     try:
         subscriptions = Subscriptions(store, formats=("v3",), limit=EACH)
-        for number in range(ACCOUNTS):
+        for number in range(accounts):
             account, extensions = (f"account-{number}", ()) if number else (TENANT, EXTENSIONS[-1:])
             new = NewSubscription(url="http://127.0.0.1:9/", types=("call.leg.dtmf",), extensions=extensions)
             missing = EACH if number else EACH - FEW

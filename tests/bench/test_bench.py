@@ -34,10 +34,12 @@ def figures(case: str, relay_seconds: float, *, faults: tuple[str, ...] = ()) ->
     return Figures.of(case, 1000, used, [3.0, 1.0, 2.0], faults)
 
 
-@pytest.mark.parametrize(("program", "cases"), [("commands", 2), ("sse", 2), ("webhooks", 5)])
+@pytest.mark.parametrize(
+    ("program", "cases"), [("commands", 2), ("sse", 2), ("webhooks", 5), ("scale", 4), ("backlog", 3)]
+)
 def test_every_operation_of_a_program_is_accounted_for(program: str, cases: int) -> None:
     """Each program runs, shows a line for each case, and finds every event where it belongs."""
-    done = bench(program, "--seconds", "1", "--runs", "1")
+    done = bench(program, "--seconds", "1", "--runs", "1", "--share", "0.01")
     assert done.returncode == 0, done.stdout + done.stderr
     machine, _, heading, *lines = done.stdout.splitlines()
     assert "cores" in machine
