@@ -31,9 +31,12 @@ LONGEST_WINDOW: Final = 3600.0
 MOST_HEADERS: Final = 20
 """Custom headers a subscription may have."""
 RESERVED_HEADERS: Final = frozenset(
-    {"host", "content-length", "content-type", "connection", "transfer-encoding", "user-agent"}
+    {
+        *("host", "content-length", "content-type", "content-encoding", "connection", "transfer-encoding"),
+        *("user-agent", "expect", "keep-alive", "proxy-connection", "te", "trailer", "upgrade"),
+    }
 )
-"""Headers relay sets itself; so are all that begin with ``webhook-``."""
+"""Headers relay sets itself, or that say how a request is sent; so are all that begin with ``webhook-``."""
 
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}", re.ASCII)
 _HEADER_VALUE: Final = re.compile(r"[\x21-\x7e](?:[\x20-\x7e\t]{0,2000}[\x21-\x7e])?", re.ASCII)

@@ -15,6 +15,7 @@ from relay.subscriptions.rendering import Rendered, rendered
 from relay.telemetry import log
 from relay.webhooks.agenda import Agenda
 from relay.webhooks.attempts import Attempt, Delivery, ErrorCode, Status
+from relay.webhooks.clock import StoreClock
 from relay.webhooks.condition import Breaker
 from relay.webhooks.crew import Crew
 from relay.webhooks.endings import Endings
@@ -64,6 +65,7 @@ class Courier:
         self._outboxes: dict[str, Outbox] = {}
         self._ailing: dict[str, bytes] = {}  # what an earlier owner knew of endpoints that fail
         self._stopping = False
+        self._clock = StoreClock()
         self.agenda = Agenda(self._due)
         #: Requests on their way.
         self.workers = Crew(f"webhooks-{lease.partition:02d}-request")
@@ -92,6 +94,7 @@ class Courier:
         ailing = await self._parts.store.call("HGETALL", self._keys.health)
         self._ailing = {subscription.decode(): kept for subscription, kept in ailing.items()}
         now, first = await self._parts.store.time_ms(), 0
+        self._clock.set(now)
         while due := await self._parts.store.call(
             "ZRANGE", self._keys.due, first, first + DUE_PAGE - 1, "WITHSCORES"
         ):
@@ -125,7 +128,7 @@ class Courier:
             )
             ailing = self._ailing.pop(subscription.id, None)
             if ailing is not None:
-                restore(found.condition, ailing, round(time.time() * 1000))
+                restore(found.condition, ailing, self._clock.now())
                 self._check_patience(found)
         return found
 
@@ -283,10 +286,10 @@ class Courier:
                 outbox, reference, Delivery(status=Status.SUCCEEDED, type=event.type, attempts=attempts)
             )
             return
-        now = began + took
+        now, age = began + took, self._clock.now() - time_of(reference.score)
         hint = retry_after(answer.retry_after, now) if isinstance(answer, Answer) else None
         self._lose_patience(outbox, attempt, hint, probe=probe)
-        if probe and verdict is not Verdict.GONE and now - time_of(reference.score) < DEADLINE:
+        if probe and verdict is not Verdict.GONE and age < DEADLINE:
             self._parts.stats.probes += 1
             outbox.lanes.again(reference)
             self.serve(outbox)
@@ -296,7 +299,7 @@ class Courier:
             reference.attempts + 1,
             status=attempt.status_code,
             hint=hint,
-            age=now - time_of(reference.score),
+            age=age,
             chance=random.random(),  # noqa: S311 - spreads retries, hides nothing
             gone=verdict is Verdict.GONE,
         )
@@ -388,4 +391,4 @@ class Courier:
             self.agenda.add(outbox.watched_until - now, outbox)
 
     def _keep_health(self, outbox: Outbox) -> None:
-        self._ledger.write(self._operations.health(outbox.id, encode(outbox.condition)))
+        self._ledger.write(self._operations.health(outbox.id, encode(outbox.condition, self._clock.now())))

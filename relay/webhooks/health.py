@@ -27,23 +27,23 @@ _encoder: Final = msgspec.json.Encoder()
 _decoder: Final = msgspec.json.Decoder(Health)
 
 
-def encode(condition: Condition) -> bytes:
-    """Return what is kept of a condition; nothing of one that does not fail."""
+def encode(condition: Condition, now: float) -> bytes:
+    """Return what is kept of a condition ``now`` (seconds since the epoch); nothing of one that is well."""
     failing = condition.failing
     if failing is None:
         return b""
-    since = round((time.time() - (time.monotonic() - failing.since)) * 1000)
+    since = round((now - (time.monotonic() - failing.since)) * 1000)
     return _encoder.encode(Health(since, failing.complaint, condition.breaker is not Breaker.CLOSED))
 
 
-def restore(condition: Condition, kept: bytes, now_ms: int) -> None:
-    """Have a condition go on from what is kept; what cannot be read is nothing."""
+def restore(condition: Condition, kept: bytes, at: float) -> None:
+    """Have a condition go on ``at`` a time (seconds since the epoch) from what is kept, if it can be read."""
     try:
         health = _decoder.decode(kept)
     except msgspec.DecodeError:
         return
     now = time.monotonic()
-    age = max(0.0, (now_ms - health.failing_since) / 1000)
+    age = max(0.0, at - health.failing_since / 1000)
     condition.restore(Failing(now - age, health.complaint), opened=health.open, now=now)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from relay.errors import InvalidFieldError
-from relay.subscriptions.model import NewSubscription, RateLimit, Subscription, check
+from relay.subscriptions.model import RESERVED_HEADERS, NewSubscription, RateLimit, Subscription, check
 from relay.subscriptions.signing_keys import new_secret
 
 URL = "https://example.com/hook"
@@ -29,7 +29,10 @@ URL = "https://example.com/hook"
         ({"headers": {"Host": "x"}}, "headers"),
         ({"headers": {"content-LENGTH": "1"}}, "headers"),
         ({"headers": {"Webhook-Id": "x"}}, "headers"),
-        ({"headers": {"User-Agent": "x"}}, "headers"),
+        *(
+            ({"headers": {name.title(): "x"}}, "headers")
+            for name in sorted({*RESERVED_HEADERS, "webhook-signature", "webhook-timestamp", "webhook-other"})
+        ),
         ({"headers": {"X-A": "a\r\nX-B: b"}}, "headers"),
         ({"headers": {"X-A": "a\nb"}}, "headers"),
         ({"headers": {"X-A": ""}}, "headers"),
