@@ -219,6 +219,17 @@ async def test_refusals_reach_the_application(two: Two) -> None:
     assert (status, message) == (404, "Resource for parameter [telephonySessionId] is not found")
 
 
+async def test_one_request_too_many(new_relay: NewRelay) -> None:
+    """The application is told when to come again; what it may still ask shows in each answer."""
+    relay = await new_relay(ringcentral_limits="50,2,50,50").start()
+    async with sdk(relay.url, JANE) as jane:
+        devices = ["get", f"{EXTENSION}/device"]
+        answers = [await jane.program.ask("platform", devices) for _ in range(3)]
+        assert answers[-1]["status"] == 429
+        assert answers[-1]["error"] == "Request rate exceeded"
+        assert (await jane.ask("platform", ["get", EXTENSION]))["status"] == 200
+
+
 async def test_what_began_before_the_application_is_read(two: Two) -> None:
     """Started in the middle of a call, it finds it by presence and goes on with it."""
     session = await two.talk()
