@@ -106,7 +106,8 @@ class Feeder:
                 if event in entries
             ]
             for event in places.keys() - entries.keys():
-                self._missing(outbox, Missing(event, places[event]), (), None)
+                if not lanes.overtaken(event):
+                    self._missing(outbox, Missing(event, places[event]), (), None)
             read_to, end = max((int(score) for _, score in found), default=after), len(found) < room
         finally:
             for reference in lanes.close_page(references, read_to=read_to, end=end):

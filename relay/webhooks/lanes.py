@@ -268,6 +268,13 @@ class Lanes(Generic[Q]):
         """Begin to read the queue; `close_page` must follow."""
         self._page = _Page()
 
+    def overtaken(self, event: str) -> bool:
+        """Tell whether an event the open page shows is loaded already, or was settled while it was read.
+
+        Its record may be gone then, as nobody needs it any more.
+        """
+        return event in self._loaded or (self._page is not None and event in self._page.settled)
+
     def close_page(self, references: Sequence[Q], *, read_to: int | None, end: bool) -> list[Q]:
         """Load what was read, in the queue's order. Returns those that must be moved behind a failing head.
 

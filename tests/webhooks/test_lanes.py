@@ -299,3 +299,18 @@ def test_what_is_queued_again_goes_before_what_is_newer() -> None:
         lanes.done(order[-1])
         order.append(lanes.take())
     assert [one.score for one in order if one] == [5, 1, 2, 6]
+
+
+def test_what_was_settled_while_a_page_was_read_is_not_missing() -> None:
+    """A page may still show what is on its way, or was settled meanwhile, though its record is gone."""
+    lanes: Lanes[Ref] = Lanes(1)
+    for place in (1, 2):
+        lanes.arrive(Ref(str(place), place, "a"))
+    head = lanes.take()
+    assert head is not None
+    lanes.rewind(0)
+    lanes.open_page()
+    assert [lanes.overtaken(event) for event in ("1", "2", "3")] == [True, True, False]
+    lanes.answered()
+    lanes.done(head)
+    assert [lanes.overtaken(event) for event in ("1", "2", "3")] == [True, True, False]
