@@ -52,11 +52,15 @@ class Courier:
         self._keys = parts.store.keys_at(lease.partition)
         self._ledger = ledger
         self._operations = Operations(self._keys)
+        #: Loading, clearing and disabling.
+        self.chores = Crew(f"webhooks-{lease.partition:02d}-chore")
+        self._endings = Endings(parts, self._keys, ledger, self._operations, self.chores)
         self._feeder = Feeder(
             parts.store,
             records,
             ledger,
             self._operations,
+            self._endings,
             parts.loading,
             parts.stats,
             self.serve,
@@ -69,9 +73,6 @@ class Courier:
         self.agenda = Agenda(self._due)
         #: Requests on their way.
         self.workers = Crew(f"webhooks-{lease.partition:02d}-request")
-        #: Loading, clearing and disabling.
-        self.chores = Crew(f"webhooks-{lease.partition:02d}-chore")
-        self._endings = Endings(parts, self._keys, ledger, self._operations, self.chores)
 
     def __repr__(self) -> str:
         return f"Courier({self._lease!r}, {len(self._outboxes)} outboxes, {self.workers!r}, {self.agenda!r})"

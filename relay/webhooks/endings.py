@@ -17,8 +17,7 @@ from relay.telemetry import log
 from relay.webhooks.attempts import Delivery
 from relay.webhooks.clearing import clear
 from relay.webhooks.crew import Crew
-from relay.webhooks.feeder import RETRY_PAUSE
-from relay.webhooks.ledger import Ledger
+from relay.webhooks.ledger import RETRY_PAUSE, Ledger
 from relay.webhooks.operations import Operation, Operations
 from relay.webhooks.outbox import Outbox
 from relay.webhooks.parts import Parts

@@ -21,8 +21,7 @@ from relay.subscriptions.model import Subscription, SubscriptionChanged
 from relay.telemetry import log
 from relay.webhooks.attempts import Delivery, Status
 from relay.webhooks.courier import Courier
-from relay.webhooks.feeder import RETRY_PAUSE
-from relay.webhooks.ledger import Ledger
+from relay.webhooks.ledger import RETRY_PAUSE, Ledger
 from relay.webhooks.operations import Operations
 from relay.webhooks.parts import Parts
 from relay.webhooks.records import Records

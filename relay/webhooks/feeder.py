@@ -13,6 +13,7 @@ from relay.journal.link import StoreCommandError
 from relay.journal.store import Store
 from relay.telemetry import log
 from relay.webhooks.attempts import Attempt, Delivery, Status, readable
+from relay.webhooks.endings import Endings
 from relay.webhooks.ledger import Ledger
 from relay.webhooks.operations import Operation, Operations
 from relay.webhooks.outbox import Outbox
@@ -21,8 +22,6 @@ from relay.webhooks.records import Records
 from relay.webhooks.references import Missing, Reference, is_event, place, read_lane
 from relay.webhooks.stats import Stats
 
-LOADING: Final = 16
-"""Subscriptions of one process that are loaded at a time: pages are large, and others wait for the store."""
 RETRY_PAUSE: Final = 0.5
 """Seconds until loading is tried again after the store did not answer."""
 
@@ -44,6 +43,7 @@ class Feeder:
         records: Records,
         ledger: Ledger,
         operations: Operations,
+        endings: Endings,
         loading: asyncio.Semaphore,
         stats: Stats,
         loaded: Callable[[Outbox], None],
@@ -55,6 +55,7 @@ class Feeder:
         self._records = records
         self._ledger = ledger
         self._operations = operations
+        self._endings = endings
         self._loading = loading
         self._stats = stats
         self._loaded = loaded
@@ -168,7 +169,8 @@ class Feeder:
         self._stats.gave_up(Reason.BODY_MISSING)
         _log.error("event missing", event_id=missing.event, subscription=outbox.id)
         delivery = Delivery(status=Status.DEAD, type="", attempts=history, reason=Reason.BODY_MISSING)
-        self._ledger.write(self._operations.settled(outbox.id, missing, delivery, dead=True, then=then))
+        settled = self._operations.settled(outbox.id, missing, delivery, dead=True, then=then)
+        self._ledger.write(self._endings.given_up(outbox.subscription, delivery, missing.event, settled))
 
     def _readable(self, outbox: Outbox, states: dict[str, bytes]) -> dict[str, Missing]:
         """Return the heads of failing lanes; a lane that cannot be read is dropped."""

@@ -22,7 +22,7 @@ FLUSH_AFTER: Final = 0.003
 BATCH: Final = 100
 """Operations in one script: it runs for about a millisecond."""
 RETRY_PAUSE: Final = 0.5
-"""Seconds until a batch is written again after the store did not answer."""
+"""Seconds until something is written again after the store did not answer."""
 
 _SCRIPT: Final = Script("deliveries")
 _log: Final = log.get("webhooks")

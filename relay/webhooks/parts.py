@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from typing import Final
 
 from relay.journal.store import Store
 from relay.subscriptions.rendering import Renderers
 from relay.subscriptions.store import Subscriptions
-from relay.webhooks.feeder import LOADING
 from relay.webhooks.ledger import Retention
 from relay.webhooks.manners import STANDARD_MANNERS, Manners
 from relay.webhooks.outbox import Rules
 from relay.webhooks.sender import Sender
 from relay.webhooks.slots import Slots
 from relay.webhooks.stats import Stats
+
+LOADING: Final = 16
+"""Subscriptions of one process that are loaded at a time: pages are large, and others wait for the store."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

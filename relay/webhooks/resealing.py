@@ -10,7 +10,7 @@ from relay.errors import ContendedError, NotFoundError, UnavailableError
 from relay.subscriptions.sealing import SealedError
 from relay.subscriptions.store import Subscriptions
 from relay.telemetry import log
-from relay.webhooks.feeder import RETRY_PAUSE
+from relay.webhooks.ledger import RETRY_PAUSE
 
 PACE: Final = 0.005
 """Seconds between two: each is a record of the journal that every process reads."""

@@ -12,6 +12,7 @@ from aiohttp import web
 from relay.journal.ids import parse
 from relay.journal.journal import Journal
 from relay.journal.keys import Keys
+from relay.journal.operational import OperationalEvent
 from relay.journal.store import Store
 from relay.journal.trim import Trimming
 from relay.subscriptions.model import NewSubscription
@@ -357,6 +358,9 @@ async def test_an_event_that_is_kept_nowhere_is_given_up(
     await eventually(lambda: nothing_left(store))
     dead = (await deliveries(process).list(ACCOUNT, status=Status.DEAD)).deliveries
     assert [one.delivery.reason for one in dead] == ["body_missing"] * 2
+    told = [one.told for one in (await journal.history(ACCOUNT, None, limit=100)).entries]
+    said = [one for one in told if isinstance(one, OperationalEvent)]
+    assert {one.delivery for one in said} == {str(one.id) for one in dead}
 
 
 async def keys_of(store: Store, subscription: str) -> list[bytes]:
@@ -392,6 +396,6 @@ async def test_a_wall_clock_that_jumps_ends_no_delivery(
     assert process.duty.stats.dead == 0
     receiver.answers["/hook"] = always(500)
     await Line(journal).tones(1)
-    await eventually(lambda: process.duty.stats.failed > 2)
-    [kept] = await store.call("HVALS", store.keys(ACCOUNT).health)
+    health = store.keys(ACCOUNT).health
+    [kept] = await eventually(lambda: store.call("HVALS", health))
     assert abs(msgspec.json.decode(kept)["failing_since"] / 1000 - right()) < 60
