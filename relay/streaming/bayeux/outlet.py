@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from relay.streaming.stream import HIGH_WATER, Limits
+from relay.streaming.stream import HIGH_WATER, End, Limits
 
 
 class Outlet:
@@ -19,8 +19,8 @@ class Outlet:
 
     __slots__ = ("_cut", "_limits", "_loop", "_slow_since", "_transport", "closed", "written")
 
-    def __init__(self, transport: asyncio.Transport, limits: Limits, cut: Callable[[], None]) -> None:
-        """Take over the writing; ``cut`` is called when the client is cut off."""
+    def __init__(self, transport: asyncio.Transport, limits: Limits, cut: Callable[[End], None]) -> None:
+        """Take over the writing; ``cut`` is called when the client is cut off, with which limit it met."""
         self._transport = transport
         self._limits = limits
         self._cut = cut
@@ -74,15 +74,15 @@ class Outlet:
             if self.waiting <= HIGH_WATER:
                 return True
             if self._loop.time() > until:
-                self.cut()
+                self.cut(End.SLOW)
             else:
                 await asyncio.sleep(_LOOK_AGAIN)
         return False
 
-    def cut(self) -> None:
+    def cut(self, why: End) -> None:
         """Break the connection off, as the client is too slow; what waits for it is freed."""
         if not self.closed:
-            self._cut()
+            self._cut(why)
             self.abort()
 
     def abort(self) -> None:
@@ -97,8 +97,10 @@ class Outlet:
         now = self._loop.time()
         if self._slow_since is None:
             self._slow_since = now
-        if waiting > self._limits.buffer_bytes or now - self._slow_since > self._limits.slow_seconds:
-            self.cut()
+        if waiting > self._limits.buffer_bytes:
+            self.cut(End.BUFFER)
+        elif now - self._slow_since > self._limits.slow_seconds:
+            self.cut(End.SLOW)
         return not self.closed
 
 

@@ -20,7 +20,7 @@ from relay.streaming.bayeux.outlet import Outlet
 from relay.streaming.bayeux.requests import LONGEST
 from relay.streaming.bayeux.service import Service
 from relay.streaming.bayeux.stats import BayeuxStats
-from relay.streaming.stream import Limits
+from relay.streaming.stream import End, Limits
 
 QUIET: Final = LONGEST / 1000 + 60
 """Seconds after which a socket is closed on which nothing has come: no connect is held for as long."""
@@ -148,8 +148,11 @@ class Sockets:
             if talk.over:
                 return WSCloseCode.OK
 
-    def _count_cut(self) -> None:
-        self._stats.cut += 1
+    def _count_cut(self, why: End) -> None:
+        if why is End.BUFFER:
+            self._stats.cut_buffer += 1
+        else:
+            self._stats.cut_slow += 1
 
 
 async def _close(socket: web.WebSocketResponse, code: WSCloseCode) -> None:

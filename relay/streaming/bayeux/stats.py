@@ -18,8 +18,10 @@ class BayeuxStats:
     """Connects that wait for events now."""
     sockets: int = 0
     """Open websockets."""
-    cut: int = 0
-    """Websockets cut off because their clients were too slow."""
+    cut_buffer: int = 0
+    """Websockets cut off because too many bytes were waiting."""
+    cut_slow: int = 0
+    """Websockets cut off because their clients were too slow for too long."""
     events: int = 0
     """Event messages sent; those put back are counted again when they go out again."""
     superseded: int = 0

@@ -5,25 +5,18 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from socket import SO_RCVBUF, SOL_SOCKET
-from socket import socket as plain
 from typing import Any
 
 import aiohttp
 import pytest
-from aiohttp.connector import AddrInfoType
 
-from relay.calls.events import CallEvent, EventId
 from relay.settings import Settings
-from relay.streaming.stream import Limits
-from relay.subscriptions.rendering import Rendered
 from tests.streaming.bayeux.conftest import MakeClient, MakeLine, OpenPod
-from tests.streaming.bayeux.pods import ACCOUNT, CALLS, Client, Pod, tones
+from tests.streaming.bayeux.pods import ACCOUNT, CALLS, Client, Pod
 from tests.streaming.bayeux.sockets import Socket
 from tests.streaming.publishing import Line
 from tests.waiting import eventually
 
-PAD = b',"pad":"' + b"x" * 20_000 + b'"'
 OpenSocket = Callable[..., Awaitable[Socket]]
 
 
@@ -332,51 +325,3 @@ async def test_client_id_is_no_credential(http: aiohttp.ClientSession, pod: Pod,
     for headers in ({}, {"Cookie": f"BAYEUX_BROWSER={client.id}"}):
         with pytest.raises(aiohttp.WSServerHandshakeError, match="401"):
             await http.ws_connect(f"{pod.url}?clientId={client.id}", headers=headers)
-
-
-async def test_slow_client_is_cut_off_and_resumes(
-    open_pod: OpenPod, http: aiohttp.ClientSession, make_line: MakeLine
-) -> None:
-    """Who does not read is cut off once too much waits, loses nothing, and the others do not notice."""
-
-    def large(_id: EventId, event: CallEvent) -> Rendered | None:
-        plain = tones(_id, event)
-        return None if plain is None else plain._replace(body=plain.body.replace(b"}", PAD + b"}"))
-
-    pod = await open_pod(renderer=large, limits=Limits(buffer_bytes=128 * 1024, slow_seconds=60))
-    connector = aiohttp.TCPConnector(socket_factory=_small)
-    async with aiohttp.ClientSession(connector=connector) as narrow:
-        slow = await (await Socket.open(narrow, pod)).begin(CALLS)
-        quick = await (await Socket.open(http, pod)).begin(CALLS)
-        line = make_line(at=pod)
-        await line.tones(1)
-        assert await _numbers(slow, 1) == await _numbers(quick, 1) == [1]
-        slow.raw._conn.protocol.pause_reading()  # type: ignore[union-attr]
-        for first in range(2, 62):
-            await line.tones(1)
-            assert await _numbers(quick, 1) == [first]
-        await eventually(lambda: pod.endpoint.stats.cut == 1)
-        await eventually(lambda: pod.endpoint.stats.sockets == 1)
-    again = await Socket.open(http, pod)
-    again.client = slow.client
-    assert (await again.connect(timeout=0))["successful"]
-    told = await _numbers(again, 1)
-    while told[-1] != 61:
-        told += await _numbers(again, 1)
-    assert told == list(range(told[0], 62))
-    assert told[0] <= 30
-
-
-async def _numbers(socket: Socket, count: int) -> list[int]:
-    """Return the numbers of the next events, which are padded."""
-    while len(socket.events) < count:
-        socket.keep(await socket.frame())
-    return [event["data"] for event in socket.take(count)]
-
-
-def _small(info: AddrInfoType) -> plain:
-    """Make a socket that takes little ahead of its reader."""
-    made = plain(*info[:3])
-    made.setblocking(False)
-    made.setsockopt(SOL_SOCKET, SO_RCVBUF, 4096)
-    return made

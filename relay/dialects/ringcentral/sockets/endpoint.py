@@ -23,7 +23,7 @@ from relay.errors import DrainingError, NotAllowedError, UnavailableError
 from relay.streaming.bayeux.origins import is_allowed
 from relay.streaming.bayeux.outlet import Outlet
 from relay.streaming.hub import Hub
-from relay.streaming.stream import Limits
+from relay.streaming.stream import End, Limits
 from relay.telemetry import log
 
 IDLE_SECONDS: Final = 1800.0
@@ -210,7 +210,7 @@ class Sockets:
         except UnavailableError:
             _log.debug("the end of a websocket is not noted")
 
-    def _count_cut(self) -> None:
+    def _count_cut(self, _why: End) -> None:
         self.cut += 1
 
 
