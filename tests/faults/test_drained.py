@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 
@@ -27,8 +28,8 @@ FULL = os.environ.get("FAULTS") == "full"
 EVENTS = 100_000 if FULL else 3000
 LINES = 100 if FULL else 10
 """Calls: one that failed holds up its own alone, so the more there are, the faster all is delivered."""
-BURST = 10
-"""Events of one commit."""
+BURST = 2
+"""Events of one commit: the calls' events come in turns, as they do."""
 REMEMBERED = 16
 """Commits whose outcome a call's record keeps, so that they can be repeated."""
 AHEAD = 2000
@@ -100,6 +101,12 @@ async def test_nothing_is_left_of_what_was_delivered(
             lambda: memory(faulty_server) <= floor * SLACK, within=30, what=f"memory at {floor:,} of {most:,}"
         )
     left = memory(faulty_server)
+    async with http.get(f"{relay.admin_url}/metrics") as response:
+        metrics = await response.text()
+    unwell = re.findall(
+        r"^relay_webhook_(?:missing|unreadable|refused)_total (.*)$", metrics, flags=re.MULTILINE
+    )
+    assert unwell == ["0.0"] * 3
     sys.stdout.write(f"memory of the store {floor:,} -> {most:,} -> {left:,}\n")
     told = history(ids, store.partitions)
     tally = Tally.of(told, patient.arrivals)
