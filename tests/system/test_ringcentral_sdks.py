@@ -210,13 +210,14 @@ async def test_supervision(new_relay: NewRelay, tmp_path: Path) -> None:
         assert joined["from"]["deviceId"] == ALEX.device
 
 
-async def test_refusals_reach_the_application(two: Two) -> None:
+async def test_refusals_reach_the_application(relay: RelayProcess) -> None:
     """A wrong state, another's call and what is not there are told by status and message."""
-    session = await two.jane.call(extensionNumber=JOHN.extension)
-    assert await two.jane.refused(f"session {session}", ["hold"]) == (409, "Operation is not allowed")
-    parties = "/restapi/v1.0/account/~/telephony/sessions/s-1/parties/p-1"
-    status, message = await two.jane.refused("platform", ["post", f"{parties}/hold"])
-    assert (status, message) == (404, "Resource for parameter [telephonySessionId] is not found")
+    async with sdk(relay.url, JANE) as jane:
+        session = await jane.call(extensionNumber=JOHN.extension)
+        assert await jane.refused(f"session {session}", ["hold"]) == (409, "Operation is not allowed")
+        parties = "/restapi/v1.0/account/~/telephony/sessions/s-1/parties/p-1"
+        status, message = await jane.refused("platform", ["post", f"{parties}/hold"])
+        assert (status, message) == (404, "Resource for parameter [telephonySessionId] is not found")
 
 
 async def test_one_request_too_many(new_relay: NewRelay) -> None:
@@ -307,11 +308,12 @@ async def test_the_extensible_package(two: Two) -> None:
     await two.john.forgets(placed["id"])
 
 
-async def test_logging_out_and_tokens_that_expire(two: Two) -> None:
+async def test_logging_out_and_tokens_that_expire(relay: RelayProcess) -> None:
     """A token that is not good any more is refreshed by the package itself; logging out ends it."""
-    platform = "platform"
-    await two.jane.ask(platform, ["refresh"])
-    assert (await two.jane.ask(platform, ["get", EXTENSION]))["status"] == 200
-    assert await two.jane.ask(platform, ["loggedIn"]) is True
-    await two.jane.ask(platform, ["logout"])
-    assert await two.jane.ask(platform, ["loggedIn"]) is False
+    async with sdk(relay.url, JANE) as jane:
+        platform = "platform"
+        await jane.ask(platform, ["refresh"])
+        assert (await jane.ask(platform, ["get", EXTENSION]))["status"] == 200
+        assert await jane.ask(platform, ["loggedIn"]) is True
+        await jane.ask(platform, ["logout"])
+        assert await jane.ask(platform, ["loggedIn"]) is False
