@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from relay.calls.capabilities import bearing, capabilities
+from relay.calls.capabilities import bearing, capabilities, surroundings
 from relay.calls.events import NUMBERING, CallEvent, EventKind
 from relay.calls.lines import Line, Lines, is_line, line_of
 from relay.calls.model import Party, PartyState, Session
@@ -48,9 +48,11 @@ class Story:
         """Tell whether a leg's capabilities are others now than as it was in a session."""
         now = self.sessions[was.id]
         before = was.party(party.id)
+        if before is None or (seen and was is now):
+            return False
         beside = self._beside(party, self.sessions)
         then = beside if seen else self._beside(party, self._before)
-        if before is None or (was is now and then == beside):
+        if before is party and then == beside and surroundings(was) == surroundings(now):
             return False
         return capabilities(was, before, then) != capabilities(now, party, beside)
 
@@ -64,13 +66,13 @@ class Story:
         device = party.address.device_id
         if device is None:
             return ()
-        elsewhere = (line for line in self._lines.get(device, ()) if line.session not in self.sessions)
-        here = (
+        elsewhere = [line for line in self._lines.get(device, ()) if line.session not in self.sessions]
+        here = [
             line_of(session, other)
             for session in sessions.values()
-            for other in session.live_others(party)
-            if other.address.device_id == device and is_line(other)
-        )
+            for other in session.parties
+            if other.address.device_id == device and other.id != party.id and is_line(other)
+        ]
         return (*elsewhere, *here)
 
     def tell(self, session: Session, kind: EventKind, party: Party, details: dict[str, Any]) -> None:

@@ -151,7 +151,7 @@ class Stage:
         return self.heard, _of_v3(streamed), _of_ringcentral(in_order)
 
     def numbers(self) -> list[list[int]]:
-        """Return the sequences of v3's legs and of RingCentral's sessions, in the order of what they number."""
+        """Return the sequences of v3's legs, and of RingCentral's sessions."""
         sessions: dict[str, list[int]] = {}
         for one in self.hooks.events():
             sessions.setdefault(one["body"]["telephonySessionId"], []).append(one["body"]["sequence"])

@@ -32,6 +32,9 @@ FULL = os.environ.get("FAULTS") == "full"
 OUTSIDE = ("+12025550123", "+12025550101", "+12025550102", "+12025550103", "+12025550104")
 MOST_LEGS = 7
 LEADING = (Operation.TRANSFER, Operation.CONFERENCE, Operation.CONSULT)
+DULL = {
+    Operation.HANGUP, Operation.REJECT, Operation.CLEAR, Operation.SET_USER_DATA, Operation.SEND_DTMF,
+}  # fmt: skip
 SOON = 10_000
 """Milliseconds within which a timer falls due that a walk waits for: not those that ring out."""
 
@@ -142,10 +145,10 @@ class Walk(RuleBasedStateMachine):
     @precondition(lambda self: self.legs())
     @rule(data=st.data(), dialect=dialects, to=anyone)
     def ask_what_is_listed(self, data: st.DataObject, dialect: str, to: str) -> None:
-        """Ask what a leg lists, endings least."""
+        """Ask what a leg lists: rather what brings calls on than what leaves them alone or ends them."""
         session, party = data.draw(st.sampled_from(self.legs()), "leg")
         listed = self.allowed(session, party) & HAS[dialect].keys()
-        some = sorted(listed - {"hangup", "reject", "clear"} or listed)
+        some = sorted(listed - DULL or listed)
         if some:
             operation = Operation(data.draw(st.sampled_from(some), "operation"))
             self.carry_out(data, session, party, operation, dialect, to)
@@ -166,19 +169,18 @@ class Walk(RuleBasedStateMachine):
         assert (reply.status, code) == refusals[dialect], (request, reply)
         assert self.run(self.pair.session(session.id)) == session
 
-    @rule(data=st.data(), ended=st.booleans())
-    def set_disposition(self, data: st.DataObject, ended: bool) -> None:
+    @precondition(lambda self: self.ended)
+    @rule(data=st.data())
+    def set_disposition(self, data: st.DataObject) -> None:
         """Set what is never listed: it is taken of any own leg, live or ended."""
-        legs = self.ended if ended else self.legs()
-        if legs:
-            session, party = data.draw(st.sampled_from(legs), "leg")
-            call = f"/api/v2/me/calls/{gws.call_id(session.id)}"
-            self.number += 1
-            body = {"operationName": "SetCallDisposition", "disposition": str(self.number)}
-            body |= {"callUri": call, "callUuid": gws.call_id(session.id)}
-            reply = self.run(self.pair.ask(Request(owner(party), "POST", call, body)))
-            assert (reply.status, reply.body) == (200, {"statusCode": 0})
-            self.read()
+        session, party = data.draw(st.sampled_from([*self.ended, *self.legs()]), "leg")
+        call = f"/api/v2/me/calls/{gws.call_id(session.id)}"
+        self.number += 1
+        body = {"operationName": "SetCallDisposition", "disposition": str(self.number)}
+        body |= {"callUri": call, "callUuid": gws.call_id(session.id)}
+        reply = self.run(self.pair.ask(Request(owner(party), "POST", call, body)))
+        assert (reply.status, reply.body) == (200, {"statusCode": 0})
+        self.read()
 
     def legs_of(self, session: Session) -> list[tuple[Session, Party]]:
         """Return the live legs of ours in one call."""
