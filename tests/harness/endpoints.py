@@ -178,7 +178,7 @@ ENDPOINTS: Final = (
     Endpoint("POST", "/v3/simulator/parties/{id}/{action}", ({"digits": "1"},)),
     Endpoint("GET", "/api/v2/diagnostics/version"),
     Endpoint("GET", "/api/v2/me", query=("fields", "subresources")),
-    Endpoint("POST", "/api/v2/me", ({"operationName": "StartContactCenterSession", "channels": ["voice"]},)),
+    Endpoint("POST", "/api/v2/me", ({"operationName": "StartContactCenterSession", "channels": ["chat"]},)),
     Endpoint("GET", "/api/v2/me/devices", query=("fields", "id")),
     Endpoint("GET", "/api/v2/me/devices/{id}", query=("fields",)),
     Endpoint("POST", "/api/v2/me/devices/{id}", ({"operationName": "DoNotDisturbOn"},)),
