@@ -16,6 +16,8 @@ from relay.journal.scripts import Script
 from relay.journal.store import Store
 
 _PUT: Final = Script("device_put")
+_LINE: Final = LINE.encode()
+_SUPERVISOR: Final = SUPERVISOR.encode()
 _encoder: Final = msgspec.json.Encoder()
 _settings: Final = msgspec.json.Decoder(DeviceSettings)
 _line: Final = msgspec.json.Decoder(Line)
@@ -106,15 +108,11 @@ def _supervised(event: DeviceEvent, before: Supervision | None) -> dict[str, Sup
 
 def _state(fields: Mapping[bytes, bytes]) -> DeviceState:
     settings = fields.get(b"settings")
-    lines = map(_line.decode, _beginning(fields, LINE))
+    lines = [_line.decode(text) for field, text in fields.items() if field.startswith(_LINE)]
+    supervisors = sorted(field for field in fields if field.startswith(_SUPERVISOR))
     return DeviceState(
         settings=_settings.decode(settings) if settings is not None else DeviceSettings(),
         revision=int(fields.get(b"rev", 0)),
         lines=tuple(sorted(lines, key=lambda line: (line.session, line.leg))),
-        supervisors=tuple(map(_supervisor.decode, _beginning(fields, SUPERVISOR))),
+        supervisors=tuple(_supervisor.decode(fields[field]) for field in supervisors),
     )
-
-
-def _beginning(fields: Mapping[bytes, bytes], prefix: str) -> Iterator[bytes]:
-    """Give the values of the fields that begin so, in the order of the fields."""
-    return (fields[field] for field in sorted(fields) if field.startswith(prefix.encode()))
