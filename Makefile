@@ -69,7 +69,7 @@ bench: $(venv_ready) ## measure commands, SSE fan-out and webhook deliveries
 	$(bin)/python -m bench
 
 .PHONY: faults
-faults: $(venv_ready) ## run the store and process faults at full length
+faults: $(venv_ready) ## run every fault at full length, and show what became of events (an hour)
 	FAULTS=full $(bin)/pytest tests/faults tests/journal/test_store_faults.py
 
 .PHONY: lock
