@@ -92,7 +92,7 @@ class Keys:
         return f"{self._prefix}leg:{leg}"
 
     def device(self, account: str, device: str) -> str:
-        """Return the hash of one of the account's devices.
+        """Return the hash of one of the account's devices, or of a parking place, which has lines alone.
 
         ``settings`` and ``rev`` of them, ``line:<leg>`` -> JSON for each live leg at it, and
         ``supervisor:<device>`` -> JSON for each device that takes part in its calls.

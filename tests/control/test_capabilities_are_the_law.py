@@ -17,6 +17,7 @@ from relay.calls.capabilities import PAIRS, UNLISTED, Operation, capabilities, p
 from relay.calls.events import NUMBERING, EventKind
 from relay.calls.lines import beside, lines_of
 from relay.calls.model import MonitorMode, Party, Session
+from relay.calls.parking import ORBITS
 from relay.directory.model import Principal
 from relay.errors import NotAllowedNowError
 from relay.journal.journal import Journal
@@ -48,6 +49,8 @@ PAIRING: dict[Operation, type[commands.Pairing]] = {
     Operation.BRIDGE: commands.Bridge,
     Operation.BRING_IN: commands.BringIn,
 }
+NOBODY = (Operation.FORWARD, Operation.TRANSFER)
+"""Those that may lead to a mailbox or a parking place."""
 ONE_OF_TWO = (Operation.SWAP, Operation.MERGE, Operation.BRING_IN)
 """Those for which the other call must be named."""
 AT_PHONE: dict[Operation, type[commands.AtDevice]] = {
@@ -198,13 +201,24 @@ class Walk(RuleBasedStateMachine):
         """Return what a leg lists."""
         return capabilities(session, party, beside(party, lines_of(self.sessions)))
 
+    def to_nobody(self, operation: Operation) -> list[commands.LegAction]:
+        """Return the actions that lead to no phone: to a mailbox, or a parking place that is free."""
+        if operation is Operation.FORWARD:
+            return [commands.ForwardToVoicemail(self.offices[0].john.user.id)]
+        places = (party.park for session in self.sessions for party in session.parties if party.live)
+        taken = set(places)
+        free = next(orbit for orbit in reversed(ORBITS) if orbit not in taken)
+        return [commands.TransferToVoicemail(self.offices[0].john.user.id), commands.TransferToOrbit(free)]
+
     def carry_out(
         self, data: st.DataObject, session: Session, party: Party, operation: Operation, to: str
     ) -> None:
         """Ask, and compare what comes of it with what was listed."""
         accepted = operation in self.allowed(session, party)
         action = ACTIONS[operation]
-        if operation in LEADING:
+        if operation in NOBODY and data.draw(st.booleans(), "to nobody"):
+            action = data.draw(st.sampled_from(self.to_nobody(operation)), "action")
+        elif operation in LEADING:
             inside = any(to in (one.address.extension, one.address.number) for one in session.parties)
             if inside or len(self.legs()) >= MOST_LEGS:
                 return
@@ -214,7 +228,7 @@ class Walk(RuleBasedStateMachine):
             if lines:
                 line = data.draw(st.sampled_from(lines), "other")
                 action = PAIRING[operation](line.leg)
-                accepted = pairs(operation, session, party, line)
+                accepted = accepted and pairs(operation, session, party, line)
             elif operation in ONE_OF_TWO:
                 return
         elif operation in AT_PHONE:

@@ -61,6 +61,8 @@ class Conferences:
         host, own = _own_live(conference, caller), _own_live(donor, caller)
         if host is None or own is None:
             raise _refusal(conference if host is None else donor)
+        if conference.conference and not host.owner:
+            raise forbidden()
         comers = [one for one in donor.live_others(own) if one.monitors is None]
         comer = comers[0] if named.id == own.id and comers else named
         if not comer.live:

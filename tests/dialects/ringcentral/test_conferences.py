@@ -80,6 +80,16 @@ async def test_bringing_a_call_in(face: Face, name: str, named: str) -> None:
     assert (await face.trace(session_id(host)))[-1] == "4 p-2 Inbound 200 Answered"
 
 
+async def test_only_the_host_brings_calls_in(face: Face) -> None:
+    """Who takes part in another's conference is not its host."""
+    own = (await face.talk())["parties"][0]
+    host = await placed(face)
+    assert (await bring(face, host, own)).status == 201
+    _, johns = await inbound(face, "john")
+    answer = await bring(face, host, johns, user="john")
+    assert (answer.status, answer.code) == (403, "TAS-106")
+
+
 async def test_a_conference_of_several_calls(face: Face) -> None:
     """It grows call by call, and goes on when one leaves; its host stays also alone."""
     host = await placed(face)
