@@ -8,10 +8,14 @@ from typing import Any
 from aiohttp import ClientSession
 
 from tests.harness.bayeux import BayeuxClient, Message
-from tests.harness.demo import ALEX, JANE, JOHN, User, with_a_supervisor
+from tests.harness.demo import ADMIN, ALEX, JANE, JOHN, User, with_a_supervisor
 from tests.harness.fixtures import NewRelay
 from tests.harness.gws import Gws
 from tests.harness.process import RelayProcess
+from tests.harness.sse import SseFollower
+from tests.harness.v3 import V3
+from tests.harness.webhooks import WebhookReceiver
+from tests.waiting import eventually
 
 DEVICES, CHANNELS = "/v2/me/devices", "/v2/me/channels"
 VOICE = "/me/channels/voice"
@@ -162,3 +166,29 @@ async def test_a_supervisor_is_told_of_the_supervision_and_of_the_call(
     assert switched["data"]["notificationType"] == "StatusChange"
     assert switched["data"]["call"]["mute"] == "Off"
     assert switched["data"]["call"]["supervisorMonitoringState"] == {"state": "BargeIn"}
+
+
+async def test_streams_and_webhooks_in_gws_words_tell_of_devices_and_states_too(
+    relay: RelayProcess, receiver: WebhookReceiver, http: ClientSession
+) -> None:
+    """One message each, the same by every channel; who resumes is told what they missed."""
+    jane, admin = Gws(http, relay.url, JANE), V3(http, relay.url, ADMIN)
+    hook = await receiver.subscribe(admin, format="gws", types=["/v2/me/devices", "/v2/me/channels"])
+    at_jane = await listen(http, relay, JANE, "/v2/me/*")
+    async with SseFollower(http, relay.url, format="gws") as stream:
+        await ask(jane, VOICE, "Ready")
+        told = await at_jane.hear(2)
+        await eventually(lambda: len(stream.told) == 2, what="both by stream")
+        assert stream.told == told
+    await ask(jane, f"/me/devices/{JANE.device}", "DoNotDisturbOn")
+    async with http.get(
+        f"{relay.url}/v3/events/stream?format=gws",
+        headers={"Authorization": f"Bearer {ADMIN.token}", "Last-Event-ID": stream.last_id},
+    ) as response:
+        resumed = b""
+        while b"DeviceStateChangeMessage" not in resumed:
+            resumed += await response.content.readany()
+    assert b'"doNotDisturb":"On"' in resumed
+    await eventually(lambda: len(receiver.of(hook)) == 3, what="all by webhook")
+    everything = [*told, *(await at_jane.hear(1))]
+    assert sorted(str(delivery.event) for delivery in receiver.of(hook)) == sorted(map(str, everything))
