@@ -121,8 +121,9 @@ class Upkeep:
             if not lease.valid():
                 return
             try:
-                await self._handshakes.check_address(one.url)
-                await self._handshakes.ask(one.url)
+                url = (await self._subscriptions.get(one.account, one.id)).url  # the plan has it sealed
+                await self._handshakes.check_address(url)
+                await self._handshakes.ask(url)
                 await self._subscriptions.change(one.account, one.id, recovered)
             except ApiError as error:
                 _log.debug("still blacklisted", subscription=one.id, code=error.code)

@@ -29,6 +29,7 @@ from relay.journal.store import Store
 from relay.journal.tail import Tail
 from relay.settings import Settings
 from relay.streaming.hub import Hub
+from relay.subscriptions.sealing import SecretKeys
 from relay.subscriptions.store import Subscriptions
 from relay.switch.simulator import Simulator
 from relay.webhooks.guard import Guard
@@ -39,6 +40,8 @@ from tests.dialects.ringcentral.hooks import Hooks, listening
 from tests.webhooks.conftest import Process
 
 LOOPBACK = (ip_network("127.0.0.0/8"),)
+SEALED = SecretKeys([bytes(32)])
+"""Subscriptions are stored here as they are where RELAY_SECRET_KEY is set."""
 MOST_SUBSCRIPTIONS = 40
 """Of an account, in these tests."""
 
@@ -60,6 +63,7 @@ async def serve_on(aiohttp_client: AiohttpClient) -> AsyncIterator[Serve]:
         hub = Hub(tail, journal)
         started.extend((tail.stop, hub.stop, partial(detached.stop, 5), sender.close))
         control = Control(journal, directory, Simulator(directory.device, ring_timeout=60), now=clock)
+        subscriptions = Subscriptions(store, formats=(FORMAT,), limit=MOST_SUBSCRIPTIONS, secret_keys=SEALED)
         app = web.Application(middlewares=[errors_middleware({PREFIX: render_error}, render_error)])
         parts = Parts(
             control=control,
@@ -68,7 +72,7 @@ async def serve_on(aiohttp_client: AiohttpClient) -> AsyncIterator[Serve]:
             identities=Identities(directory),
             detached=detached,
             settings=chosen,
-            subscriptions=Subscriptions(store, formats=(FORMAT,), limit=MOST_SUBSCRIPTIONS),
+            subscriptions=subscriptions,
             sender=sender,
             guard=guard,
             hub=hub,
@@ -76,7 +80,7 @@ async def serve_on(aiohttp_client: AiohttpClient) -> AsyncIterator[Serve]:
         )
         sockets = add_routes(app, parts)
         client = await aiohttp_client(app, server_kwargs={"handler_cancellation": True})
-        return Face(client, control, journal, clock, sockets)
+        return Face(client, control, journal, clock, sockets, subscriptions)
 
     yield serving
     for stop in reversed(started):
@@ -103,13 +107,18 @@ async def start_owner(store: Store) -> AsyncIterator[StartOwner]:
     async def start(patience: float = PATIENCE, recheck: float = RECHECK, **options: Any) -> Process:
         guard, tail = Guard(LOOPBACK), Tail(store)
         sender = HttpSender(guard)
-        subscriptions = Subscriptions(store, formats=(FORMAT,), limit=1000)
+        subscriptions = Subscriptions(store, formats=(FORMAT,), limit=1000, secret_keys=SEALED)
         handshakes = Handshakes(sender, guard)
         upkeep = Upkeep(Journal(store), tail, subscriptions, handshakes, recheck=recheck)
         ends.extend((tail.stop, sender.close))
         rules = {MANNER: RingCentralManner(IDENTITIES, patience=patience)}
         process = Process(
-            store, renderers={FORMAT: renderer(IDENTITIES)}, manners=rules, duties=[upkeep], **options
+            store,
+            renderers={FORMAT: renderer(IDENTITIES)},
+            manners=rules,
+            duties=[upkeep],
+            secret_keys=SEALED,
+            **options,
         )
         ends.append(process.stop)
         return await process.start()

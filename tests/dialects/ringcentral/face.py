@@ -16,6 +16,7 @@ from relay.dialects.ringcentral.sockets.endpoint import Sockets
 from relay.journal.commit import Timer
 from relay.journal.journal import Journal
 from relay.journal.record import RecordKind
+from relay.subscriptions.store import Subscriptions
 from tests.dialects.ringcentral.calls import ACCOUNT, IDENTITIES, JOHN, brief
 
 Client = TestClient[web.Request, web.Application]
@@ -52,10 +53,17 @@ class Face:
     """RingCentral of one process."""
 
     def __init__(
-        self, client: Client, control: Control, journal: Journal, clock: Clock, sockets: Sockets
+        self,
+        client: Client,
+        control: Control,
+        journal: Journal,
+        clock: Clock,
+        sockets: Sockets,
+        subscriptions: Subscriptions,
     ) -> None:
         self.client = client
         self.sockets = sockets
+        self.subscriptions = subscriptions
         self.control = control
         self.journal = journal
         self.clock = clock

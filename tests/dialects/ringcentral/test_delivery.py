@@ -11,7 +11,6 @@ from msgspec.structs import replace
 
 from relay.journal.store import Store
 from relay.subscriptions.model import Subscription
-from relay.subscriptions.store import Subscriptions
 from tests.dialects.ringcentral.calls import ACCOUNT
 from tests.dialects.ringcentral.conftest import StartOwner
 from tests.dialects.ringcentral.face import Face
@@ -38,8 +37,7 @@ async def make(face: Face, hooks: Hooks, *filters: str, user: str = "jane", **me
 
 async def change(face: Face, id_: str, changed: Callable[[Subscription], Subscription]) -> Subscription:
     """Change a subscription in the store."""
-    subscriptions = Subscriptions(face.journal.store, formats=(), limit=1)
-    return await subscriptions.change(ACCOUNT, f"sub_{id_.replace('-', '')}", changed)
+    return await face.subscriptions.change(ACCOUNT, f"sub_{id_.replace('-', '')}", changed)
 
 
 def is_now(face: Face, id_: str, status: str) -> Callable[[], Awaitable[Any]]:

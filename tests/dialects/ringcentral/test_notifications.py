@@ -12,7 +12,7 @@ from tests.dialects.ringcentral.face import Face, path_of
 from tests.dialects.ringcentral.office import USERS, Party, inbound, session_id
 
 ORDINARY = {"missedCall": False, "standAlone": False, "muted": False, "park": {}}
-ENVELOPE = {"uuid", "event", "timestamp", "body"}
+ENVELOPE = {"uuid", "event", "timestamp", "subscriptionId", "body"}
 BODY = {"sequence", "sessionId", "telephonySessionId", "serverId", "eventTime", "parties", "origin"}
 
 

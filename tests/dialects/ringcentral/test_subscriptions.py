@@ -11,7 +11,6 @@ from msgspec.structs import replace
 
 from relay.dialects.ringcentral.handshake import LARGEST_ANSWER
 from relay.subscriptions.model import Status, Subscription
-from relay.subscriptions.store import Subscriptions
 from tests.dialects.ringcentral.calls import ACCOUNT
 from tests.dialects.ringcentral.conftest import Serve
 from tests.dialects.ringcentral.face import Answer, Face
@@ -39,8 +38,7 @@ async def make(face: Face, hooks: Hooks, *filters: str, user: str = "jane", **me
 
 async def stored(face: Face) -> list[Subscription]:
     """Return what is in the store."""
-    subscriptions = Subscriptions(face.journal.store, formats=(), limit=1)
-    return (await subscriptions.list(ACCOUNT, limit=1000)).subscriptions
+    return (await face.subscriptions.list(ACCOUNT, limit=1000)).subscriptions
 
 
 async def test_a_subscription_is_answered_in_full(face: Face, hooks: Hooks) -> None:
@@ -284,8 +282,7 @@ async def test_renewing_begins_its_life_anew(face: Face, hooks: Hooks) -> None:
 
 async def age(face: Face, one: Subscription, seconds: int) -> None:
     """Let a subscription be so much closer to its end."""
-    subscriptions = Subscriptions(face.journal.store, formats=(), limit=1)
-    await subscriptions.change(
+    await face.subscriptions.change(
         ACCOUNT, one.id, lambda found: replace(found, expires_at=(found.expires_at or 0) - seconds * 1000)
     )
 
@@ -366,8 +363,7 @@ async def test_thirty_are_the_most_for_all_processes_at_once(serve: Serve, hooks
 
 async def blacklist(face: Face, one: Subscription) -> None:
     """Let a subscription be blacklisted."""
-    subscriptions = Subscriptions(face.journal.store, formats=(), limit=1)
-    await subscriptions.disable(ACCOUNT, one.id, "I/O operation is failed. Details: [Read timed out]")
+    await face.subscriptions.disable(ACCOUNT, one.id, "I/O operation is failed. Details: [Read timed out]")
 
 
 @pytest.mark.parametrize("how", ["PUT", "renew"])
