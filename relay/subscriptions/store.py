@@ -25,6 +25,7 @@ from relay.subscriptions.model import (
 )
 from relay.subscriptions.sealing import PLAIN, SecretKeys
 from relay.subscriptions.signing_keys import SYMMETRIC, new_secret, signature_of
+from relay.telemetry import log
 
 PREFIX: Final = "sub_"
 """What every subscription's id begins with."""
@@ -37,6 +38,7 @@ MAX_PAGE: Final = 1000
 
 _PUT: Final = Script("subscription_put")
 _DELETE: Final = Script("subscription_delete")
+_log: Final = log.get("subscriptions")
 _encoder: Final = msgspec.json.Encoder()
 _decoder: Final = msgspec.json.Decoder(Subscription)
 _CHANGE_TRIES: Final = 5
@@ -132,10 +134,10 @@ class Subscriptions:
 
         """
         stored = await self._store.call("HGET", self._store.keys(account).subs, subscription_id)
-        found = None if stored is None else decode(stored)
+        found = self._read(subscription_id, stored)
         if found is None or found.account != account:
             raise NotFoundError("there is no such subscription")
-        return self.secret_keys.reveal(found)
+        return found
 
     async def list(
         self, account: str, *, cursor: str | None = None, limit: int = 100, user_id: str | None = None
@@ -159,7 +161,8 @@ class Subscriptions:
         )
         page = found[:limit]
         stored = await self._store.call("HMGET", keys.subs, *(member for member, _ in page)) if page else []
-        subscriptions = [self.secret_keys.reveal(decode(one)) for one in stored if one is not None]
+        read = (self._read(member.decode(), one) for (member, _), one in zip(page, stored, strict=True))
+        subscriptions = [one for one in read if one is not None]
         return SubscriptionPage(
             [one for one in subscriptions if user_id is None or one.user_id == user_id],
             f"{page[-1][1]:.0f}" if len(found) > limit else None,
@@ -322,6 +325,17 @@ class Subscriptions:
             if written is not None:
                 return written
         raise ContendedError("the subscription is being changed by others")
+
+    def _read(self, subscription_id: str, stored: bytes | None) -> Subscription | None:
+        """Return a subscription, None if it is gone or something else is stored; raises SealedError."""
+        if stored is None:
+            return None
+        try:
+            found = decode(stored)
+        except ValueError as error:
+            _log.error("subscription cannot be read", id=subscription_id, error=str(error))
+            return None
+        return self.secret_keys.reveal(found)
 
     async def _put(
         self, subscription: Subscription, notice: OperationalEvent | None = None

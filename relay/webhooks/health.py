@@ -38,9 +38,8 @@ def encode(condition: Condition, now: float) -> bytes:
 
 def restore(condition: Condition, kept: bytes, at: float) -> None:
     """Have a condition go on ``at`` a time (seconds since the epoch) from what is kept, if it can be read."""
-    try:
-        health = _decoder.decode(kept)
-    except msgspec.DecodeError:
+    health = _read(kept)
+    if health is None:
         return
     now = time.monotonic()
     age = max(0.0, at - health.failing_since / 1000)
@@ -52,4 +51,13 @@ async def healths(store: Store, account: str, subscriptions: Sequence[str]) -> d
     if not subscriptions:
         return {}
     kept = await store.call("HMGET", store.keys(account).health, *subscriptions)
-    return {one: _decoder.decode(found) for one, found in zip(subscriptions, kept, strict=True) if found}
+    read = {one: _read(found) for one, found in zip(subscriptions, kept, strict=True) if found}
+    return {one: health for one, health in read.items() if health is not None}
+
+
+def _read(kept: bytes) -> Health | None:
+    """Read what is kept, None if it is something else."""
+    try:
+        return _decoder.decode(kept)
+    except msgspec.DecodeError:
+        return None

@@ -9,6 +9,7 @@ from relay.journal.journal import Journal
 from relay.journal.keys import Keys
 from relay.journal.store import Store
 from relay.webhooks.deliveries import Deliveries
+from relay.webhooks.health import healths
 from relay.webhooks.references import is_event, read_lane
 from tests.calls.calling import ACCOUNT
 from tests.streaming.publishing import Line
@@ -91,6 +92,8 @@ async def test_what_is_broken_of_one_subscription_stops_no_other(
     assert [one for one in logs if one["event"] == "duty failed"] == []
     if "type" not in what and what != "subscription":
         await eventually(lambda: len(set(receiver.ids("/ill"))) == 5)
+    await healths(store, ACCOUNT, [ill.id])
+    if "type" not in what:
         await deliveries.list(ACCOUNT)
 
 
