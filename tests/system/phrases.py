@@ -106,6 +106,13 @@ def _number(to: str) -> dict[str, str]:
     return {"phoneNumber" if to.startswith("+") else "extensionNumber": to}
 
 
+def _party(other: tuple[Session, Party] | None) -> dict[str, str]:
+    if other is None:
+        return {}
+    session = ringcentral.telephony_session_id(other[0].id)
+    return {"telephonySessionId": session, "partyId": ringcentral.party_id(*other)}
+
+
 def _recorded(*, active: bool) -> Callable[[Wish], tuple[str, str, Any]]:
     def phrase(wish: Wish) -> tuple[str, str, Any]:
         last = wish.party.recordings[-1].id if wish.party.recordings else "none"
@@ -122,6 +129,11 @@ RINGCENTRAL: Final[dict[Operation, Callable[[Wish], tuple[str, str, Any]]]] = {
     Operation.MUTE: lambda wish: ("PATCH", "", {"muted": True}),
     Operation.UNMUTE: lambda wish: ("PATCH", "", {"party": {"muted": False}}),
     Operation.TRANSFER: lambda wish: ("POST", "/transfer", _number(wish.to)),
+    Operation.FORWARD: lambda wish: ("POST", "/forward", _number(wish.to)),
+    Operation.REPLY: lambda wish: ("POST", "/reply", {"replyWithText": "I will call back"}),
+    Operation.PARK: lambda wish: ("POST", "/park", {}),
+    Operation.PICK_UP: lambda wish: ("POST", "/pickup", {"deviceId": wish.user.device}),
+    Operation.BRIDGE: lambda wish: ("POST", "/bridge", _party(wish.other)),
     Operation.START_RECORDING: lambda wish: ("POST", "/recordings", None),
     Operation.PAUSE_RECORDING: _recorded(active=False),
     Operation.RESUME_RECORDING: _recorded(active=True),

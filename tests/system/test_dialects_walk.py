@@ -31,7 +31,7 @@ Result = TypeVar("Result")
 FULL = os.environ.get("FAULTS") == "full"
 OUTSIDE = ("+12025550123", "+12025550101", "+12025550102", "+12025550103", "+12025550104")
 MOST_LEGS = 7
-LEADING = (Operation.TRANSFER, Operation.CONFERENCE, Operation.CONSULT)
+LEADING = (Operation.TRANSFER, Operation.CONFERENCE, Operation.CONSULT, Operation.FORWARD)
 DULL = {
     Operation.HANGUP, Operation.REJECT, Operation.CLEAR, Operation.SET_USER_DATA, Operation.SEND_DTMF,
 }  # fmt: skip

@@ -22,6 +22,7 @@ STATES: Final = {
     ("Ringing", "ringing", "Proceeding"),
     ("Established", "answered", "Answered"),
     ("Held", "held", "Hold"),
+    ("Held", "held", "Parked"),
 }
 """The states of one leg that go together: GWS, v3, RingCentral."""
 
