@@ -91,5 +91,6 @@ def _add_ringcentral(app: web.Application, parts: Parts, directory: Directory, s
         sender=parts.sender,
         guard=parts.guard,
         hub=parts.hub,
+        socket_stats=parts.ringcentral_sockets,
     )
     return ringcentral_routes.add_routes(app, ringcentral_parts)

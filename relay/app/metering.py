@@ -46,6 +46,7 @@ def register(metrics: Metrics, parts: Parts, ownership: Ownership) -> None:
     )
     _show_webhooks(metrics, parts.webhooks)
     _show(metrics, "bayeux", "CometD", parts.bayeux.stats)
+    _show(metrics, "ringcentral", "RingCentral websockets", parts.ringcentral_sockets)
 
 
 def _show_webhooks(metrics: Metrics, duty: WebhookDuty) -> None:

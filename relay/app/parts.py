@@ -12,6 +12,7 @@ from relay.dialects.ringcentral import notifications as ringcentral_notification
 from relay.dialects.ringcentral.handshake import Handshakes
 from relay.dialects.ringcentral.identities import Identities
 from relay.dialects.ringcentral.manner import RingCentralManner
+from relay.dialects.ringcentral.sockets.stats import SocketStats
 from relay.dialects.ringcentral.subscriptions import MANNER
 from relay.dialects.ringcentral.upkeep import Upkeep
 from relay.dialects.v3 import render as v3_render
@@ -57,6 +58,7 @@ class Parts:
     repair: Repair
     webhooks: WebhookDuty
     hub: Hub
+    ringcentral_sockets: SocketStats
     streams: EventStreams
     bayeux: Endpoint
     detached: Detached
@@ -123,6 +125,7 @@ def assemble(starting: AsyncExitStack, settings: Settings, directory: Directory,
         repair=Repair(store, subscriptions, deliveries, retention=settings.delivery_retention),
         webhooks=webhooks,
         hub=hub,
+        ringcentral_sockets=SocketStats(),
         streams=EventStreams(hub, renderers),
         bayeux=bayeux,
         detached=Detached(),

@@ -98,6 +98,12 @@ def may_see(party: Party, caller: Caller) -> bool:
     return not party.hidden or caller.principal.is_admin or owns(caller.principal, party)
 
 
+def check_device(device_id: str, caller: Caller, parameter: str = "deviceId") -> None:
+    """Check that a device is the user's own; raises the 404 of any other."""
+    if device_id not in [device.id for device in caller.principal.user.devices]:
+        raise not_found(parameter)
+
+
 def check_own(party: Party, caller: Caller) -> None:
     """Check that a party is the user's own and has not ended.
 

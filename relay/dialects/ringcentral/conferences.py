@@ -11,7 +11,7 @@ from relay.calls.model import Party, Session
 from relay.control import Accepted, Control
 from relay.control.permissions import owns
 from relay.dialects.ringcentral import schemas
-from relay.dialects.ringcentral.calls import Calls, party_named
+from relay.dialects.ringcentral.calls import Calls, check_device, party_named
 from relay.dialects.ringcentral.failures import forbidden, invalid, json_response, not_found, wrong_state
 from relay.dialects.ringcentral.identities import Identities
 from relay.dialects.ringcentral.render import party_object, session_object
@@ -93,8 +93,7 @@ class Conferences:
         _, device_id = _either(read, "supervisorDeviceId", "deviceId")
         if not caller.principal.is_admin:
             raise forbidden()
-        if device_id not in [device.id for device in caller.principal.user.devices]:
-            raise not_found("supervisorDeviceId")
+        check_device(device_id, caller, "supervisorDeviceId")
         if not (party.live and party.ours):
             raise wrong_state()
         accepted: Accepted = await self._detached.finish(

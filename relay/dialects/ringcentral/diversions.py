@@ -12,7 +12,7 @@ from relay.calls.model import Party, PartyState, Session
 from relay.calls.parking import ORBITS
 from relay.control.permissions import owns
 from relay.dialects.ringcentral import schemas
-from relay.dialects.ringcentral.calls import Calls
+from relay.dialects.ringcentral.calls import Calls, check_device
 from relay.dialects.ringcentral.failures import forbidden, invalid, json_response, not_found
 from relay.dialects.ringcentral.identities import Identities
 from relay.dialects.ringcentral.render import party_object
@@ -87,8 +87,7 @@ class Diversions:
     async def pick_up(self, request: web.Request, caller: Caller) -> web.Response:
         """Take a parked call, whoever parked it, at one of the user's devices; 201 with the new party."""
         device_id = schemas.load(_DEVICE, await json_object(request))["deviceId"]
-        if device_id not in [device.id for device in caller.principal.user.devices]:
-            raise not_found("deviceId")
+        check_device(device_id, caller)
         _, party = await self._calls.party(request, caller)
         if party.state is not PartyState.PARKED and not owns(caller.principal, party):
             raise forbidden()

@@ -18,6 +18,7 @@ from relay.subscriptions.model import EventFilter
 from relay.subscriptions.rendering import Rendered, rendered
 
 _BODY: Final = b',"body":{'
+_NOBODYS: Final = b',"subscriptionId":null' + _BODY
 """Where an envelope's own members end: nothing before it can hold these bytes, as JSON escapes quotes."""
 
 _encode = msgspec.json.Encoder().encode
@@ -39,7 +40,7 @@ class Envelopes:
         if wish is not None and wish.query:
             resource = _encode(event.type)
             body = body.replace(resource, resource[:-1] + wish.query, 1)
-        return body.replace(_BODY, address.members + _BODY, 1)
+        return body.replace(_NOBODYS, address.members + _BODY, 1)
 
 
 class _Wish:

@@ -13,7 +13,7 @@ from relay.calls.model import Party, PartyState, RecordingState, Session
 from relay.control.permissions import owns
 from relay.dialects.ringcentral import schemas
 from relay.dialects.ringcentral.access import CallerHandler
-from relay.dialects.ringcentral.calls import Calls, check_own, party_named
+from relay.dialects.ringcentral.calls import Calls, check_device, check_own, party_named
 from relay.dialects.ringcentral.failures import forbidden, invalid, json_response, not_found, wrong_state
 from relay.dialects.ringcentral.identities import Identities
 from relay.dialects.ringcentral.render import party_object, recording
@@ -145,8 +145,7 @@ class Parties:
         self, request: web.Request, caller: Caller, action: commands.Action
     ) -> tuple[Session, Party]:
         device_id = schemas.load(_DEVICE, await json_object(request))["deviceId"]
-        if device_id not in [device.id for device in caller.principal.user.devices]:
-            raise not_found("deviceId")
+        check_device(device_id, caller)
         _, party = await self._calls.own_party(request, caller)
         if party.address.device_id != device_id:
             raise wrong_state()

@@ -103,7 +103,7 @@ def presence_notification(
     }
     named = frozenset({labels.PRESENCE, labels.of_extension(user.ringcentral_id)})
     shown = notification(event_id, resource, event.time, body)
-    return Rendered(resource, shown, user.extension, user.id, named)
+    return Rendered(resource, shown, user.extension, user.id, named, event="presence")
 
 
 def _states(user: User, calls: Iterable[ActiveCall], quiet: Collection[str]) -> dict[str, Any]:

@@ -21,11 +21,14 @@ API: Final = "/restapi/v1.0"
 SERVER: Final = "relay"
 """``serverId`` of every notification; clients only show it."""
 
+SESSIONS: Final = "telephony/sessions"
+"""What event streams call notifications of calls: pages must know it beforehand."""
+
 _encode = msgspec.json.Encoder().encode
 
 
 def notification(event_id: EventId, resource: str, time: int, body: dict[str, Any]) -> bytes:
-    """Return an envelope without what only a subscription can tell, ``subscriptionId`` and ``ownerId``.
+    """Return an envelope without what only a subscription can tell, its id, which is null, and its owner.
 
     ``resource`` is the resolved path that ``event`` shows; ``time`` is in milliseconds since the epoch.
     """
@@ -34,6 +37,7 @@ def notification(event_id: EventId, resource: str, time: int, body: dict[str, An
             "uuid": identifiers.notification_uuid(event_id),
             "event": resource,
             "timestamp": timestamp(time),
+            "subscriptionId": None,
             "body": body,
         }
     )
@@ -62,7 +66,7 @@ def session_notification(
     address = party.address
     named = labels.of_event(event, identities.extension_id(address.user_id))
     shown = notification(event_id, resource, event.time, body)
-    return Rendered(resource, shown, address.extension, address.user_id, named)
+    return Rendered(resource, shown, address.extension, address.user_id, named, event=SESSIONS)
 
 
 def resource_path(identities: Identities, account: str, party: Party) -> str:

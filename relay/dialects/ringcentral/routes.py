@@ -26,6 +26,7 @@ from relay.dialects.ringcentral.sockets.endpoint import Sockets
 from relay.dialects.ringcentral.sockets.recovery import Recovery
 from relay.dialects.ringcentral.sockets.requests import Requests
 from relay.dialects.ringcentral.sockets.sessions import SocketSessions
+from relay.dialects.ringcentral.sockets.stats import SocketStats
 from relay.dialects.ringcentral.subscriptions import SubscriptionsFace
 from relay.dialects.ringcentral.tokens import Tokens
 from relay.dialects.ringcentral.wishes import Wishes
@@ -62,6 +63,7 @@ class Parts:
     guard: Guard
     hub: Hub
     """Tells WebSockets of events."""
+    socket_stats: SocketStats
     now: Callable[[], int] = wall_clock
     """Milliseconds since the epoch."""
 
@@ -165,6 +167,7 @@ def _sockets(parts: Parts, tokens: Tokens, wishes: Wishes, limits: Limits) -> So
         requests,
         recovery,
         hub,
+        parts.socket_stats,
         base_url=settings.base_url,
         origins=settings.cors_origins,
     )

@@ -19,6 +19,7 @@ from relay.dialects.ringcentral.lifecycle import RECHECK
 from relay.dialects.ringcentral.manner import PATIENCE, RingCentralManner
 from relay.dialects.ringcentral.notifications import FORMAT, renderer
 from relay.dialects.ringcentral.routes import PREFIX, Parts, add_routes
+from relay.dialects.ringcentral.sockets.stats import SocketStats
 from relay.dialects.ringcentral.subscriptions import MANNER
 from relay.dialects.ringcentral.upkeep import Upkeep
 from relay.directory.directory import Directory
@@ -60,7 +61,7 @@ async def serve_on(aiohttp_client: AiohttpClient) -> AsyncIterator[Serve]:
         chosen = Settings(**{"rate_limits": False, **settings})  # type: ignore[arg-type]
         clock, detached, sender = Clock(), Detached(), HttpSender(guard)
         tail = Tail(store)
-        hub = Hub(tail, journal)
+        hub, stats = Hub(tail, journal), SocketStats()
         started.extend((tail.stop, hub.stop, partial(detached.stop, 5), sender.close))
         control = Control(journal, directory, Simulator(directory.device, ring_timeout=60), now=clock)
         subscriptions = Subscriptions(store, formats=(FORMAT,), limit=MOST_SUBSCRIPTIONS, secret_keys=SEALED)
@@ -76,11 +77,12 @@ async def serve_on(aiohttp_client: AiohttpClient) -> AsyncIterator[Serve]:
             sender=sender,
             guard=guard,
             hub=hub,
+            socket_stats=stats,
             now=clock,
         )
         sockets = add_routes(app, parts)
         client = await aiohttp_client(app, server_kwargs={"handler_cancellation": True})
-        return Face(client, control, journal, clock, sockets, subscriptions)
+        return Face(client, control, journal, clock, sockets, subscriptions, stats)
 
     yield serving
     for stop in reversed(started):

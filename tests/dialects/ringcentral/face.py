@@ -13,6 +13,7 @@ from relay.control import Control
 from relay.dialects.ringcentral.notifications import renderer
 from relay.dialects.ringcentral.oauth import JWT
 from relay.dialects.ringcentral.sockets.endpoint import Sockets
+from relay.dialects.ringcentral.sockets.stats import SocketStats
 from relay.journal.commit import Timer
 from relay.journal.journal import Journal
 from relay.journal.record import RecordKind
@@ -60,10 +61,12 @@ class Face:
         clock: Clock,
         sockets: Sockets,
         subscriptions: Subscriptions,
+        stats: SocketStats,
     ) -> None:
         self.client = client
         self.sockets = sockets
         self.subscriptions = subscriptions
+        self.stats = stats
         self.control = control
         self.journal = journal
         self.clock = clock

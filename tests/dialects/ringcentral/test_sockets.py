@@ -130,6 +130,7 @@ async def test_calls_are_told_as_they_happen(face: Face) -> None:
     assert first["ownerId"] == "400100000210"
     assert first["body"]["parties"][0]["extensionId"] == "400100000210"
     assert await other.hears(3) == ["3 Setup", "5 Proceeding", "6 Answered"]
+    assert (face.stats.sockets, face.stats.notifications) == (2, 5)
     heads = [head for head, _ in socket.messages if head["type"] == "ServerNotification"]
     assert all(head["messageId"].startswith("evt_") and head["status"] == 200 for head in heads)
 
@@ -174,6 +175,7 @@ async def test_a_token_that_is_not_good_is_told_on_the_socket(face: Face, token:
     given = await face.token("jane") if token == "access" else token
     socket = await connect(face, given)
     assert await socket.closed() == 1008
+    assert face.stats.refused == 1
     [(head, body)] = socket.messages
     assert (head["type"], head["status"], body["errorCode"]) == ("Error", 401, "TokenInvalid")
     assert body["errors"][0]["errorCode"] == "OAU-213"
@@ -277,6 +279,7 @@ async def test_a_session_that_cannot_be_recovered(face: Face, store: Store, what
             wsc = f"{secret}.1.99999999999999-0"
     back, details = await opened(face, "john" if what == "another's" else "jane", wsc)
     assert details["recoveryState"] == "Failed"
+    assert (face.stats.recovered, face.stats.unrecovered) == (0, 1)
     assert back.wsc["sequence"] == 1
     assert (await back.ask("GET", EVERY))[1]["records"] == []
     await back.subscribe()
@@ -330,7 +333,7 @@ async def test_a_stopping_process_sends_its_clients_away(face: Face, serve: Serv
     back, details = await opened(await serve(), wsc=sockets[0].wsc["token"])
     assert details["recoveryState"] == "Successful"
     assert await back.hears(2) == CALL
-    assert len(face.sockets) == 0
+    assert (len(face.sockets), face.stats.sockets) == (0, 0)
 
 
 async def test_a_client_that_does_not_read_is_cut_off(face: Face) -> None:
@@ -346,7 +349,7 @@ async def test_a_client_that_does_not_read_is_cut_off(face: Face) -> None:
     async def cut_off() -> bool:
         with suppress(ConnectionError):
             await socket.say(heartbeat)
-        return face.sockets.cut == 1 and len(face.sockets) == 0
+        return face.stats.cut_buffer == 1 and face.stats.sockets == 0
 
     await eventually(cut_off, every=0.001)
     await face.talk()

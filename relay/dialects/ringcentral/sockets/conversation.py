@@ -16,6 +16,7 @@ from relay.dialects.ringcentral.sockets.messages import Asked, MalformedMessageE
 from relay.dialects.ringcentral.sockets.notices import Notice
 from relay.dialects.ringcentral.sockets.requests import Requests
 from relay.dialects.ringcentral.sockets.sessions import SocketSession, SocketSessions, SocketSubscription
+from relay.dialects.ringcentral.sockets.stats import SocketStats
 from relay.dialects.ringcentral.tokens import Caller
 from relay.errors import DrainingError, RelayError, UnavailableError
 from relay.streaming.bayeux.outlet import Outlet
@@ -44,6 +45,7 @@ class Conversation(Member[list[Notice]]):
         hub: Hub,
         sessions: SocketSessions,
         requests: Requests,
+        stats: SocketStats,
         close: Callable[[int], None],
     ) -> None:
         """Take a session and how far it is; ``close`` begins to close the socket, with a code."""
@@ -54,6 +56,7 @@ class Conversation(Member[list[Notice]]):
         self._hub = hub
         self._sessions = sessions
         self._requests = requests
+        self._stats = stats
         self._close = close
         self._link: Link[list[Notice]] | None = None
         self._addressee: Addressee | None = None
@@ -113,6 +116,7 @@ class Conversation(Member[list[Notice]]):
         """Tell of events."""
         if self._addressee is None:
             return
+        self._stats.notifications += len(payload)
         for entry, event in payload:
             body = self._requests.envelopes.enclose(entry, event, self._addressee)
             self._at = Place(self._at.secret, self._at.sequence + 1, entry.id.stream_id)

@@ -17,6 +17,7 @@ from relay.dialects.ringcentral.sockets.messages import MalformedMessageError
 from relay.dialects.ringcentral.sockets.recovery import BUFFER, Begun, Recovery
 from relay.dialects.ringcentral.sockets.requests import Requests
 from relay.dialects.ringcentral.sockets.sessions import ABSOLUTE_SECONDS, RECOVERY_SECONDS, SocketSessions
+from relay.dialects.ringcentral.sockets.stats import SocketStats
 from relay.dialects.ringcentral.tokens import Tokens
 from relay.dialects.times import timestamp
 from relay.errors import DrainingError, NotAllowedError, UnavailableError
@@ -52,6 +53,7 @@ class Sockets:
         requests: Requests,
         recovery: Recovery,
         hub: Hub,
+        stats: SocketStats,
         *,
         base_url: str,
         origins: Collection[str],
@@ -65,6 +67,7 @@ class Sockets:
         self._requests = requests
         self._recovery = recovery
         self._hub = hub
+        self._stats = stats
         self._base_url = base_url
         self._origins = frozenset(origins)
         self._limits = limits or Limits()
@@ -73,8 +76,6 @@ class Sockets:
         self._open: set[web.WebSocketResponse] = set()
         self._ending: set[asyncio.Task[None]] = set()
         self._draining = False
-        self.cut = 0
-        """Clients that were cut off, as they were too slow."""
 
     def __repr__(self) -> str:
         return f"Sockets({len(self)} open{', draining' * self._draining})"
@@ -104,6 +105,7 @@ class Sockets:
             raise _BAD_TOKEN
         await socket.prepare(request)
         if caller is None or begun is None:
+            self._stats.refused += 1
             await _refuse(socket)
             return socket
         transport: Any = request.transport
@@ -118,14 +120,17 @@ class Sockets:
             hub=self._hub,
             sessions=self._sessions,
             requests=self._requests,
+            stats=self._stats,
             close=lambda code: self._close(socket, code),
         )
         self._open.add(socket)
+        self._stats.sockets += 1
         try:
             self._open_talk(talk, begun, asked=bool(wsc))
             await socket.close(code=await self._converse(socket, talk))
         finally:  # in a task of its own: the handler of a client that dropped is cancelled
             self._open.discard(socket)
+            self._stats.sockets -= 1
             self._spawn(self._leave(talk, begun.at.secret))
         return socket
 
@@ -168,6 +173,8 @@ class Sockets:
             "maxActiveRequests": 10,
         }
         if asked:
+            self._stats.recovered += begun.recovered
+            self._stats.unrecovered += not begun.recovered
             details["recoveryState"] = "Successful" if begun.recovered else "Failed"
         talk.say(messages.DETAILS, str(uuid.uuid4()), details)
         talk.resume(begun.missed, begun.since)
@@ -210,8 +217,11 @@ class Sockets:
         except UnavailableError:
             _log.debug("the end of a websocket is not noted")
 
-    def _count_cut(self, _why: End) -> None:
-        self.cut += 1
+    def _count_cut(self, why: End) -> None:
+        if why is End.BUFFER:
+            self._stats.cut_buffer += 1
+        else:
+            self._stats.cut_slow += 1
 
 
 async def _close(socket: web.WebSocketResponse, code: int) -> None:
