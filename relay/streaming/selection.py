@@ -75,7 +75,9 @@ class Framed:
         key = f"{self.format} {self.framing}"
         frame: bytes | None = entry.rendered.get(key)
         if frame is None:
-            frame = self.framing.apply(event(shown.type, shown.body, stream_id=entry.id.stream_id))
+            frame = self.framing.apply(
+                event(shown.event or shown.type, shown.body, stream_id=entry.id.stream_id)
+            )
             entry.rendered[key] = frame
         return frame
 

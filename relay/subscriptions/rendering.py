@@ -28,7 +28,7 @@ class Rendered(NamedTuple):
     """One event in one format: the same bytes for SSE ``data:``, webhook body and history."""
 
     type: str
-    """What subscribers filter by and SSE's ``event:`` carries: ``call.leg.answered``, ``/v2/me/calls`` …"""
+    """What subscribers filter by: ``call.leg.answered``, ``/v2/me/calls`` …"""
     body: bytes
     """UTF-8 JSON without line breaks."""
     extension: str | None
@@ -39,6 +39,8 @@ class Rendered(NamedTuple):
     """What finer filters go by, such as ``direction=inbound``; empty where the format has none."""
     notice: Notice | None = None
     """Set for operational events."""
+    event: str = ""
+    """What SSE's ``event:`` carries, where it is not the type: pages must know it beforehand."""
 
 
 Renderer = Callable[[EventId, Any], Rendered | None]

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from typing import Any, Final
 
-from aiohttp import ClientSession
+from aiohttp import ClientSession, ClientWebSocketResponse
 
-from tests.harness.bayeux import BayeuxClient
-from tests.harness.demo import ADMIN, JANE, JOHN
+from tests.engines import Server
+from tests.harness.bayeux import CALLS, BayeuxClient
+from tests.harness.demo import ADMIN, ANSWERS_AND_LEAVES, JANE, JOHN
+from tests.harness.fixtures import NewRelay
 from tests.harness.process import RelayProcess
 from tests.harness.sse import SseFollower
 from tests.harness.v3 import V3
 from tests.harness.webhooks import WebhookReceiver
 from tests.waiting import eventually
+
+DRAIN: Final = 15
+"""Seconds a process is given to stop in; it needs two, and a busy machine some more."""
 
 
 async def test_stopping_ends_what_is_open_in_good_order(relay: RelayProcess, http: ClientSession) -> None:
@@ -32,6 +38,67 @@ async def test_stopping_ends_what_is_open_in_good_order(relay: RelayProcess, htt
         assert 1000 <= stream.retries[-1] <= 10_000
         assert await relay.ended() == 0
     assert relay.logged("stopped")
+
+
+async def test_readiness_goes_first_and_all_ends_within_the_budget(
+    new_relay: NewRelay, server: Server, http: ClientSession
+) -> None:
+    """Once the first is told to go, readiness says so; websockets close with 1001; at another all go on."""
+    settings = {"store_url": server.url, "rate_limits": "off", "drain_timeout": str(DRAIN)}
+    stopping, other = (new_relay(**settings) for _ in range(2))
+    await asyncio.gather(stopping.start(), other.start())
+    poller = BayeuxClient(http, stopping.url, JANE)
+    await poller.begin()
+    headers = {"Authorization": f"Bearer {JANE.token}"}
+    socket = await http.ws_connect(f"{stopping.url}/api/v2/notifications", headers=headers)
+    pushed = await begun(socket)
+    async with SseFollower(http, stopping.url) as stream:
+        held = poller.hold()
+        silent = await http.get(f"{stopping.url}/v3/events/stream", headers=headers)  # it never reads on
+        stream.pause()
+        began = asyncio.get_running_loop().time()
+        stopping.signal(signal.SIGTERM)
+
+        async def first_told() -> str:
+            ends = (socket.receive(), held, eventually(lambda: stream.ended))
+            tasks = [asyncio.ensure_future(end) for end in ends]
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            async with http.get(f"{stopping.admin_url}/readyz") as response:
+                reason = (await response.json())["reason"]
+            await asyncio.gather(*tasks)
+            return str(reason)
+
+        assert await first_told() == "draining"
+        assert (await held)["successful"]
+        assert socket.close_code == 1001
+        assert await stopping.ended() == 0
+        assert asyncio.get_running_loop().time() - began < DRAIN
+        silent.close()
+        await V3(http, other.url, JANE).dial(ANSWERS_AND_LEAVES)
+        stream.base = poller.base = other.url
+        stream.go_on()
+        await poller.follow(4)
+        socket = await http.ws_connect(f"{other.url}/api/v2/notifications", headers=headers)
+        await socket.send_json([pushed])
+        told: list[dict[str, Any]] = []
+        while sum("data" in message for message in told) < 4:
+            told += await socket.receive_json(timeout=10)
+        history = await V3(http, other.url, ADMIN).history()
+        await eventually(lambda: stream.told == history)
+    assert [message["data"] for message in told if "data" in message] == poller.told
+    assert [data["call"]["state"] for data in poller.told] == ["Dialing", *["Established"] * 2, "Released"]
+
+
+async def begun(socket: ClientWebSocketResponse) -> dict[str, Any]:
+    """Begin a session on a websocket that is told of calls, and return its connect."""
+    shake = {"channel": "/meta/handshake", "version": "1.0", "supportedConnectionTypes": ["websocket"]}
+    await socket.send_json([shake])
+    [shaken] = await socket.receive_json(timeout=10)
+    session = {"clientId": shaken["clientId"]}
+    connect = {"channel": "/meta/connect", "connectionType": "websocket", **session}
+    await socket.send_json([{"channel": "/meta/subscribe", "subscription": CALLS, **session}, connect])
+    assert all(reply["successful"] for reply in await socket.receive_json(timeout=10))
+    return connect
 
 
 async def test_control_c_stops_it_as_well(relay: RelayProcess) -> None:

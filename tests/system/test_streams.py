@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from aiohttp import ClientSession
 
+from tests.harness.bayeux import CALLS, BayeuxClient
 from tests.harness.demo import ADMIN, ANSWERS_AND_LEAVES, JANE
 from tests.harness.process import RelayProcess
 from tests.harness.sse import SseFollower
@@ -42,3 +44,34 @@ async def test_a_stream_that_was_told_nothing_yet_resumes_all_the_same(
         await eventually(lambda: len(stream.events) >= 3)
         assert stream.told == await admin.history()
         assert stream.gaps == []
+
+
+async def test_each_format_tells_the_same_moments_in_its_own_words(
+    relay: RelayProcess, http: ClientSession
+) -> None:
+    """v3's types, the messages of CometD, RingCentral's envelopes; an event has one id in all of them."""
+    client = BayeuxClient(http, relay.url, JANE)
+    await client.begin()
+    async with (
+        SseFollower(http, relay.url, JANE) as v3,
+        SseFollower(http, relay.url, JANE, format="gws") as gws,
+        SseFollower(http, relay.url, JANE, format="ringcentral") as ringcentral,
+    ):
+        await V3(http, relay.url, JANE).dial(ANSWERS_AND_LEAVES)
+        await eventually(lambda: [event["type"] for event in v3.told][-1:] == ["call.leg.hungup"])
+        await eventually(lambda: states(gws.told)[-1:] == ["Released"])
+        await client.follow(len(gws.told))
+    assert [event.type for event in v3.events] == [event["type"] for event in v3.told]
+    assert {event.type for event in gws.events} == {CALLS}
+    assert gws.told == [{"data": data, "channel": CALLS} for data in client.told]
+    assert states(gws.told) == ["Dialing", *["Established"] * 2, "Released"]
+    assert {event.type for event in ringcentral.events} == {"telephony/sessions"}
+    assert {envelope["subscriptionId"] for envelope in ringcentral.told} == {None}
+    ids = [[event.last_id for event in one.events] for one in (v3, gws, ringcentral)]
+    assert set(ids[0]) <= set(ids[1])
+    assert set(ids[0]) & set(ids[2])
+
+
+def states(messages: list[Any]) -> list[str]:
+    """Return the call's state in each message of GWS."""
+    return [message["data"]["call"]["state"] for message in messages]

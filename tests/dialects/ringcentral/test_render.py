@@ -77,6 +77,7 @@ def test_a_notification_in_full() -> None:
         "uuid": notification["uuid"],
         "event": "/restapi/v1.0/account/400100000001/extension/400100000210/telephony/sessions",
         "timestamp": "2025-11-21T09:30:06.218Z",
+        "subscriptionId": None,
         "body": {
             "sequence": 5,
             "sessionId": notification["body"]["sessionId"],
