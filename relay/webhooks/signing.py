@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import base64
 import hmac
+from binascii import b2a_base64
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -32,9 +32,11 @@ class Signer:
         """
         signed = b"%b.%d.%b" % (delivery_id.encode(), timestamp, body)
         return " ".join(
-            prefix + base64.b64encode(sign(signed)).decode()
-            for prefix, sign, until in self._keys
-            if until is None or timestamp * 1000 < until
+            [
+                prefix + b2a_base64(sign(signed), newline=False).decode()
+                for prefix, sign, until in self._keys
+                if until is None or timestamp * 1000 < until
+            ]
         )
 
 
