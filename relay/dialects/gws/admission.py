@@ -14,9 +14,14 @@ from relay.dialects.gws.sessions import Sessions
 from relay.directory.directory import Directory
 from relay.directory.model import Principal
 from relay.http.authentication import principal as by_header
+from relay.http.errors import ANSWER_HEADERS
+from relay.http.rate_limits import Policy, RateLimitedError, RateLimits
 
 COOKIE: Final = "JSESSIONID"
 """The cookie's name on the published server; clients look for it."""
+
+POLICY: Final = Policy("gws", quota=600, window=60)
+"""What a user may ask for beside reading: ten a second, more than the client of a person ever sends."""
 
 Handler = Callable[[web.Request, Principal], Awaitable[web.StreamResponse]]
 """A handler that is told whom it serves."""
@@ -30,17 +35,19 @@ class Admission:
         directory: Directory,
         sessions: Sessions,
         *,
+        limits: RateLimits,
         secure: bool,
         cross_site: bool = False,
         csrf: bool = False,
     ) -> None:
-        """Take the directory and sessions.
+        """Take the directory, the sessions, and what counts the operations that users ask for.
 
         A `secure` cookie is sent over HTTPS only, and only such a one is sent `cross_site`, by pages of other
         sites. With `csrf` what changes something needs the session's cookie and token.
         """
         self._directory = directory
         self._sessions = sessions
+        self._limits = limits
         self._secure = secure
         self._same_site = "None" if secure and cross_site else "Lax"
         self._csrf = csrf
@@ -67,13 +74,16 @@ class Admission:
     def admitting(self, handler: Handler) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         """Return the handler behind admission; who comes with credentials leaves with a session cookie.
 
-        It raises AccessDeniedError for nobody, and `principal`'s errors.
+        It raises AccessDeniedError for nobody, RateLimitedError for whoever asks for too much, and
+        `principal`'s errors.
         """
 
         async def admit(request: web.Request) -> web.StreamResponse:
             principal = await self.principal(request)
             if principal is None:
                 raise AccessDeniedError("Access denied")
+            if csrf.is_guarded(request):
+                await self._count(request, principal)
             # The session is made first: a command that was carried out must not fail for want of a cookie.
             session, token = request.cookies.get(COOKIE), None
             if hdrs.AUTHORIZATION in request.headers:
@@ -88,6 +98,13 @@ class Admission:
             return response
 
         return admit
+
+    async def _count(self, request: web.Request, principal: Principal) -> None:
+        standing = await self._limits.count(POLICY, principal)
+        if standing is not None:
+            request.setdefault(ANSWER_HEADERS, {}).update(standing.headers)
+            if standing.exceeded:
+                raise RateLimitedError(standing)
 
     async def end_session(self, request: web.Request, response: web.StreamResponse) -> None:
         """End the session whose cookie a request brings, as its client asks; credentials still count."""

@@ -20,6 +20,7 @@ from relay.dialects.gws.render import API
 from relay.dialects.gws.sessions import Sessions
 from relay.directory.directory import Directory
 from relay.http.detached import Detached
+from relay.http.rate_limits import RateLimits
 from relay.http.routing import with_either_slash
 from relay.journal.journal import Journal
 from relay.settings import Settings
@@ -52,6 +53,7 @@ def add_routes(app: web.Application, parts: Parts) -> Admission:
     admission = Admission(
         parts.directory,
         sessions,
+        limits=RateLimits(parts.journal.store, enabled=parts.settings.rate_limits),
         secure=api.startswith("https:"),
         cross_site=bool(parts.settings.cors_origins),
         csrf=parts.settings.gws_csrf,

@@ -8,14 +8,16 @@ from typing import Any, Final
 import pytest
 
 from relay.calls.happenings import Step
+from relay.dialects.gws.admission import POLICY
 from relay.dialects.gws.envelope import HTTP_STATUS, StatusCode
 from relay.directory.directory import Directory
 from relay.errors import SwitchUnavailableError
 from relay.journal.journal import Journal
+from relay.settings import Settings
 from relay.switch.protocol import Request
 from relay.switch.simulator import Simulator
 from tests.dialects.gws.conftest import Serve
-from tests.dialects.gws.face import JANES, JOHNS, Answer, Face
+from tests.dialects.gws.face import ACCOUNT, JANES, JOHNS, Answer, Face
 
 PUBLISHED: Final = {
     0: 200, 1: 400, 2: 400, 3: 403, 4: 500, 5: 403, 6: 404, 7: 200, 10: 400, 20: 403,
@@ -131,6 +133,25 @@ async def test_a_process_that_stops_sends_its_clients_elsewhere(face: Face) -> N
     for path, name in ((call, "Hangup"), (VOICE, "Ready"), (f"/me/devices/{JANES}", "DoNotDisturbOn")):
         assert (await face.operate(path, name))[:2] == (503, 4)
     assert (await face.call(call))["state"] == "Dialing"
+
+
+async def test_operations_are_counted_for_each_user_by_all_processes(serve: Serve, face: Face) -> None:
+    """One too many is 429 and says when the next is taken; reading is not counted, nor is another user."""
+    other = await serve(face.journal)
+    for one in (face, other):
+        await one.operate(VOICE, "Ready")
+    key = face.journal.store.keys(ACCOUNT).rate(POLICY.scope, (await face.get("/me")).body["user"]["id"])
+    assert await face.journal.store.call("GET", key) == b"2"
+    await face.journal.store.call("SET", key, POLICY.quota, "KEEPTTL")
+    body, headers = {"operationName": "NotReady"}, {"Authorization": "Bearer demo-jane"}
+    async with other.client.post(f"/api/v2{VOICE}", json=body, headers=headers) as response:
+        assert (response.status, (await response.json())["statusCode"]) == (429, 3)
+        assert int(response.headers["Retry-After"]) in range(1, POLICY.window + 1)
+        assert response.headers["RateLimit-Policy"] == '"gws";q=600;w=60'
+    assert (await face.get(VOICE)).body["channel"]["userState"]["state"] == "Ready"
+    assert (await face.operate(VOICE, "Ready", "john")).code == 0
+    free = await serve(face.journal, Settings(rate_limits=False))
+    assert (await free.operate(VOICE, "NotReady")).code == 0
 
 
 def test_every_error_is_provoked_here_or_beside() -> None:
