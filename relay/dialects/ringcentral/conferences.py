@@ -75,7 +75,8 @@ class Conferences:
         read = schemas.load(_SUPERVISE, await json_object(request))
         session = await self._calls.session(request, caller)
         name, agent = self._agent(read, caller)
-        party = next((one for one in session.parties if one.live and one.address.user_id == agent.id), None)
+        legs = (one for one in session.parties if one.live and one.ours and one.monitors is None)
+        party = next((one for one in legs if one.address.user_id == agent.id), None)
         if party is None:
             raise not_found(name)
         return await self._supervised(read, caller, party)
