@@ -21,7 +21,7 @@ class Channels:
     """Handlers of ``/me/channels``: there is one, voice."""
 
     def __init__(self, control: Control, detached: Detached, api: str) -> None:
-        """Take what carries commands out, and the URL of the API."""
+        """Take what carries commands out, whatever becomes of their clients, and the URL of the API."""
         self._control = control
         self._detached = detached
         self._api = api
@@ -36,7 +36,7 @@ class Channels:
         found = [
             (f"{self._api}/me/channels/{shown['channel']}", shown) for shown in await self.of_user(principal)
         ]
-        return success(Query.of(request.query).listing("channels", found, states.STATE_MEMBERS))
+        return success(Query.of(request.query).listing("channels", found, states.CHANNEL_MEMBERS))
 
     async def read(self, request: web.Request, principal: Principal) -> web.Response:
         """Answer one channel."""

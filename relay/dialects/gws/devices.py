@@ -23,7 +23,6 @@ DISPOSITION: Final = "SetCallDisposition"
 """The operation of a call that its device takes too."""
 
 _DISPOSITION: Final = schemas.DispositionAtDevice()
-_MONITORING: Final = schemas.Monitoring
 
 
 class Devices:
@@ -67,7 +66,7 @@ class Devices:
         if chosen is None:
             raise InvalidFieldError("operationName", f"does not name an operation of a device: {name:.40}")
         parameters = schemas.load(chosen.schema, body)
-        if isinstance(chosen.schema, _MONITORING):
+        if isinstance(chosen.schema, schemas.Monitoring):
             parameters["target"] = self._target(principal, **parameters)
         action = chosen.action(**parameters)
         try:

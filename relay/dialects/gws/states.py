@@ -21,7 +21,7 @@ from relay.dialects.gws import schemas
 VOICE: Final = "voice"
 """The only medium relay has."""
 
-STATE_MEMBERS: Final = frozenset({"channel"})
+CHANNEL_MEMBERS: Final = frozenset({"channel"})
 """Members of a channel that a list can be filtered by."""
 
 
