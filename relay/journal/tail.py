@@ -69,7 +69,8 @@ class Listening:
             DrainingError: it was closed, or the tail stopped, before the position was known.
 
         """
-        await asyncio.wait((self._position,))
+        if not self._position.done():
+            await asyncio.wait((self._position,))
         if self._position.cancelled():
             raise DrainingError("stopped listening to the journal")
         return self._position.result()
