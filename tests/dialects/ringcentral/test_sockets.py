@@ -13,6 +13,7 @@ from aiohttp import WSServerHandshakeError
 from relay.dialects.ringcentral.sockets.conversation import SETTLE_SECONDS
 from relay.journal.store import Store
 from relay.streaming.stream import Limits
+from tests.conftest import OpenStore
 from tests.dialects.ringcentral.calls import ACCOUNT, JOHN
 from tests.dialects.ringcentral.conftest import Serve
 from tests.dialects.ringcentral.face import Face
@@ -390,6 +391,45 @@ async def test_requests_count_as_they_do_over_http(serve: Serve) -> None:
     assert head["headers"]["X-Rate-Limit-Group"] == "light"
     head, body = await socket.ask("PUT", f"{EVERY}/x")
     assert (head["status"], body["errorCode"]) == (429, "CMN-301")
+
+
+async def test_connections_outlast_the_store(
+    faulty_server: Server, open_store: OpenStore, serve_on: Serve
+) -> None:
+    """One that asks nothing is told on as before; a request has the client come back; none is opened."""
+    face = await serve_on(await open_store(faulty_server.url))
+    quiet, asking, token = await subscribed(face), await subscribed(face), await token_of(face)
+    faulty_server.kill()
+    await asking.say({"type": "Heartbeat", "messageId": "h"})
+    assert (await asking.next())[0]["messageId"] == "h"
+    own = f"{EVERY}/{(await asking.ask('GET', EVERY))[1]['records'][0]['id']}"
+    wanted = {"type": "ClientRequest", "messageId": "m", "method": "DELETE", "path": own}
+    await asking.say(wanted)
+    assert await asking.closed() == 1013
+    with pytest.raises(WSServerHandshakeError, match="503"):
+        await connect(face, token)
+    faulty_server.start()
+
+    async def back_again() -> bool:
+        return (await face.get("/extension/~")).status == 200
+
+    await eventually(back_again)
+    await face.talk()
+    assert await quiet.hears(2) == CALL
+    back, details = await opened(face, wsc=asking.wsc["token"])
+    assert details["recoveryState"] == "Successful"
+    assert await back.hears(2) == CALL
+
+
+async def test_an_admin_follows_the_whole_account(face: Face) -> None:
+    """Each leg is told on the path of its extension, or of the account."""
+    socket, _ = await opened(face, "admin")
+    await socket.subscribe("/restapi/v1.0/account/~/telephony/sessions")
+    await face.call_out("jane", phoneNumber="+12025550123")
+    await socket.hears(3)
+    account = "/restapi/v1.0/account/400100000001"
+    assert {body["event"] for body in socket.notified} == {JANES, f"{account}/telephony/sessions"}
+    assert {body["ownerId"] for body in socket.notified} == {"400100000001"}
 
 
 async def _expect(socket: Socket, code: int) -> None:
