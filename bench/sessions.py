@@ -161,7 +161,8 @@ async def _run(sessions: int, polling: int, seconds: int) -> int:
         store = await Store.open(relay.store_url, partitions=PARTITIONS)
         leaving.push_async_callback(store.close)
         users = [User(await Phone.open(relay.port, one, PAD)) for one in EXTENSIONS[:USERS]]
-        print(f"{'':<32}{'relay':>7}{'store':>7}{'scripts/s':>11}{'commands/s':>12}{'other':>7}", flush=True)
+        columns = f"{'told/s':>8}{'relay':>7}{'store':>7}{'scripts/s':>11}{'commands/s':>12}{'other':>7}"
+        print(f"{'cores':<30}{columns}", flush=True)
         await _measure("publishing alone", relay, store, users, seconds)
         before = resident(relay.pid)
         began = time.monotonic()
@@ -207,7 +208,7 @@ async def _measure(name: str, relay: Service, store: Store, users: Sequence[User
     """Have each user publish an event a second, spread over it, and say what was used on average."""
     await asyncio.sleep(2)
     meter = Meter(relay=relay.pid, store=relay.store_pid, bench=os.getpid())
-    before, began = await _commands(store), time.monotonic()
+    before, began, told = await _commands(store), time.monotonic(), sum(user.count for user in users)
 
     async def publish(number: int, user: User) -> None:
         for second in range(seconds):
@@ -217,9 +218,10 @@ async def _measure(name: str, relay: Service, store: Store, users: Sequence[User
     await asyncio.gather(*(publish(number, user) for number, user in enumerate(users)))
     await asyncio.sleep(max(0.0, began + seconds - time.monotonic()))
     used, after = meter.read(), await _commands(store)
+    told = round((sum(user.count for user in users) - told) / used.seconds)
     cores = "".join(f"{used.by[of] / used.seconds:>7.2f}" for of in ("relay", "store"))
     scripts, commands = ((now - then) / used.seconds for now, then in zip(after, before, strict=True))
-    print(f"{name:<32}{cores}{scripts:>11,.0f}{commands:>12,.0f}{used.other:>7.2f}", flush=True)
+    print(f"{name:<30}{told:>8,}{cores}{scripts:>11,.0f}{commands:>12,.0f}{used.other:>7.2f}", flush=True)
     if not all(user.complete for user in users):
         await asyncio.sleep(LAST_WITHIN)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import Final, Protocol
 
 HEARTBEAT_SECONDS: Final = 15.0
@@ -20,17 +21,23 @@ class Beating(Protocol):
 
 
 class Heartbeats:
-    """Calls `beat` of each member once a period."""
+    """Calls `beat` of each member once a period, which is longer where there were more than ``at_most`` a second."""
 
-    def __init__(self, period: float = HEARTBEAT_SECONDS) -> None:
-        self._tick_seconds = period / SLOTS
+    def __init__(self, period: float = HEARTBEAT_SECONDS, *, at_most: float = math.inf) -> None:
+        self._shortest = period
+        self._at_most = at_most
         self._slots: list[dict[Beating, None]] = [{} for _ in range(SLOTS)]
         self._slot_of: dict[Beating, int] = {}
         self._current = 0
         self._timer: asyncio.TimerHandle | None = None
 
     def __repr__(self) -> str:
-        return f"Heartbeats({len(self._slot_of)} members every {self._tick_seconds * SLOTS:g} s)"
+        return f"Heartbeats({len(self._slot_of)} members every {self.period:g} s)"
+
+    @property
+    def period(self) -> float:
+        """Seconds between two beats of a member, with so many members as there are."""
+        return max(self._shortest, len(self._slot_of) / self._at_most)
 
     def add(self, member: Beating) -> None:
         """Begin; the first beat comes after a period."""
@@ -50,7 +57,7 @@ class Heartbeats:
             self._timer = None
 
     def _arm(self) -> None:
-        self._timer = asyncio.get_running_loop().call_later(self._tick_seconds, self._tick)
+        self._timer = asyncio.get_running_loop().call_later(self.period / SLOTS, self._tick)
 
     def _tick(self) -> None:
         self._arm()

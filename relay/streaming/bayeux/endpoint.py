@@ -26,6 +26,8 @@ from relay.subscriptions.rendering import Renderers
 
 NOTE_SECONDS: Final = 1.0
 """How often it is noted in the store how far pushes have come: after a crash so much may be told again."""
+NOTES_A_SECOND: Final = 2000
+"""Pushes noted a second at most, some 3 % of a core; with more of them, each is noted less often."""
 
 
 class Endpoint:
@@ -66,7 +68,7 @@ class Endpoint:
             renderers=renderers,
             stats=self.stats,
             event_format=event_format,
-            notes=Heartbeats(NOTE_SECONDS),
+            notes=Heartbeats(NOTE_SECONDS, at_most=NOTES_A_SECOND),
         )
         self._sockets = Sockets(
             service,
