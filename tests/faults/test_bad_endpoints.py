@@ -28,7 +28,9 @@ AFTERWARDS = 20
 """Calls after the endpoints are healed."""
 WELL = 2
 """Other endpoints, which are well all the time."""
-SUBSCRIBED = {"timeout": 1, "retries": [0.3] * 20}
+SUBSCRIBED = {"timeout": 4, "retries": [0.3] * 20}
+"""A busy machine may take a second to answer; what is answered too late is rightly sent again."""
+CALLS_ALONE = {"type": "call.leg.*"}
 PATIENCE = 60.0
 """Seconds until all is delivered; an open breaker probes every 5 s at least."""
 NOTICED_MS = 5000.0
@@ -62,10 +64,10 @@ async def test_a_bad_endpoint_harms_nobody_and_loses_nothing(
         await traffic.run(5)
         before = resident(relay.pid)
         await traffic.run(CALLS)
-        ended = len(await admin.history())
+        ended = len(await admin.history(**CALLS_ALONE))
         await heal(patients, admin)
         await traffic.run(AFTERWARDS)
-        history = await admin.history()
+        history = await admin.history(**CALLS_ALONE)
         owed = {
             patient.fault.name: history[ended:] if patient.fault.misbehave is gone else history
             for patient in patients
