@@ -89,7 +89,7 @@ async def sse(session: ClientSession, base: str, token: str, told: Told) -> Asyn
 async def cometd(
     session: ClientSession, base: str, login: str, password: str, told: Told
 ) -> AsyncIterator[None]:
-    """Hold a Bayeux session over long-polling, subscribed to the user's calls."""
+    """Hold a Bayeux session over long-polling, and pass on how the states of the user's calls change."""
     ids = itertools.count(1)
     auth = BasicAuth(login, password)
 
@@ -109,8 +109,9 @@ async def cometd(
     async def poll() -> None:
         while True:
             for message in await ask(channel="/meta/connect", clientId=client, connectionType="long-polling"):
-                if message["channel"] == "/v2/me/calls":
-                    told(message["data"])
+                data = message.get("data", {})
+                if message["channel"] == "/v2/me/calls" and data["notificationType"] == "StatusChange":
+                    told(data)
 
     async with _running(poll()):
         yield
