@@ -311,6 +311,19 @@ async def test_filters_that_change_miss_nothing(face: Face) -> None:
     assert await socket.hears(4) == [*CALL, "7 Hold", "9 Hold"]
 
 
+async def test_filters_that_change_while_a_session_recovers(face: Face) -> None:
+    """What was heard before the drop does not come again by the new ones."""
+    socket = await subscribed(face)
+    session = await face.talk()
+    await socket.hears(2)
+    own = f"{EVERY}/{socket.notified[0]['subscriptionId']}"
+    socket.drop()
+    back, _ = await opened(face, wsc=socket.wsc["token"])
+    await back.ask("PUT", own, {"eventFilters": [f"{OWN}?direction=Outbound"]})
+    await face.ask(session["parties"][0], "hold")
+    assert await back.hears(1) == ["7 Hold"]
+
+
 async def test_a_deleted_subscription_tells_nothing(face: Face) -> None:
     """The connection stays."""
     socket = await subscribed(face)

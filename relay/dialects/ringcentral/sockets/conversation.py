@@ -75,8 +75,7 @@ class Conversation(Member[list[Notice]]):
         headers: Mapping[str, str] | None = None,
     ) -> None:
         """Write a message; it tells how far the subscription is."""
-        position = self._at.position if self._link is None else self._link.position
-        self._at = Place(self._at.secret, self._at.sequence + 1, position)
+        self._at = Place(self._at.secret, self._at.sequence + 1, self._position)
         said = messages.said(kind, message_id, self._at, body, status=status, headers=headers)
         self._outlet.write(text_frame(said))
 
@@ -136,6 +135,11 @@ class Conversation(Member[list[Notice]]):
         """Wait until the client has taken most of what was written."""
         return await self._outlet.ready()
 
+    @property
+    def _position(self) -> str:
+        """Stream id up to which everything was told."""
+        return self._at.position if self._link is None else self._link.position
+
     async def _answer(self, asked: Asked) -> None:
         try:
             answer = await self._requests.answer(self._caller, self._session, asked)
@@ -145,7 +149,8 @@ class Conversation(Member[list[Notice]]):
             status, body = explain(error)
             self.say(messages.REQUEST, asked.message_id, body, status=status)
             return
-        changed = answer.subscription is not self._session.subscription
+        before = self._session.subscription
+        changed = answer.subscription is not before
         if changed:
             self._session = replace(self._session, subscription=answer.subscription)
             await self._sessions.keep(self._at.secret, self._session)
@@ -154,11 +159,11 @@ class Conversation(Member[list[Notice]]):
             headers[SUBSCRIPTION_ID] = answer.subscription.id
         self.say(messages.REQUEST, asked.message_id, answer.body, status=answer.status, headers=headers)
         if changed:
-            position = None if self._link is None else self._link.position
+            position = self._position
             await self._unfollow()
             if answer.subscription is not None:
                 self._addressee = self._requests.addressee(self._caller, answer.subscription)
-                self._follow(answer.subscription, position or answer.subscription.since)
+                self._follow(answer.subscription, position if before else answer.subscription.since)
 
     def _follow(self, subscription: SocketSubscription, since: str) -> None:
         self._at = self._at._replace(position=since)
