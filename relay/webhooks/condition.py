@@ -36,6 +36,13 @@ class Failing(NamedTuple):
     """When the first was concluded."""
     complaint: str
     """What the last one came to."""
+    last: float | None = None
+    """When the last one was concluded; None: an earlier owner knew, and there was none since."""
+
+    def outlasts(self, patience: float, spread: float, now: float) -> bool:
+        """Tell whether it goes on for longer than patience, its failures ``spread`` seconds apart or more."""
+        last = self.since if self.last is None else self.last
+        return now - self.since >= patience and last - self.since >= spread
 
 
 @final
@@ -128,7 +135,7 @@ class Condition:
         ``asked`` is for how many seconds the endpoint wants to be left alone: no probe comes earlier.
         """
         first = self.failing is None
-        self.failing = Failing(now if self.failing is None else self.failing.since, complaint)
+        self.failing = Failing(now if self.failing is None else self.failing.since, complaint, now)
         self._run += 1
         if probe:
             self._pause = min(2 * self._pause, SLOWEST_PROBE)

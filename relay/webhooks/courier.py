@@ -385,9 +385,9 @@ class Courier:
             outbox.watched_until = None
         if patience is None or failing is None:
             return
-        if now - failing.since >= patience:
+        if failing.outlasts(patience, outbox.manner.spread, now):
             self._endings.give_up(outbox, failing.complaint)
-        elif outbox.watched_until is None:
+        elif outbox.watched_until is None and now - failing.since < patience:
             outbox.watched_until = failing.since + patience
             self.agenda.add(outbox.watched_until - now, outbox)
 

@@ -19,6 +19,8 @@ from relay.webhooks.signing import Signer
 
 PATIENCE: Final = 5 * 86_400.0
 """Seconds of nothing but failures after which a subscription is disabled."""
+SPREAD: Final = 43_200.0
+"""Seconds between the first and last of these failures: one that was sent nothing since is not given up."""
 USER_AGENT: Final = f"relay/{__version__}"
 
 
@@ -36,6 +38,11 @@ class Manner(Protocol):
     @property
     def patience(self) -> float | None:
         """Seconds of nothing but failures after which a subscription is disabled; None: it never is."""
+        ...
+
+    @property
+    def spread(self) -> float:
+        """Seconds that must lie between the first of the failures and the last for patience to end."""
         ...
 
     def composer(self, subscription: Subscription) -> Composer:
@@ -84,6 +91,7 @@ class StandardManner:
     """Standard Webhooks 1.0.0."""
 
     patience: float | None = PATIENCE
+    spread: float = SPREAD
 
     def __repr__(self) -> str:
         return "StandardManner()"

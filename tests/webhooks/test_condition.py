@@ -81,7 +81,7 @@ def test_a_new_owner_goes_on_from_what_was_found() -> None:
     assert condition.breaker is Breaker.OPEN
     assert condition.failing == Failing(5.0, "failing")
     assert not condition.failed(101, "gone", probe=False)
-    assert condition.failing == Failing(5.0, "gone")
+    assert condition.failing == Failing(5.0, "gone", 101)
 
 
 @given(

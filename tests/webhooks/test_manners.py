@@ -23,8 +23,9 @@ LATER = tuple([0.05] * 20)
 class Strict(StandardManner):
     """Takes nothing but 200, and loses patience."""
 
-    def __init__(self, patience: float | None = None) -> None:
+    def __init__(self, patience: float | None = None, *, spread: float = 0.0) -> None:
         self.patience = patience
+        self.spread = spread
 
     def judge(self, status: int | None) -> Verdict:
         """Tell whether it is 200."""
@@ -70,6 +71,31 @@ async def test_patience_ends_without_another_attempt(
 
     await eventually(disabled)
     assert len(receiver.at()) == 1
+
+
+async def test_an_endpoint_that_failed_once_long_ago_is_not_given_up(
+    journal: Journal, receiver: Receiver, subscribe: Subscribe, start_process: StartProcess
+) -> None:
+    """Patience ends with failures that lie apart: with the next one, also under another owner."""
+    receiver.answers["/hook"] = always(500)
+    made = await subscribe(manner="strict", retries=())
+    options = {"manners": {"strict": Strict(patience=0.2, spread=0.3)}}
+    process = await start_process(**options)
+    line = Line(journal)
+    await line.tones()
+    await eventually(lambda: process.duty.stats.dead == 1)
+    failed = time.monotonic()
+    await eventually(lambda: time.monotonic() - failed > 0.5)
+    await process.stop()
+    process = await start_process(**options)
+    assert (await process.subscriptions.get(ACCOUNT, made.id)).status is Status.ACTIVE
+    await line.tones()
+
+    async def disabled() -> bool:
+        return (await process.subscriptions.get(ACCOUNT, made.id)).status is Status.DISABLED
+
+    await eventually(disabled)
+    assert len(receiver.at()) == 2
 
 
 async def test_one_success_gives_new_patience(

@@ -29,6 +29,8 @@ _TIMEOUTS: Final = frozenset({ErrorCode.TIMEOUT_CONNECT, ErrorCode.TIMEOUT_READ}
 class RingCentralManner:
     """The manner of the subscriptions that RingCentral's face makes."""
 
+    spread: float = 0.0
+
     def __init__(self, identities: Identities, *, patience: float = PATIENCE) -> None:
         self._identities = identities
         self._envelopes = Envelopes(identities)
