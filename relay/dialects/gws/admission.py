@@ -9,6 +9,7 @@ from aiohttp import hdrs, web
 
 from relay.dialects.gws import csrf
 from relay.dialects.gws.envelope import AccessDeniedError, CsrfError
+from relay.dialects.gws.participants import load_places
 from relay.dialects.gws.render import API
 from relay.dialects.gws.sessions import Sessions
 from relay.directory.directory import Directory
@@ -60,6 +61,7 @@ class Admission:
             UnavailableError: the store is away, or too many passwords are being verified.
 
         """
+        await load_places()
         session = request.cookies.get(COOKIE)
         if hdrs.AUTHORIZATION in request.headers:
             found = await by_header(request, self._directory, basic=True, bearer=True)

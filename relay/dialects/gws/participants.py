@@ -1,13 +1,16 @@
 """Who is at the far end of a call, as GWS shows it. Pure.
 
 The places behind numbers are those of the `phonenumbers` package. They take 100 MB and a third of a second to
-load, so that is done when an outside number is first shown: a process that serves no GWS does without.
+load: a process that serves no GWS does without. Its first client waits until a thread has loaded them; where
+there is none, as with webhooks, it is done when an outside number is first shown.
 """
 
 from __future__ import annotations
 
+import asyncio
 from functools import lru_cache
-from typing import Any
+from importlib import import_module
+from typing import Any, Final
 
 import phonenumbers
 from phonenumbers import PhoneNumberFormat
@@ -16,6 +19,13 @@ from relay.calls.model import Address
 from relay.calls.numbers import is_e164
 
 _LANGUAGE = "en"
+_PLACES: Final = "phonenumbers.geocoder"
+
+
+async def load_places() -> None:
+    """Load the places behind numbers, unless they are, without holding up the loop."""
+    if not hasattr(phonenumbers, "geocoder"):  # which is set when it is loaded in full
+        await asyncio.to_thread(import_module, _PLACES)
 
 
 def participant(address: Address) -> dict[str, Any]:
