@@ -184,18 +184,18 @@ async def _run(sessions: int, polling: int, seconds: int) -> int:
 async def _open(
     port: int, users: Sequence[User], sessions: int, polling: int, leaving: AsyncExitStack
 ) -> None:
-    """Begin the sessions, of each user as many; of every so many one polls."""
+    """Begin the sessions, of each user as many, and of those as many polling."""
     at_once = asyncio.Semaphore(OPENING)
     for user in users:
         user.published = user.count = 0
         user.last_ms = array("d")
 
     async def one(number: int) -> None:
-        group = number % len(users)
+        place, group = divmod(number, len(users))
         user, bearer = users[group], token(EXTENSIONS[group])
         user.sessions += 1
         async with at_once:
-            if number * polling // sessions < (number + 1) * polling // sessions:
+            if place * polling // sessions < (place + 1) * polling // sessions:
                 poller = await Poller.open(port, PATH, bearer, CHANNEL, user)
                 leaving.callback(poller.close)
             else:

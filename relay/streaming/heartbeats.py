@@ -21,7 +21,7 @@ class Beating(Protocol):
 
 
 class Heartbeats:
-    """Calls `beat` of each member once a period, which is longer where there were more than ``at_most`` a second."""
+    """Calls `beat` of each member once a period, longer where that were more than ``at_most`` a second."""
 
     def __init__(self, period: float = HEARTBEAT_SECONDS, *, at_most: float = math.inf) -> None:
         self._shortest = period
