@@ -6,7 +6,8 @@
 // A line on standard input is {"id", "root", "chain"}: calls to be made one after another, each on what the one
 // before returned, as [name, argument...]. Roots are `platform` (@ringcentral/sdk), `control`
 // (ringcentral-call-control), `session <id>` (one of its sessions), `subscription` (@ringcentral/subscriptions,
-// whose events feed `control`), and `rc` (@rc-ex/core). It ends when its standard input does.
+// whose events feed `control`), and `rc` (@rc-ex/core). Where a filter is the account's, `control` is at account
+// level. It ends when its standard input does.
 
 import { createInterface } from "node:readline";
 
@@ -25,7 +26,8 @@ const roots = { platform: sdk.platform(), rc };
 async function start() {
   await sdk.login({ jwt });
   await rc.authorize({ jwt });
-  const control = new callControl.RingCentralCallControl({ sdk });
+  const accountLevel = filters.some((filter) => !filter.includes("/extension/"));
+  const control = new callControl.RingCentralCallControl({ sdk, accountLevel });
   control.on("new", (session) => {
     tell({ new: session.id });
     session.on("status", (change) => tell({ status: { session: session.id, party: change.party } }));

@@ -11,11 +11,12 @@ from typing import Any, NamedTuple
 import pytest
 from aiohttp import ClientSession
 
+from tests.dialects.ringcentral.hooks import listening
 from tests.engines import Server
 from tests.harness.demo import ALEX, JANE, JOHN, OUTSIDE
 from tests.harness.fixtures import NewRelay
 from tests.harness.process import RelayProcess
-from tests.harness.ringcentral import EXTENSION, Json, Sdk, sdk
+from tests.harness.ringcentral import EXTENSION, OWN_CALLS, Json, Sdk, sdk
 from tests.harness.v3 import V3
 from tests.harness.way import Way
 from tests.waiting import eventually
@@ -208,6 +209,8 @@ async def test_supervision(new_relay: NewRelay, tmp_path: Path) -> None:
         joined = await alex.on(session, "supervise", wanted)
         assert joined["status"] == {"code": "Answered", "reason": "Supervising"}
         assert joined["from"]["deviceId"] == ALEX.device
+        async with sdk(relay.url, ALEX, everything) as later:
+            assert [one["id"] for one in await later.ask("control", ["sessions"])] == [session]
 
 
 async def test_refusals_reach_the_application(relay: RelayProcess) -> None:
@@ -306,6 +309,30 @@ async def test_the_extensible_package(two: Two) -> None:
     await rc.ask("rc", *session, ["delete"])
     await rc.ask("rc", ["revoke"])
     await two.john.forgets(placed["id"])
+
+
+async def test_webhooks_of_the_extensible_package(relay: RelayProcess) -> None:
+    """A subscription is made with its handshake, told, read, changed, renewed and deleted."""
+    async with listening() as hooks, sdk(relay.url, JANE) as jane:
+        mode = {"transportType": "WebHook", "address": hooks.url(), "verificationToken": "mine"}
+        every: list[list[Any]] = [["restapi"], ["subscription"]]
+        made = await jane.ask("rc", *every, ["post", {"eventFilters": [OWN_CALLS], "deliveryMode": mode}])
+        assert (made["status"], len(hooks.handshakes)) == ("Active", 1)
+        session = await jane.call(extensionNumber=JOHN.extension)
+        await eventually(lambda: len(hooks.requests) == 2)
+        assert {one.headers["Verification-Token"] for one in hooks.requests} == {"mine"}
+        for event in hooks.events():
+            assert event["subscriptionId"] == made["id"]
+            assert event["body"]["telephonySessionId"] == session
+        one: list[list[Any]] = [["restapi"], ["subscription", made["id"]]]
+        changed = {"eventFilters": [f"{EXTENSION}/presence"], "expiresIn": 100}
+        assert (await jane.ask("rc", *one, ["put", changed]))["expiresIn"] in (99, 100)
+        assert (await jane.ask("rc", *one, ["renew"], ["post"]))["id"] == made["id"]
+        shown = await jane.ask("rc", *one, ["get"])
+        assert shown["eventFilters"][0].endswith("/extension/400100000210/presence")
+        assert [found["id"] for found in (await jane.ask("rc", *every, ["list"]))["records"]] == [made["id"]]
+        await jane.ask("rc", *one, ["delete"])
+        assert (await jane.ask("rc", *every, ["list"]))["records"] == []
 
 
 async def test_logging_out_and_tokens_that_expire(relay: RelayProcess) -> None:
