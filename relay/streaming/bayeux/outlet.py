@@ -17,11 +17,26 @@ from relay.streaming.stream import HIGH_WATER, End, Limits
 class Outlet:
     """Writes to a socket's transport and never waits. A client that is too slow is cut off."""
 
-    __slots__ = ("_cut", "_limits", "_loop", "_slow_since", "_transport", "closed", "written")
+    __slots__ = (
+        "_buffered",
+        "_closing",
+        "_cut",
+        "_limits",
+        "_loop",
+        "_slow_since",
+        "_transport",
+        "_write",
+        "closed",
+        "written",
+    )
 
     def __init__(self, transport: asyncio.Transport, limits: Limits, cut: Callable[[End], None]) -> None:
         """Take over the writing; ``cut`` is called when the client is cut off, with which limit it met."""
         self._transport = transport
+        # What every delivery calls, bound once.
+        self._write = transport.write
+        self._buffered = transport.get_write_buffer_size
+        self._closing = transport.is_closing
         self._limits = limits
         self._cut = cut
         self._slow_since: float | None = None
@@ -43,7 +58,7 @@ class Outlet:
     @property
     def waiting(self) -> int:
         """Bytes that wait in this process."""
-        return self._transport.get_write_buffer_size()
+        return self._buffered()
 
     @property
     def unread(self) -> int:
@@ -57,13 +72,13 @@ class Outlet:
 
     def write(self, frame: bytes) -> bool:
         """Write a frame; False if it is too late for that."""
-        if self.closed or self._transport.is_closing():
+        if self.closed or self._closing():
             self.closed = True
             return False
-        waiting = self._transport.get_write_buffer_size()
+        waiting = self._buffered()
         if waiting and not self._may_wait(waiting):
             return False
-        self._transport.write(frame)
+        self._write(frame)
         self.written += len(frame)
         return True
 
