@@ -8,14 +8,17 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Final
 
 from relay.app.listening import check_free, listen
 from relay.app.process import open_store
 from relay.app.worker import Worker
+from relay.errors import UnavailableError
 from relay.http.operations import operations_app
+from relay.journal.orphans import free_orphans
+from relay.journal.store import Store
 from relay.settings import Settings
 from relay.telemetry import log
 from relay.telemetry.metrics import Metrics
@@ -45,7 +48,9 @@ class Supervisor:
         self._draining = False
         self._metrics = Metrics()
         self._sums = Sums()
+        self._freeing: set[asyncio.Task[None]] = set()
         self.store_description = ""
+        self._store: Store
 
     def __repr__(self) -> str:
         return f"<Supervisor at {self.url} {self._workers}{' draining' * self._draining}>"
@@ -86,6 +91,9 @@ class Supervisor:
         await listen(starting, operations, settings.admin_bind, "RELAY_ADMIN_BIND")
         await check_free(settings.bind, "RELAY_BIND")
         url, self.store_description = await open_store(starting, settings)
+        self._store = await Store.open(url, partitions=settings.partitions)
+        starting.push_async_callback(self._store.close)
+        starting.push_async_callback(self._stop_freeing)
         sockets = Path(tempfile.mkdtemp(prefix="relay-workers-"))
         starting.callback(shutil.rmtree, sockets, ignore_errors=True)
         self._workers = [self._worker(number, sockets, url) for number in range(1, self._count + 1)]
@@ -101,9 +109,23 @@ class Supervisor:
         socket = sockets / f"{number}.sock"
         command = (sys.executable, "-m", "relay", "worker", str(number), str(socket), *self._arguments)
         environment = {**os.environ, "RELAY_REDIS_URL": store_url}
-        return Worker(
-            number, command, environment, socket, died=lambda worker: self._sums.ended(str(worker.number))
-        )
+        return Worker(number, command, environment, socket, died=self._died)
+
+    def _died(self, worker: Worker) -> None:
+        """Keep what a worker had counted, and have the others take over at once what it held."""
+        self._sums.ended(str(worker.number))
+        task = asyncio.create_task(self._free(), name="free-orphans")
+        self._freeing.add(task)
+        task.add_done_callback(self._freeing.discard)
+
+    async def _free(self) -> None:
+        with suppress(UnavailableError):  # then what it held is free when its time is up
+            await free_orphans(self._store)
+
+    async def _stop_freeing(self) -> None:
+        for task in self._freeing:
+            task.cancel()
+        await asyncio.gather(*self._freeing, return_exceptions=True)
 
     async def _stop_workers(self) -> None:
         within = 2 * self._settings.drain_timeout + CLEAN_UP

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from aiohttp import ClientSession
 
 from tests.harness.demo import ADMIN, JANE
 from tests.harness.fixtures import NewRelay
+from tests.harness.process import RelayProcess
 from tests.harness.v3 import V3
 from tests.harness.webhooks import Delivery, WebhookReceiver
 from tests.waiting import eventually
 from tests.workers.conftest import WORKERS
-from tests.workers.processes import metrics
+from tests.workers.processes import kill, metrics
 
 LABELS = {"class", "how", "le", "reason", "state"}
 """The labels that metrics of webhooks and leases have; each has a few values, none of a tenant's making."""
@@ -71,9 +71,28 @@ async def test_deliveries_can_be_followed_in_numbers(
     assert {dying, failing} <= {one.hook for one in receiver.deliveries}
 
 
-async def test_labels_are_few(relay: Any, http: ClientSession) -> None:
+async def test_labels_are_few(relay: RelayProcess, http: ClientSession) -> None:
     """No id, number, URL or name is one."""
     names = await metrics(http, relay)
     ours = [name for name in names if name.startswith(("relay_webhook", "relay_lease"))]
     assert {label for name in ours for label in re.findall(r'(\w+)="', name)} <= LABELS
     assert len(ours) < 80
+
+
+async def test_what_a_dead_worker_held_moves_at_once(relay: RelayProcess, http: ClientSession) -> None:
+    """The parent knows that it has ended: nobody waits until its leases do."""
+
+    async def held() -> float:
+        return (await metrics(http, relay))["relay_partitions_owned"]
+
+    async def all_held() -> bool:
+        return await held() == 16
+
+    await eventually(all_held, within=20)
+    taken = len(relay.logged("partitions taken"))
+    kill(relay, 1)
+    await eventually(lambda: relay.logged("leases of ended processes freed"), within=2)
+    [freed] = relay.logged("leases of ended processes freed")
+    await eventually(lambda: len(relay.logged("partitions taken")) > taken, within=3)
+    assert freed["leases"] > 0
+    await eventually(all_held, within=20)
