@@ -177,6 +177,7 @@ async def test_canceling() -> None:
         ("+12025550102", ["hungup(210,2) no_answer by None"], 60_000),
         ("+12025550103", ["hungup(210,2) rejected by None"], 200),
         ("+12025550104", ["answered(210,2)", "hungup(210,3) normal by None"], 1200),
+        ("+12025550105", ["hungup(210,2) failed by None"], 200),
         ("+492025550101", ["answered(210,2)"], 200),
     ],
 )

@@ -103,6 +103,8 @@ def moved(session: Session, party: Party, move: Move, to: Route) -> Happenings:
             return (LegEnded(leg=party.id, cause=Cause.REJECTED),)
         case Move.NO_ANSWER:
             return (LegEnded(leg=party.id, cause=Cause.NO_ANSWER),)
+        case Move.FAIL:
+            return (LegEnded(leg=party.id, cause=Cause.FAILED),)
         case Move.HANG_UP:
             return (LegEnded(leg=party.id),)
         case _:

@@ -56,6 +56,8 @@ class Move(StrEnum):
     HANG_UP = "hang_up"
     NO_ANSWER = "no_answer"
     """Nobody picked up within the ring timeout."""
+    FAIL = "fail"
+    """The call cannot be carried to it: a fault of the switch or of the network behind it."""
 
 
 class NextMove(NamedTuple):
@@ -69,6 +71,7 @@ _TEST_NUMBERS: Final[dict[str, Move | None]] = {
     "0101": Move.BUSY,
     "0102": None,
     "0103": Move.REJECT,
+    "0105": Move.FAIL,
 }
 """What test numbers do when called, by their end; None is nothing. All others answer."""
 

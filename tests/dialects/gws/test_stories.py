@@ -119,15 +119,16 @@ async def test_a_conference_in_one_step_that_is_cleared(play: Play) -> None:
     assert await play("john", "ClearCall", 1) == ["john 1 Released", "jane 1 Released", "alex 1 Released"]
 
 
-async def test_whom_a_conference_wanted_and_does_not_get(play: Play) -> None:
-    """A failure after acceptance is told by an Error with the whole call."""
+@pytest.mark.parametrize(("number", "cause"), [("+12025550101", "busy"), ("+12025550105", "failed")])
+async def test_whom_a_conference_wanted_and_does_not_get(play: Play, number: str, cause: str) -> None:
+    """A failure after acceptance, the switch's own too, is told by an Error with the whole call."""
     await play.talk()
-    told = await play("jane", "SingleStepConference", 1, destination="+12025550101")
+    told = await play("jane", "SingleStepConference", 1, destination=number)
     assert told == ["jane 1 ParticipantsUpdated", "john 1 ParticipantsUpdated"]
     await play.face.elapse()
     assert await play.hear() == ["jane 1 Error", "john 1 ParticipantsUpdated"]
     [error] = [data for data in play.told if data["notificationType"] == "Error"]
-    assert (error["errorCode"], error["errorMessage"]) == (4, "+12025550101 did not join: busy")
+    assert (error["errorCode"], error["errorMessage"]) == (4, f"{number} did not join: {cause}")
     assert (error["call"]["state"], play.with_whom("jane")) == ("Established", ["15002"])
 
 
@@ -232,10 +233,11 @@ async def test_a_disposition(play: Play) -> None:
         ("+12025550102", ["jane 1 Dialing", "jane 1 Released"]),
         ("+12025550103", ["jane 1 Dialing", "jane 1 Released"]),
         ("+12025550104", ["jane 1 Dialing", "jane 1 Established", "jane 1 Released"]),
+        ("+12025550105", ["jane 1 Dialing", "jane 1 Released"]),
     ],
 )
 async def test_a_call_that_is_accepted_and_fails(play: Play, number: str, told: list[str]) -> None:
-    """Busy, not answered, rejected, or hung up at once: it is Released, without a word on why."""
+    """Busy, not answered, rejected, hung up at once, or the switch failed: it is Released, no word on why."""
     steps = await play("jane", "Dial", destination=number)
     while "jane 1 Released" not in steps:
         await play.face.elapse()
