@@ -106,16 +106,18 @@ async def start_owner(store: Store) -> AsyncIterator[StartOwner]:
     """Give a function that has a process own every partition of the store and deliver its webhooks."""
     ends: list[Callable[[], Awaitable[None]]] = []
 
-    async def start(patience: float = PATIENCE, recheck: float = RECHECK, **options: Any) -> Process:
-        guard, tail = Guard(LOOPBACK), Tail(store)
+    async def start(
+        patience: float = PATIENCE, recheck: float = RECHECK, on: Store = store, **options: Any
+    ) -> Process:
+        guard, tail = Guard(LOOPBACK), Tail(on)
         sender = HttpSender(guard)
-        subscriptions = Subscriptions(store, formats=(FORMAT,), limit=1000, secret_keys=SEALED)
+        subscriptions = Subscriptions(on, formats=(FORMAT,), limit=1000, secret_keys=SEALED)
         handshakes = Handshakes(sender, guard)
-        upkeep = Upkeep(Journal(store), tail, subscriptions, handshakes, recheck=recheck)
+        upkeep = Upkeep(Journal(on), tail, subscriptions, handshakes, recheck=recheck)
         ends.extend((tail.stop, sender.close))
         rules = {MANNER: RingCentralManner(IDENTITIES, patience=patience)}
         process = Process(
-            store,
+            on,
             renderers={FORMAT: renderer(IDENTITIES)},
             manners=rules,
             duties=[upkeep],

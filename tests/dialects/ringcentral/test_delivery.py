@@ -16,10 +16,12 @@ from relay.dialects.ringcentral.notifications import renderer
 from relay.journal.record import ReminderEvent
 from relay.journal.store import Store
 from relay.subscriptions.model import Subscription
+from tests.conftest import OpenStore
 from tests.dialects.ringcentral.calls import ACCOUNT, IDENTITIES, START
-from tests.dialects.ringcentral.conftest import StartOwner
+from tests.dialects.ringcentral.conftest import Serve, StartOwner
 from tests.dialects.ringcentral.face import Face
 from tests.dialects.ringcentral.hooks import TOKEN, Hooks, willing
+from tests.engines import Server
 from tests.waiting import eventually
 from tests.webhooks.conftest import nothing_left
 
@@ -257,6 +259,21 @@ async def test_a_renewal_ends_the_blacklisting_at_once(
     await face.ask(session["parties"][0], "hold")
     await eventually(lambda: len(hooks.requests) > seen)
     assert hooks.events()[-1]["body"]["parties"][0]["status"]["code"] == "Hold"
+
+
+async def test_reminders_outlast_the_store(
+    faulty_server: Server, open_store: OpenStore, serve_on: Serve, hooks: Hooks, start_owner: StartOwner
+) -> None:
+    """What was due meanwhile comes once it is back."""
+    store = await open_store(faulty_server.url)
+    face = await serve_on(store)
+    await start_owner(on=store)
+    id_ = await make(face, hooks, f"{EVERY}/~?threshold=30&interval=1", expiresIn=60)
+    await change(face, id_, lambda one: replace(one, expires_at=(one.expires_at or 0) - 29_000))
+    faulty_server.kill()
+    faulty_server.start()
+    await eventually(lambda: len(hooks.events()) > 1, within=20)
+    assert {event["subscriptionId"] for event in hooks.events()} == {id_}
 
 
 async def test_reminders_and_ends_come_from_whoever_owns_the_partition(
