@@ -17,6 +17,7 @@ from relay.http.body import (
     UnsupportedMediaTypeError,
 )
 from relay.http.rate_limits import RateLimitedError
+from relay.subscriptions.sealing import SealedError
 from relay.webhooks.repair import BodyExpiredError, SubscriptionDisabledError
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -89,6 +90,7 @@ _KINDS: Final[dict[type[Exception], _Kind]] = {
     IdempotencyKeyReusedError: _Kind(422, "idempotency_key_reused", "The idempotency key was used before"),
     errors.RefusedError: _Kind(422, "invalid_field", "The request cannot be carried out"),
     RateLimitedError: _Kind(429, "rate_limited", "Too many requests"),
+    SealedError: _Kind(503, "secrets_unavailable", "Stored secrets cannot be opened"),
     errors.StoreUnavailableError: _Kind(503, "store_unavailable", "The store is away"),
     errors.SwitchUnavailableError: _Kind(503, "switch_unavailable", "The switch is away"),
     errors.DrainingError: _Kind(503, "draining", "This process is stopping"),

@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 
+from relay.subscriptions.model import NewSubscription
+from relay.subscriptions.sealing import SecretKeys
+from relay.subscriptions.store import Subscriptions
 from tests.dialects.v3.conftest import MOST_SUBSCRIPTIONS
 from tests.dialects.v3.face import TENANT, Answer, Face
 
@@ -235,3 +238,15 @@ async def test_history_tells_of_ended_subscriptions(face: Face) -> None:
     assert (await face.get("/events/", "john")).body["events"] == []
     assert (await face.get("/events/", "admin", extension="210")).body["events"] == []
     assert (await face.get("/events/", "admin", type="call.*")).body["events"] == []
+
+
+async def test_secrets_under_another_key_are_said_to_be(face: Face) -> None:
+    """With 503, not as if the subscription were gone; deleting it needs the key too, and nothing is shown."""
+    store = face.journal.store
+    sealing = Subscriptions(store, formats=("v3",), limit=10, secret_keys=SecretKeys([bytes(32)]))
+    made = await sealing.create(TENANT, "admin", NewSubscription(url=URL, secret=SECRET))
+    for path in (f"/subscriptions/{made.id}", "/subscriptions/"):
+        refused = await face.get(path, "admin")
+        assert (refused.status, refused.code) == (503, "secrets_unavailable")
+        assert SECRET not in str(refused.body)
+        assert int(refused.headers["Retry-After"]) > 0
