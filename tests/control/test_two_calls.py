@@ -22,6 +22,7 @@ from relay.calls.commands import (
 from relay.calls.model import Party, PartyState
 from relay.calls.user_data import MAX_USER_DATA
 from relay.control import Accepted
+from relay.control.situation import MOST_LINES
 from relay.directory.model import Principal
 from relay.errors import InvalidFieldError, NotAllowedNowError, NotParticipantError
 from relay.switch.simulator import PhoneAction
@@ -274,3 +275,12 @@ async def test_a_leg_that_went_elsewhere_stays_there(office: Office) -> None:
     assert await office.journal.device_states(ACCOUNT, [office.alex.user.devices[0].id]) == before
     held = await ask(office, alex, Hold(), office.alex)
     assert held.session.id == original.session.id != second.session.id
+
+
+async def test_a_crowded_phone_is_told_of_call_by_call(office: Office) -> None:
+    """Beside more calls than anybody watches a change touches the call it is about, and no other."""
+    calls = [await talk(office, OUTSIDE) for _ in range(MOST_LINES + 1)]
+    versions = [(await office.session(call.session.id)).version for call in calls]
+    await ask(office, calls[0].party.id, Hold())
+    await talk(office, OUTSIDE)
+    assert [(await office.session(call.session.id)).version for call in calls[1:]] == versions[1:]

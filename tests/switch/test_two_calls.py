@@ -21,7 +21,9 @@ from relay.calls.commands import (
 )
 from relay.calls.events import CallEvent
 from relay.calls.model import PartyState
+from relay.switch.simulator import PhoneAction
 from tests.calls.calling import ALEX, JANE, JOHN, device_story, leg_story, session_story
+from tests.switch.exchange import Exchange
 from tests.switch.scenes import BUSY, consulting, since, talking
 
 PAIRED = {operation.value for operation in PAIRS} - {"bring-in"}
@@ -222,3 +224,16 @@ async def test_events_tell_what_else_is_at_the_device() -> None:
             told = set(capabilities(event.session, event.party, event.beside))
             assert told & PAIRED == (PAIRED if event.kind == "established" else LEAVE)
     assert exchange.allowed(exchange.leg(JANE, 1)) >= PAIRED
+
+
+async def test_events_carry_only_the_calls_that_matter() -> None:
+    """However many calls are at a phone, an event has one for each reason at most, and tells as much."""
+    exchange = Exchange()
+    for _ in range(12):
+        await exchange.dial(JANE, JOHN)
+        exchange.press(exchange.legs(JOHN)[-1], PhoneAction.ANSWER)
+        await exchange.act(exchange.legs(JANE)[-1], Hold())
+    assert len(exchange.legs(JANE)) == 12
+    assert max(len(event.beside) for event in exchange.events) <= len(PAIRS) + 1
+    last = exchange.events[-1]
+    assert set(capabilities(last.session, last.party, last.beside)) == exchange.allowed(last.party)
