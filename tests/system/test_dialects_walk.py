@@ -29,6 +29,7 @@ from tests.system.views import check_views
 Result = TypeVar("Result")
 
 FULL = os.environ.get("FAULTS") == "full"
+pytestmark = pytest.mark.timeout(1800 if FULL else 120)
 OUTSIDE = ("+12025550123", "+12025550101", "+12025550102", "+12025550103", "+12025550104")
 MOST_LEGS = 7
 LEADING = (Operation.TRANSFER, Operation.CONFERENCE, Operation.CONSULT, Operation.FORWARD)
@@ -256,7 +257,7 @@ def _server(shared_server: Server) -> Iterator[None]:
 
 TestWalk = Walk.TestCase
 TestWalk.settings = settings(
-    max_examples=200 if FULL else 8,
+    max_examples=100 if FULL else 8,
     stateful_step_count=60 if FULL else 40,
     deadline=None,
     derandomize=not FULL,
