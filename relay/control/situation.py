@@ -62,13 +62,18 @@ class Situation:
 
         Not of devices with more than `MOST_LINES` legs: nobody watches the buttons of each.
         """
-        changed = lines_of(after.values())
-        found = set[str]()
-        for device, before in self.lines.items():
-            others = [line for line in before if line.session not in after]
-            now = [*others, *changed.get(device, ())]
-            if others and len(now) <= MOST_LINES:
-                found |= {line.session for line in others if _sways(line, before, now)}
+        others = {
+            device: [line for line in before if line.session not in after]
+            for device, before in self.lines.items()
+        }
+        few = {device: lines for device, lines in others.items() if 0 < len(lines) < MOST_LINES}
+        if not few:
+            return False
+        changed, found = lines_of(after.values()), set[str]()
+        for device, lines in few.items():
+            before, now = self.lines[device], [*lines, *changed.get(device, ())]
+            if len(now) <= MOST_LINES:
+                found |= {line.session for line in lines if _sways(line, before, now)}
         read = await asyncio.gather(*(self._journal.session(self._account, session) for session in found))
         self.sessions = {**self.sessions, **{session.id: session for session in read if session is not None}}
         return bool(found)
