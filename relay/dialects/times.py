@@ -1,9 +1,22 @@
-"""Times as the dialects write them: RFC 3339 in UTC."""
+"""Times as the dialects read and write them: RFC 3339, written in UTC."""
 
 from __future__ import annotations
 
+import re
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache
+from typing import Final
+
+_TIME: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+
+
+def milliseconds(given: str) -> int | None:
+    """Return a time that is written as RFC 3339 in milliseconds since the epoch, or None where it is none."""
+    if _TIME.fullmatch(given):
+        with suppress(ValueError, OverflowError):
+            return round(datetime.fromisoformat(given.upper()).astimezone(UTC).timestamp() * 1000)
+    return None
 
 
 def rfc3339(ms: int | None) -> str | None:

@@ -113,7 +113,7 @@ _RINGCENTRAL: Final = (
     Endpoint("POST", f"{_ACCOUNT}/telephony/conference", makes=True),
     Endpoint("POST", f"{_SESSION}/supervise", (_SUPERVISE,)),
     Endpoint("POST", f"{_SESSION}/parties/bring-in", ({"sessionId": "none", "partyId": "none"},)),
-    Endpoint("GET", _SESSION),
+    Endpoint("GET", _SESSION, query=("timestamp", "timeout")),
     Endpoint("DELETE", _SESSION),
     Endpoint("GET", _PARTY),
     Endpoint("PATCH", _PARTY, ({"muted": True, "party": {"standAlone": False}},)),

@@ -18,6 +18,7 @@ from relay.dialects.ringcentral.diversions import Diversions
 from relay.dialects.ringcentral.handshake import Handshakes
 from relay.dialects.ringcentral.identities import Identities
 from relay.dialects.ringcentral.limits import PUBLISHED, Group, Limits
+from relay.dialects.ringcentral.long_polls import LONG_POLLS, LongPolls
 from relay.dialects.ringcentral.oauth import OAuth
 from relay.dialects.ringcentral.parties import Parties
 from relay.dialects.ringcentral.render import API
@@ -62,7 +63,7 @@ class Parts:
     """Shakes hands with webhooks."""
     guard: Guard
     hub: Hub
-    """Tells WebSockets of events."""
+    """Tells WebSockets and long polls of events."""
     socket_stats: SocketStats
     now: Callable[[], int] = wall_clock
     """Milliseconds since the epoch."""
@@ -79,7 +80,9 @@ def add_routes(app: web.Application, parts: Parts) -> Sockets:
     access = Access(tokens, parts.identities, limits)
     oauth = OAuth(tokens, parts.directory, limits, _socket_uri(settings.base_url))
     calls = Calls(parts.control, parts.detached)
-    sessions = Sessions(parts.control, calls, parts.identities, parts.detached)
+    long_polls = app[LONG_POLLS] = LongPolls(parts.hub)
+    app.on_shutdown.append(long_polls.drain)
+    sessions = Sessions(parts.control, calls, parts.identities, parts.detached, long_polls)
     parties = Parties(calls, parts.identities)
     diversions = Diversions(calls, parts.identities)
     conferences = Conferences(parts.control, calls, parts.identities, parts.detached)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
 from aiohttp import web
@@ -12,6 +13,7 @@ from relay.dialects.ringcentral import schemas
 from relay.dialects.ringcentral.calls import Calls, may_see
 from relay.dialects.ringcentral.failures import forbidden, invalid, json_response, not_found
 from relay.dialects.ringcentral.identities import Identities
+from relay.dialects.ringcentral.long_polls import LongPolls, wish
 from relay.dialects.ringcentral.parties import ending
 from relay.dialects.ringcentral.render import party_object, session_object
 from relay.dialects.ringcentral.tokens import Caller
@@ -27,15 +29,24 @@ _NOTHING: Final = schemas.Body()
 class Sessions:
     """Handlers of sessions."""
 
-    def __init__(self, control: Control, calls: Calls, identities: Identities, detached: Detached) -> None:
+    def __init__(
+        self,
+        control: Control,
+        calls: Calls,
+        identities: Identities,
+        detached: Detached,
+        long_polls: LongPolls,
+    ) -> None:
         self._control = control
         self._calls = calls
         self._identities = identities
         self._detached = detached
+        self._long_polls = long_polls
 
     async def read(self, request: web.Request, caller: Caller) -> web.Response:
-        """Answer one session, live or ended within the hour."""
-        session = await self._calls.session(request, caller)
+        """Answer one session, live or ended within the hour; with ``timeout``, once it has changed."""
+        read = partial(self._calls.session, request, caller)
+        session = await self._long_polls.changed(read, wish(request.query))
         shown = [party for party in session.parties if may_see(party, caller)]
         return json_response(session_object(self._identities, session, shown))
 
