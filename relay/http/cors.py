@@ -15,7 +15,8 @@ METHODS: Final = "GET, POST, PUT, PATCH, DELETE"
 
 REQUEST_HEADERS: Final = (
     "Accept, Authorization, Cache-Control, Client-Id, ContactCenterId, Content-Type, Idempotency-Key, "
-    "Last-Event-ID, SSID, SURL, X-CSRF-TOKEN, X-Requested-With, X-User-Agent, traceparent"
+    "Last-Event-ID, SSID, SURL, X-CSRF-TOKEN, X-HTTP-Method-Override, X-Requested-With, X-User-Agent, "
+    "traceparent"
 )
 """What a page may send beyond the safelisted headers; some of them only clients of GWS, for others."""
 

@@ -30,6 +30,7 @@ from relay.dialects.ringcentral.sockets.sessions import SocketSessions
 from relay.dialects.ringcentral.sockets.stats import SocketStats
 from relay.dialects.ringcentral.subscriptions import SubscriptionsFace
 from relay.dialects.ringcentral.tokens import Tokens
+from relay.dialects.ringcentral.tunnelling import with_tunnelling
 from relay.dialects.ringcentral.wishes import Wishes
 from relay.directory.directory import Directory
 from relay.http.detached import Detached
@@ -154,7 +155,7 @@ def add_routes(app: web.Application, parts: Parts) -> Sockets:
         web.post(f"{one}/renew", protected(Group.LIGHT, subscriptions.renew)),
     ]
     sockets = _sockets(parts, tokens, wishes, limits)
-    routes.append(web.get(SOCKET, sockets.serve))
+    routes = [*with_tunnelling(routes), web.get(SOCKET, sockets.serve)]
     app.add_routes(with_either_slash(routes))
     return sockets
 
