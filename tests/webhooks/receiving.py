@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
@@ -138,3 +138,16 @@ class Gate:
         """Answer once the gate is open."""
         await self._open.wait()
         return web.Response(status=self._status)
+
+
+def failing(times: int, *, call: str | None = None, status: int = 500) -> Answering:
+    """Answer each event, or each of one call, so many times with a failure before all is well."""
+    failures: Counter[str] = Counter()
+
+    async def answer(received: Received) -> web.Response:
+        if call in (None, received.call) and failures[received.id] < times:
+            failures[received.id] += 1
+            return web.Response(status=status, text="not now")
+        return web.Response(status=204)
+
+    return answer

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections import Counter
 
-import msgspec
 import pytest
 from aiohttp import web
 
@@ -24,26 +23,13 @@ from tests.calls.calling import ACCOUNT
 from tests.streaming.publishing import Line
 from tests.waiting import eventually
 from tests.webhooks.conftest import RENDERERS, Process, StartProcess, Subscribe, leftovers, nothing_left
-from tests.webhooks.receiving import Answering, Received, Receiver, always
+from tests.webhooks.receiving import Received, Receiver, always, failing
 
 
 @pytest.fixture
 def keys(store: Store) -> Keys:
     """Give the keys of the tests' account."""
     return store.keys(ACCOUNT)
-
-
-def failing(times: int, *, call: str | None = None, status: int = 500) -> Answering:
-    """Answer each event, or each of one call, so many times with a failure before all is well."""
-    failures: Counter[str] = Counter()
-
-    async def answer(received: Received) -> web.Response:
-        if call in (None, received.call) and failures[received.id] < times:
-            failures[received.id] += 1
-            return web.Response(status=status, text="not now")
-        return web.Response(status=204)
-
-    return answer
 
 
 def deliveries(process: Process) -> Deliveries:
@@ -371,31 +357,3 @@ async def keys_of(store: Store, subscription: str) -> list[bytes]:
 async def only_dead(store: Store) -> bool:
     """Tell whether only records of dead letters are left."""
     return all(":parked:" in key for key in await leftovers(store))
-
-
-@pytest.mark.parametrize("days", [-10, 10])
-async def test_a_wall_clock_that_jumps_ends_no_delivery(
-    journal: Journal,
-    store: Store,
-    receiver: Receiver,
-    subscribe: Subscribe,
-    start_process: StartProcess,
-    monkeypatch: pytest.MonkeyPatch,
-    days: int,
-) -> None:
-    """Ages are told by the store's clock: retries come in their time, and the endpoint is not given up."""
-    receiver.answers["/hook"] = failing(2)
-    await subscribe()
-    process = await start_process()
-    right = time.time
-    monkeypatch.setattr(time, "time", lambda: right() + days * 86_400)
-    [event] = await Line(journal).tones(1)
-    await eventually(lambda: process.duty.stats.succeeded == 1)
-    await eventually(lambda: nothing_left(store))
-    assert [one.rpartition("_")[2] for one in receiver.ids()] == [event] * 3
-    assert process.duty.stats.dead == 0
-    receiver.answers["/hook"] = always(500)
-    await Line(journal).tones(1)
-    health = store.keys(ACCOUNT).health
-    [kept] = await eventually(lambda: store.call("HVALS", health))
-    assert abs(msgspec.json.decode(kept)["failing_since"] / 1000 - right()) < 60

@@ -117,3 +117,10 @@ async def opened(face: Face, user: str = "jane", wsc: str | None = None) -> tupl
     head, details = await socket.next()
     assert (head["type"], head["status"]) == ("ConnectionDetails", 200)
     return socket, details
+
+
+async def subscribed(face: Face, user: str = "jane") -> Socket:
+    """Return a connection with a subscription to the user's own calls."""
+    socket, _ = await opened(face, user)
+    await socket.subscribe()
+    return socket
