@@ -35,6 +35,8 @@ class ActiveCall(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """When the leg was made, in milliseconds since the epoch."""
     connected: bool = False
     """The switch has taken the leg, perhaps before anybody answered."""
+    conference: bool = False
+    """The session was placed as a conference."""
 
 
 class PresenceEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -101,4 +103,5 @@ def active_call(session: Session, party: Party) -> ActiveCall:
         callee=party.callee,
         since=party.created_at,
         connected=party.connected,
+        conference=session.conference,
     )

@@ -127,7 +127,7 @@ class Accounts:
         return {
             "uri": f"{owner}/call-log/{id_}",
             "id": id_,
-            "sessionId": identifiers.legacy_session_id(call.session),
+            "sessionId": identifiers.legacy_session_id(call.session, conference=call.conference),
             "telephonySessionId": identifiers.telephony_session_id(call.session),
             "partyId": id_,
             "extension": {"uri": owner, "id": int(user.ringcentral_id)},

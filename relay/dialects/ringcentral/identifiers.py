@@ -62,7 +62,7 @@ def party_id_at(session_id: str, place: int) -> str:
 def peer_id(peer: Peer) -> dict[str, str]:
     """Return the ``peerId`` of a leg that left because its call was joined with another."""
     return {
-        "sessionId": CONFERENCE if peer.conference else legacy_session_id(peer.session),
+        "sessionId": legacy_session_id(peer.session, conference=peer.conference),
         "telephonySessionId": telephony_session_id(peer.session),
         "partyId": party_id_at(peer.session, peer.place),
     }
@@ -76,14 +76,13 @@ def leg(session: Session, party: str) -> Party | None:
     return session.parties[int(found[2]) - 1]
 
 
-def legacy_session_id(session_id: str) -> str:
-    """Return the decimal sessionId of a session."""
-    return str(_FIRST_LEGACY + _LEGACY_STEP * (int(_digits(session_id), 16) % _LEGACY_IDS))
-
-
-def display_session_id(session: Session) -> str:
-    """Return the decimal sessionId that a session's notifications show."""
-    return CONFERENCE if session.conference else legacy_session_id(session.id)
+def legacy_session_id(session_id: str, *, conference: bool) -> str:
+    """Return the decimal sessionId of a session, which perhaps was placed as a conference."""
+    return (
+        CONFERENCE
+        if conference
+        else str(_FIRST_LEGACY + _LEGACY_STEP * (int(_digits(session_id), 16) % _LEGACY_IDS))
+    )
 
 
 def voice_call_token(session: Session) -> str:

@@ -142,7 +142,7 @@ def _shown(call: ActiveCall, *, sip: bool) -> dict[str, Any]:
         **_named("from", call.caller),
         **_named("to", call.callee),
         "telephonyStatus": status,
-        "sessionId": identifiers.legacy_session_id(call.session),
+        "sessionId": identifiers.legacy_session_id(call.session, conference=call.conference),
         "startTime": timestamp(call.since),
         "partyId": party_id,
         "telephonySessionId": telephony_session,

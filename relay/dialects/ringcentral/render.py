@@ -56,7 +56,7 @@ def session_notification(
     resource = resource_path(identities, session.account, party)
     body = {
         "sequence": event.session_sequence,
-        "sessionId": identifiers.display_session_id(session),
+        "sessionId": identifiers.legacy_session_id(session.id, conference=session.conference),
         "telephonySessionId": identifiers.telephony_session_id(session.id),
         "serverId": SERVER,
         "eventTime": timestamp(event.time),

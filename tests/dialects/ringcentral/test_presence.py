@@ -99,6 +99,27 @@ async def test_what_is_told_is_what_is_read(face: Face, hooks: Hooks, follow: Fo
     }
 
 
+@pytest.mark.parametrize("conference", [True, False])
+async def test_every_face_of_a_call_has_the_same_session_id(
+    face: Face, hooks: Hooks, follow: Follow, *, conference: bool
+) -> None:
+    """Presence, its notifications, active calls and call notifications agree: 0 is a conference's."""
+    path = await follow(f"{OWN}?detailedTelephonyState=true")
+    if conference:
+        await face.post("/telephony/conference")
+    else:
+        await face.call_out("jane", extensionNumber="200")
+    [event] = await told(hooks, path, 1)
+    read = (await face.get("/extension/~/presence?detailedTelephonyState=true")).body
+    [listed] = (await face.get("/extension/~/active-calls")).body["records"]
+    [calls, *_] = await face.notifications()
+    session_id = calls["body"]["sessionId"]
+    assert (session_id == "0") is conference
+    assert [call["sessionId"] for call in (*event["body"]["activeCalls"], *read["activeCalls"], listed)] == [
+        session_id
+    ] * 3
+
+
 async def test_each_filter_is_told_in_its_own_detail(face: Face, hooks: Hooks, follow: Follow) -> None:
     """Calls, and their SIP data, come where they are asked for; the most that one subscription asks for."""
     plain, detailed = await follow(OWN), await follow(f"{OWN}?detailedTelephonyState=true")
