@@ -38,8 +38,8 @@ SAMPLE = 500
 """Events after which the memory is looked at."""
 RETENTION = "1"
 """Seconds that events and deliveries are kept: far less than a run takes."""
-SLACK = 1.05
-"""What the store may use of memory in the end, for what it used before: clients' buffers come and go."""
+SLACK = 1.15
+"""What the store may use of memory in the end, for what it used before: its own buffers grow."""
 
 pytestmark = pytest.mark.timeout(1500 if FULL else 120)
 
@@ -130,7 +130,7 @@ def returned(server: Server, floor: int) -> bool:
     with server.client as client:
         sizes = {key: client.memory_usage(key) for key in client.scan_iter(count=1000)}
     largest = sorted(sizes, key=lambda key: -(sizes[key] or 0))[:5]
-    assert used <= floor * SLACK, (used, floor, len(sizes), {key: sizes[key] for key in largest})
+    assert used <= floor * SLACK, (used, floor, len(sizes), [(key, sizes[key]) for key in largest])
     return True
 
 
