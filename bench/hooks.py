@@ -29,8 +29,8 @@ from bench.webhooks import Load, deliver, subscribe
 
 ENDPOINTS: Final = 10
 """Endpoints that each event goes to."""
-CASES: Final = (True, False)
-"""Paced, and flood."""
+PACES: Final = (5.0, 100.0, 0.0)
+"""Events a second; 0 is as many as are taken, at most 256 ahead of their deliveries."""
 
 
 class Result(NamedTuple):
@@ -76,18 +76,18 @@ async def _run(seconds: float, rounds: int, program: str) -> int:
             await peer.subscribe([f"http://127.0.0.1:{other.port}/{number}" for number in range(ENDPOINTS)])
             as_relay = relay._replace(port=peer.port, pid=peer.pid, store_pid=peer.store_pid)
             theirs = Load(as_relay, seconds, Publisher(lines), other, await Connection.open(other.port))
-            for paced in CASES:
+            for pace in PACES:
                 results: dict[str, list[Result]] = {"relay": [], "qhook": []}
                 for _ in range(rounds):
                     for name, load in (("relay", ours), ("qhook", theirs)):
-                        results[name].append(await _round(load, paced=paced))
-                _show("100 events/s" if paced else "flood", results)
+                        results[name].append(await _round(load._replace(pace=pace)))
+                _show(f"{pace:g} events/s" if pace else "flood", results)
     return 0
 
 
-async def _round(load: Load, *, paced: bool) -> Result:
+async def _round(load: Load) -> Result:
     before = _tree(load.service.store_pid)
-    events, used, report, _ = await deliver(load, ENDPOINTS, paced=paced)
+    events, used, report, _ = await deliver(load, ENDPOINTS, paced=load.pace > 0)
     await asyncio.sleep(1)  # outcomes of the last
     store = _tree(load.service.store_pid) - before
     came, ordered = max(report.deliveries, 1), sorted(report.latencies_ms)

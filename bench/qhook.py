@@ -105,7 +105,7 @@ async def qhook(program: str) -> AsyncIterator[Peer]:
             owner=OWNER, database=database, port=port, at_once=AT_ONCE, source=SOURCE
         )
         (folder / "qhook.yaml").write_text(configuration)
-        processes.append(_start(folder, [program, "--config", str(folder / "qhook.yaml"), "start"], None))
+        processes.append(_start(folder, [program, "start", "--config", str(folder / "qhook.yaml")], None))
         await _serving(port, processes[-1])
         yield Peer(port, processes[-1].pid, processes[0].pid)
     finally:
@@ -131,6 +131,7 @@ def _postgres(folder: Path, port: int, user: str | None) -> subprocess.Popen[byt
         check=True,
     )
     own = ["-D", str(data), "-p", str(port), "-h", "127.0.0.1", "-k", str(folder)]
+    own += ["-c", "synchronous_commit=off"]  # a commit waits for no disk, as in relay's store
     return _start(folder, [postgres, *own], user)
 
 
