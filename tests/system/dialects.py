@@ -25,6 +25,8 @@ USERS: Final = {user.login: user for user in (JANE, JOHN, ALEX, ADMIN)}
 AGENTS: Final = (JANE, JOHN, ALEX)
 BY_EXTENSION: Final = {user.extension: user for user in AGENTS}
 DIRECTORY: Final = demo()
+PATIENCE: Final = 20.0
+"""Seconds a store may take to answer: a busy machine's is slow, and no test here is about that."""
 _JWT: Final = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 
 
@@ -63,7 +65,7 @@ class Pair:
         """Start both on the store, and log everybody in to RingCentral."""
         self._http = await self._stack.enter_async_context(ClientSession(cookie_jar=DummyCookieJar()))
         for _ in range(2):
-            store = await Store.open(self._url, partitions=2)
+            store = await Store.open(self._url, partitions=2, timeout=PATIENCE)
             self._stack.push_async_callback(store.close)
             settings = Settings(redis_url=self._url, rate_limits=False, public_url="http://relay.example")
             self.parts.append(assemble(self._stack, settings, DIRECTORY, store))

@@ -127,6 +127,7 @@ class Walk(RuleBasedStateMachine):
             assert reply.status == 202, reply
             self.read()
 
+    @precondition(lambda self: self.sessions)
     @rule()
     def wait(self) -> None:
         """Let the next timer fall due."""
