@@ -98,6 +98,8 @@ class Result(NamedTuple):
     user_us: float
     system_us: float
     """CPU microseconds for each delivery, beyond those of publishing to nobody."""
+    publishing_us: float
+    """What publishing to nobody costs, for each delivery."""
     rate: float
     """Deliveries a second."""
     p50_ms: float
@@ -110,7 +112,7 @@ class Result(NamedTuple):
 def main() -> int:
     """Measure, and show both beside each other."""
     parser = argparse.ArgumentParser(prog="python -m bench.peers", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=8.0, help="of each case in each round (default 8)")
+    parser.add_argument("--seconds", type=float, default=6.0, help="of each case in each round (default 6)")
     parser.add_argument("--rounds", type=int, default=3, help="of which medians are shown (default 3)")
     asked = parser.parse_args()
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -180,6 +182,7 @@ async def _round(side: Side, burst: int, every: float, seconds: float, alone: Cp
     return Result(
         used.user - alone.user / len(side.readers),
         used.system - alone.system / len(side.readers),
+        sum(alone) / len(side.readers),
         deliveries / took,
         percentile(ordered, 50),
         percentile(ordered, 99),
@@ -251,7 +254,10 @@ def _show(case: str, results: dict[str, list[Result]]) -> None:
             f"{result.p50_ms:>10.1f}{result.p99_ms:>10.1f}{result.joined:>8.1f}"
         )
     relay, peer = (found[name].user_us + found[name].system_us for name in ("relay", "nchan"))
-    print(f"relay delivers {peer / relay:.2f} x as many for the same CPU", flush=True)
+    whole, other = relay + found["relay"].publishing_us, peer + found["nchan"].publishing_us
+    print(
+        f"relay delivers {peer / relay:.2f} x as many for the same CPU; with publishing {other / whole:.2f} x"
+    )
 
 
 if __name__ == "__main__":
