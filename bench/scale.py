@@ -27,7 +27,7 @@ EACH: Final = 100
 PARTITIONS: Final = 16
 QUIET: Final = 0.05
 """Cores that relay uses at most when it has taken in what is new."""
-QUIET_WITHIN: Final = 60.0
+QUIET_WITHIN: Final = 180.0
 """Seconds until then."""
 
 
