@@ -16,19 +16,22 @@ from aiohttp.connector import AddrInfoType
 from relay.calls.events import CallEvent, EventId
 from relay.streaming.bayeux import polling
 from relay.streaming.stream import Limits
-from relay.subscriptions.rendering import Rendered
+from relay.subscriptions.rendering import Rendered, Renderer
 from tests.streaming.bayeux.conftest import MakeClient, MakeLine, OpenPod
 from tests.streaming.bayeux.pods import CALLS, Client, Pod, tones
 from tests.streaming.bayeux.sockets import Socket
 from tests.waiting import eventually
 
-PAD = b',"pad":"' + b"x" * 20_000 + b'"'
 
+def padded(size: int) -> Renderer:
+    """Return a renderer of tones whose messages have so many bytes more."""
+    pad = b',"pad":"' + b"x" * size + b'"}'
 
-def large(_id: EventId, event: CallEvent) -> Rendered | None:
-    """Render a tone as a message of some 20 KB."""
-    plain = tones(_id, event)
-    return None if plain is None else plain._replace(body=plain.body.replace(b"}", PAD + b"}"))
+    def render(event_id: EventId, event: CallEvent) -> Rendered | None:
+        plain = tones(event_id, event)
+        return None if plain is None else plain._replace(body=plain.body.replace(b"}", pad))
+
+    return render
 
 
 @asynccontextmanager
@@ -49,7 +52,7 @@ async def test_client_that_does_not_read_is_cut_off_and_resumes(
     open_pod: OpenPod, http: aiohttp.ClientSession, make_line: MakeLine
 ) -> None:
     """On a websocket it is once too much waits; it loses nothing, and the others do not notice."""
-    pod = await open_pod(renderer=large, limits=Limits(buffer_bytes=128 * 1024, slow_seconds=60))
+    pod = await open_pod(renderer=padded(10_000), limits=Limits(buffer_bytes=128 * 1024, slow_seconds=60))
     async with narrow() as narrowly:
         slow = await (await Socket.open(narrowly, pod)).begin(CALLS)
         quick = await (await Socket.open(http, pod)).begin(CALLS)
@@ -70,7 +73,7 @@ async def test_client_that_stays_slow_is_cut_off_and_resumes(
     open_pod: OpenPod, http: aiohttp.ClientSession, make_line: MakeLine
 ) -> None:
     """On a websocket one that reads on, but too little for too long, is too, far from the limit of bytes."""
-    pod = await open_pod(renderer=large, limits=Limits(buffer_bytes=1 << 30, slow_seconds=0.5))
+    pod = await open_pod(renderer=padded(10_000), limits=Limits(buffer_bytes=1 << 30, slow_seconds=0.5))
     async with narrow() as narrowly:
         slow = await (await Socket.open(narrowly, pod)).begin(CALLS)
         reading = asyncio.create_task(read_a_little(slow))
@@ -103,7 +106,7 @@ async def test_answer_that_a_poller_does_not_read_is_put_back(
 ) -> None:
     """Its connection is broken off in time, and another one is told everything."""
     monkeypatch.setattr(polling, "WRITE_TIMEOUT", 0.5)
-    pod = await open_pod(renderer=large)
+    pod = await open_pod(renderer=padded(40_000))  # far more than the kernel takes for a client
     client, line = await make_client(at=pod).open(CALLS), make_line(at=pod)
     for _ in range(5):
         await line.tones(50)
