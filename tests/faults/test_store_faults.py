@@ -204,6 +204,6 @@ async def test_a_flushed_store_starts_over_and_says_so(
             event["event_id"] for event in stream.told[:3]
         ]
         own = [event for event in history if event["user_extension"] == JANE.extension]
-        assert len(await client.follow(len(own))) == len(own)
+        assert len(await client.follow(len(own))) >= len(own), "GWS also tells what v3 has no event for"
         assert len(relay.log) - before <= LINES
     await relay.stop()
