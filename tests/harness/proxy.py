@@ -1,4 +1,4 @@
-"""A TCP way to a store server that can be cut: the server runs on, and nobody reaches it."""
+"""A TCP way to a store server that can be cut or slow: the server runs on, and nobody knows."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ class StoreProxy:
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.StreamWriter] = set()
         self.url = f"redis://127.0.0.1:{self._port}"
+        self.late = 0.0
+        """Seconds by which replies come late."""
 
     def __repr__(self) -> str:
         return f"StoreProxy({self.url}, {'open' if self._server else 'cut'}, {len(self._open)} ends)"
@@ -39,15 +41,20 @@ class StoreProxy:
         ends = {writer, far_writer}
         self._open |= ends
         try:
-            await asyncio.gather(_pass_on(reader, far_writer), _pass_on(far_reader, writer))
+            await asyncio.gather(
+                self._pass_on(reader, far_writer), self._pass_on(far_reader, writer, back=True)
+            )
         finally:
             self._open -= ends
 
-
-async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Pass on until one side ends; then end the other."""
-    with contextlib.suppress(ConnectionError):
-        while data := await reader.read(65536):
-            writer.write(data)
-            await writer.drain()
-    writer.transport.abort()
+    async def _pass_on(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, back: bool = False
+    ) -> None:
+        """Pass on until one side ends; then end the other."""
+        with contextlib.suppress(ConnectionError):
+            while data := await reader.read(65536):
+                if back and self.late:
+                    await asyncio.sleep(self.late)
+                writer.write(data)
+                await writer.drain()
+        writer.transport.abort()

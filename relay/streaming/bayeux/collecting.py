@@ -17,7 +17,7 @@ from relay.subscriptions.rendering import Renderers
 class SupersededError(RelayError):
     """The session has connected anew; this connect has nothing to answer any more.
 
-    ``age`` is how many seconds ago it did, where the store has told of it.
+    ``age`` is how many seconds ago it did at most, where the store has told of it.
     """
 
     def __init__(self, age: float = 0.0) -> None:
@@ -100,9 +100,13 @@ class Collecting:
 
         Raises as `collect` does; with StoreUnavailableError it is not known whether it was taken.
         """
+        clock = asyncio.get_running_loop().time
+        asked = clock()
         taken, batch, age = await self._sessions.take(answer, changed=self.session.changed, extra=extra)
         if taken is Taken.SUPERSEDED:
-            raise SupersededError(age)
+            raise SupersededError(
+                age + clock() - asked
+            )  # the store told its age no earlier than it was asked
         if taken is Taken.DONE:
             self._cursor = answer.position
             return batch
@@ -162,5 +166,6 @@ class Collecting:
         if isinstance(fresh, Ended):
             raise EndedError(fresh)
         if fresh.generation != self.session.generation:
-            raise SupersededError((await self._sessions.take(self.nothing, changed="")).age)
+            await self.take(self.nothing, 0)  # says how long ago
+            raise SupersededError
         self.session, self._cursor = fresh, fresh.cursor

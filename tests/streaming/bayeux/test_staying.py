@@ -11,6 +11,9 @@ from relay.streaming.bayeux.connects import Connects
 from relay.streaming.bayeux.sessions import Session, Sessions
 from relay.streaming.bayeux.stats import BayeuxStats
 from relay.streaming.hub import Hub
+from tests.conftest import OpenStore
+from tests.engines import Server
+from tests.harness.proxy import StoreProxy
 from tests.streaming.bayeux.pods import ACCOUNT, CALLS
 from tests.streaming.bayeux.test_collecting import (
     JANE,
@@ -103,6 +106,24 @@ async def test_poll_that_comes_back_from_another_process_is_the_later_one(
     await process.holds()
     await line.tones(1)
     assert await held == numbered(2)
+
+
+async def test_poll_that_comes_back_is_answered_however_late_the_store_replies(
+    server: Server, open_store: OpenStore, hub: Hub, other: Process, line: Line
+) -> None:
+    """The time a reply takes does not make the connect elsewhere look later than the poll."""
+    proxy = StoreProxy(server.socket)
+    await proxy.open()
+    process = Process(await open_store(proxy.url), hub)
+    client = await begun(process.sessions, CALLS)
+    assert await process.polls(client) == []
+    await line.tones(1)
+    assert await other.polls(client) == numbered(1)
+    await line.tones(1)
+    proxy.late = 0.2
+    assert await process.polls(client) == numbered(2)
+    proxy.late = 0
+    await proxy.cut()
 
 
 async def test_poll_that_comes_back_learns_of_it_while_it_is_held(
