@@ -51,6 +51,19 @@ def leave(call: Telling, party: Party, peer: Peer | None, reason: Reason | None 
     _release(call, party, Cause.TRANSFERRED, party.address.extension)
 
 
+def leave_to_mailbox(call: Telling, party: Party) -> None:
+    """End the leg of a phone whose user refuses the call, for a mailbox to take its place."""
+    released = replace(
+        party,
+        state=PartyState.DISCONNECTED,
+        cause=Cause.REJECTED,
+        reason=Reason.MAILBOX,
+        ended_by=party.address.extension,
+        ended_at=call.now,
+    )
+    call.tell(EventKind.RELEASED, released)
+
+
 def move_away(call: Telling, party: Party, to: Peer) -> None:
     """Take a leg out of a session because it goes on in another; its numbering goes with it."""
     call.tell(EventKind.GONE, replace(party, peer=to))

@@ -57,6 +57,8 @@ class EventKind(StrEnum):
     """The leg stays as it is and allows something else now, because of another leg."""
     GONE = "gone"
     """Told right before the end or move of a leg whose call was joined with its peer's."""
+    RELEASED = "released"
+    """The leg ended where its user's mailbox takes its place: no end to who counts the two as one party."""
     ENDED = "ended"
 
 
@@ -100,6 +102,7 @@ NUMBERING: dict[EventKind, Numbering] = {
     EventKind.CAPABILITIES: Numbering(leg=False, session=False),
     EventKind.MOVED: Numbering(leg=False, session=True),
     EventKind.GONE: Numbering(leg=False, session=True),
+    EventKind.RELEASED: Numbering(leg=True, session=False),
     EventKind.ENDED: Numbering(leg=True, session=True),
 }
 """The one table both counts come from: a dialect that shows a count renders exactly the kinds that raise it.

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from relay.calls.endings import ids, leave, move_away, settle
+from relay.calls.endings import ids, leave, leave_to_mailbox, move_away, settle
 from relay.calls.events import EventKind
 from relay.calls.happenings import LegMade
 from relay.calls.model import Address, Party, PartyState, Peer, Reason, Role
@@ -25,7 +25,10 @@ def add_leg(call: Telling, inviter: Party, made: LegMade) -> None:
 def transfer(call: Telling, leaver: Party, target: LegMade, reason: Reason | None = None) -> None:
     """Put a new leg in the place of one that leaves, which may not have been answered yet."""
     remaining = ids(call.session.live_others(leaver))
-    leave(call, leaver, None, reason)
+    if reason is Reason.MAILBOX:
+        leave_to_mailbox(call, leaver)
+    else:
+        leave(call, leaver, None, reason)
     _make(call, target, leaver.id)
     turn_to(call, remaining, [target.address])
     if leaver.present:

@@ -31,7 +31,7 @@ from relay.calls.happenings import (
     VoicemailReached,
 )
 from relay.calls.joining import add_leg, transfer
-from relay.calls.model import Party, PartyState, Recording, RecordingState, Role
+from relay.calls.model import Party, PartyState, Reason, Recording, RecordingState, Role
 from relay.calls.monitoring import change_mode, join_monitor, silence
 from relay.calls.parking import park, pick_up, reach_voicemail, reply
 from relay.calls.telling import Telling
@@ -114,7 +114,8 @@ def _recording_changed(call: Telling, party: Party, changed: RecordingChanged) -
 
 
 def _leg_transferred(call: Telling, party: Party, happening: LegTransferred) -> None:
-    if (party.present or party.alerted) and call.session.party(happening.target.leg) is None:
+    possible = party.alerted or (party.present and happening.reason is not Reason.MAILBOX)
+    if possible and call.session.party(happening.target.leg) is None:
         transfer(call, party, happening.target, happening.reason)
 
 

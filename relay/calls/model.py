@@ -55,6 +55,8 @@ class Reason(StrEnum):
     """Its user went on at another phone."""
     PICKUP = "pickup"
     """A parked leg was picked up: told of it and of the leg that took its place."""
+    MAILBOX = "mailbox"
+    """Its user left the caller to the user's own mailbox: told of the phone's leg, whose place that takes."""
 
 
 class RecordingState(StrEnum):
@@ -214,6 +216,11 @@ class Party(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.mode not in (None, MonitorMode.BARGE)
 
     @property
+    def left_to_mailbox(self) -> bool:
+        """Whether its user's mailbox has its place."""
+        return self.reason is Reason.MAILBOX
+
+    @property
     def recording(self) -> RecordingState | None:
         """What the leg's last recording does; None before the first."""
         return self.recordings[-1].state if self.recordings else None
@@ -296,8 +303,20 @@ class Session(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return None
 
     def place(self, party_id: str) -> int:
-        """Return a leg's place among the session's, from 1, which it keeps; 0 where it has none."""
-        return next((place for place, party in enumerate(self.parties, 1) if party.id == party_id), 0)
+        """Return a leg's place among the session's, from 1, which it keeps; 0 where it has none.
+
+        A mailbox has that of the phone it answers for, where both are one user's.
+        """
+        for place, party in enumerate(self.parties, 1):
+            if party.id == party_id:
+                before = self.party(party.added_by) if party.added_by is not None else None
+                return self.place(before.id) if before is not None and before.left_to_mailbox else place
+        return 0
+
+    def at_place(self, place: int) -> Party | None:
+        """Return the leg that has a place now, or had it last; None for a place that is no leg's."""
+        found = (party for party in reversed(self.parties) if self.place(party.id) == place)
+        return next(found, None)
 
     def party_at(self, device_id: str) -> Party | None:
         """Return the device's leg, the live one if there are several, or None."""

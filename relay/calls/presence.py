@@ -14,7 +14,7 @@ _CHANGING: Final = frozenset(
     {
         EventKind.DIALING, EventKind.SETUP, EventKind.CONNECTED, EventKind.ANSWERED, EventKind.HELD,
         EventKind.RETRIEVED, EventKind.PARKED, EventKind.TRANSFERRED, EventKind.JOINED, EventKind.MOVED,
-        EventKind.ENDED,
+        EventKind.RELEASED, EventKind.ENDED,
     }
 )  # fmt: skip
 """Kinds after which a user does something else on the telephone, or with somebody else."""

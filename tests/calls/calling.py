@@ -33,6 +33,7 @@ _V3_WORDS = {
     EventKind.UNSILENCED: "participants",
     EventKind.TRANSFERRED: "transferred",
     EventKind.JOINED: "transferred",
+    EventKind.RELEASED: "hungup",
     EventKind.ENDED: "hungup",
 }
 
@@ -113,7 +114,7 @@ def leg_story(events: Iterable[CallEvent]) -> list[str]:
         party = event.party
         if NUMBERING[event.kind].leg and party.ours:
             word = f"{_V3_WORDS[event.kind]}({party.address.extension},{event.leg_sequence})"
-            ended = event.kind is EventKind.ENDED
+            ended = event.kind in (EventKind.RELEASED, EventKind.ENDED)
             told.append(f"{word} {party.cause} by {party.ended_by}" if ended else word)
     return told
 
@@ -121,8 +122,7 @@ def leg_story(events: Iterable[CallEvent]) -> list[str]:
 def session_story(events: Iterable[CallEvent]) -> list[str]:
     """Return what subscribers of sessions see: ``2 p-1 Setup``."""
     return [
-        f"{event.session_sequence} p-{event.session.parties.index(event.party) + 1} "
-        f"{_RINGCENTRAL_WORDS[event.kind]}"
+        f"{event.session_sequence} p-{event.session.place(event.party_id)} {_RINGCENTRAL_WORDS[event.kind]}"
         for event in events
         if NUMBERING[event.kind].session
     ]

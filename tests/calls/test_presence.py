@@ -11,9 +11,10 @@ from relay.calls.happenings import (
     LegMade,
     LegMuted,
     LegRinging,
+    LegTransferred,
     Step,
 )
-from relay.calls.model import Address, CallType, PartyState, Peer
+from relay.calls.model import Address, CallType, PartyState, Peer, Reason
 from relay.calls.presence import PresenceChange, presence_changes
 from relay.calls.transitions import apply_steps
 from tests.calls.calling import ACCOUNT, ALEX, JANE, JOHN, OUTSIDE
@@ -88,6 +89,14 @@ def test_what_changes_presence_and_what_does_not() -> None:
     assert brief(ended) == ["200: -a2", "210: -a1"]
     assert ended[0].ended[0].state is PartyState.DISCONNECTED
     assert ended[0].time == NOW + 1000
+
+
+def test_a_call_left_to_ones_own_mailbox_is_over() -> None:
+    """Its user is in no call; the caller has the mailbox at the other end."""
+    mailbox = Address(number="15002", extension="200", user_id="john")
+    target = LegMade(leg="a3", address=mailbox, far=JANE)
+    left = _at("a", LegTransferred(leg="a2", target=target, reason=Reason.MAILBOX))
+    assert brief(last(*placed("a"), left)) == ["200: -a2", "210: a1 setup"]
 
 
 def test_a_leg_that_moves_is_in_its_new_call() -> None:

@@ -19,7 +19,7 @@ from relay.calls.happenings import (
     LegTransferred,
     VoicemailReached,
 )
-from relay.calls.model import CallType
+from relay.calls.model import CallType, Reason
 from relay.calls.transitions import apply_all
 from relay.dialects.gws.render import renderer
 from relay.dialects.v3.render import render
@@ -102,6 +102,24 @@ def test_a_mailbox_is_the_far_end_of_the_call() -> None:
     ]
     assert in_gws(told_of)[0] == "15002 Released"
     assert in_gws(told_of)[-1] == "15000 Established Hangup Hold"
+
+
+def test_a_call_left_to_ones_own_mailbox_was_rejected() -> None:
+    """The phone's leg is over by that, and stays so when the mailbox has taken its message."""
+    mailbox = msgspec.structs.replace(JOHN, device_id=None)
+    target = LegMade(leg="three", address=mailbox, far=JANE)
+    left = (LegTransferred(leg="two", target=target, reason=Reason.MAILBOX), VoicemailReached(leg="three"))
+    events = told(*RINGING, *left, LegEnded(leg="three"), after=len(RINGING))
+    assert [line for line in in_gws(events) if line.startswith("15002")] == ["15002 Released"]
+    assert in_v3(events) == [
+        "200 call.leg.hungup hungup",
+        "210 call.leg.transferred ringing",
+        "210 call.leg.answered answered",
+        "210 call.leg.hungup hungup",
+    ]
+    shown = render(ID, events[0])
+    assert shown is not None
+    assert msgspec.json.decode(shown.body)["hangup"] == {"cause": "rejected", "by": "200"}
 
 
 def test_a_call_that_was_replied_to_rings_without_an_answer() -> None:

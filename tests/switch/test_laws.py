@@ -162,7 +162,8 @@ class Calling(RuleBasedStateMachine):
         """Ask what a leg lists, with everything it needs."""
         exchange, session = self.exchange, self.exchange.session_of(leg)
         inside = any(party.live and party.address == to for party in session.parties)
-        if operation in LEADING and (inside or not self.roomy()):
+        own_mailbox = operation is Operation.FORWARD and leg.address == to
+        if operation in LEADING and ((inside and not own_mailbox) or not self.roomy()):
             return
         if operation is Operation.PICK_UP:
             others = {party.address.device_id for party in session.live_others(leg)}
@@ -184,7 +185,8 @@ class Calling(RuleBasedStateMachine):
             ]
             run(exchange.act(leg, ACTIONS[operation], other=data.draw(st.sampled_from(second), "other")))
         else:
-            action = data.draw(st.sampled_from([ACTIONS[operation], *NOBODY.get(operation, [])]), "action")
+            somebody = [] if own_mailbox else [ACTIONS[operation]]
+            action = data.draw(st.sampled_from([*somebody, *NOBODY.get(operation, [])]), "action")
             run(exchange.act(leg, action, to=to, busy=busy))
         unheard = not leg.ours and operation in (Operation.SEND_DTMF, Operation.SET_USER_DATA)
         assert unheard or len(exchange.events) > told
@@ -267,7 +269,7 @@ class Calling(RuleBasedStateMachine):
             if NUMBERING[event.kind].session:
                 self.counts[event.session.id] = self.counts.get(event.session.id, 1) + 1
                 assert event.session_sequence == self.counts[event.session.id]
-            if event.kind in (EventKind.ENDED, EventKind.MOVED):
+            if event.kind in (EventKind.RELEASED, EventKind.ENDED, EventKind.MOVED):
                 self.ended.add(here)
         self.heard = len(self.exchange.events)
 

@@ -139,11 +139,32 @@ async def test_a_mailbox_answers_for_one_who_does_not() -> None:
     assert exchange.caller.state is PartyState.ANSWERED
     await exchange.act(exchange.caller, Hangup())
     assert leg_story(exchange.events) == [
-        "hungup(200,2) transferred by 200",
+        "hungup(200,2) rejected by 200",
         "transferred(210,2)",
         "answered(210,3)",
         "hungup(210,4) normal by 210",
     ]
+
+
+async def test_ones_own_mailbox_answers_in_the_place_of_ones_phone() -> None:
+    """The phone's leg ends as a refused one; to who counts parties it goes on, as the mailbox."""
+    exchange = await ringing()
+    refused = exchange.callee
+    told = await exchange.act(refused, ForwardToVoicemail(""), to=JOHN)
+    assert kinds(told) == [
+        "released 200",
+        "transferred 210",
+        "voicemail 200",
+        "established 210",
+    ]
+    assert since(told)["200"] == ["call Released"]
+    mailbox = exchange.call.parties[2]
+    assert exchange.call.at_place(2) == mailbox
+    assert exchange.call.place(mailbox.id) == exchange.call.place(refused.id) == 2
+    assert exchange.call.at_place(3) is None
+    exchange.run()
+    assert exchange.now == 30_000
+    assert session_story(exchange.events) == ["6 p-2 VoiceMail", "7 p-2 Disconnected", "8 p-1 Disconnected"]
 
 
 async def test_forwarding() -> None:

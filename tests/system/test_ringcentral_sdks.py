@@ -131,7 +131,7 @@ async def test_a_call_that_comes_in_is_led_elsewhere(two: Two, http: ClientSessi
     jane = two.jane
     await inbound(http, two.relay)
     await jane.on(await jane.rung(1), "toVoicemail")
-    await jane.forgets(await jane.rung(1))
+    await jane.becomes(await jane.rung(1), "VoiceMail")
 
     await inbound(http, two.relay)
     moved = await jane.on(await jane.rung(2), "forward", {"extensionNumber": JOHN.extension})
@@ -151,6 +151,11 @@ async def test_a_call_that_comes_in_is_led_elsewhere(two: Two, http: ClientSessi
     pattern = {"pattern": "CallMeBack", "time": 5, "timeUnit": "Minute"}
     replied = await jane.on(await jane.rung(5), "reply", {"replyWithPattern": pattern})
     assert replied["status"]["reason"] == "CallReplied"
+
+    await inbound(http, two.relay)
+    left = await jane.on(await jane.rung(6), "forward", {"voicemail": "400100000210"})
+    assert left["status"] == {"code": "VoiceMail"}
+    await jane.becomes(await jane.rung(6), "VoiceMail")
 
 
 async def test_parking_and_flipping(two: Two) -> None:

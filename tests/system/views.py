@@ -42,7 +42,7 @@ async def check_views(pair: Pair, told: Listeners, sessions: list[Session]) -> N
     lines = lines_of(sessions)
     for session, party in live:
         call = calls[owner(party).number, gws.call_id(session.id)]
-        of_session = [parties[ringcentral.party_id(session, one)] for one in session.parties]
+        of_session = [parties[one] for one in {ringcentral.party_id(session, one) for one in session.parties}]
         third = parties[ringcentral.party_id(session, party)]
         assert set(call["capabilities"]) == set(listed(session, party, beside(party, lines)))
         _check_alike(call, legs[party.id], third, of_session)

@@ -30,6 +30,7 @@ NOTIFICATIONS: Final[dict[EventKind, str]] = {
     EventKind.RINGING: "StatusChange",
     EventKind.ANSWERED: "StatusChange",
     EventKind.ESTABLISHED: "StatusChange",
+    EventKind.RELEASED: "StatusChange",
     EventKind.ENDED: "StatusChange",
     EventKind.DTMF: "DtmfSent",
     EventKind.USER_DATA: "AttachedDataChanged",

@@ -71,7 +71,7 @@ class Calls:
         return session, party
 
     async def act(self, caller: Caller, party: Party, action: Action) -> tuple[Session, Party]:
-        """Carry out what is asked of a party; return it, or who took its place, with its session.
+        """Carry out what is asked of a party; return it, or who took it over, with its session.
 
         Raises:
             ApiError: 400 for a parameter that cannot be used; and what control raises.
@@ -82,7 +82,8 @@ class Calls:
             accepted = await self._detached.finish(command)
         except InvalidFieldError as error:
             raise invalid(_PARAMETERS.get(error.field, error.field), str(error)) from None
-        return accepted.session, accepted.party
+        after = accepted.session.at_place(accepted.session.place(accepted.party.id))
+        return accepted.session, after or accepted.party
 
 
 def party_named(session: Session, caller: Caller, party: str) -> Party:
@@ -108,10 +109,11 @@ def check_own(party: Party, caller: Caller) -> None:
     """Check that a party is the user's own and has not ended.
 
     Raises:
-        ApiError: 403 for another's, 409 for one that has ended.
+        ApiError: 403 for another's, 409 for one that has ended or is the user's mailbox.
 
     """
-    if not owns(caller.principal, party):
+    mailbox = not party.ours and party.address.user_id == caller.principal.user.id
+    if not (mailbox or owns(caller.principal, party)):
         raise forbidden()
-    if not party.live:
+    if mailbox or not party.live:
         raise wrong_state()

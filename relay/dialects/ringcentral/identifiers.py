@@ -50,7 +50,10 @@ def session_id(telephony_session: str) -> str | None:
 
 
 def party_id(session: Session, party: Party) -> str:
-    """Return the id of one of the session's legs: legs keep their place, so it never changes."""
+    """Return the id of one of the session's legs: legs keep their place, so it never changes.
+
+    A phone's leg and that of the mailbox which answers for it are one party.
+    """
     return party_id_at(session.id, session.place(party.id))
 
 
@@ -71,9 +74,9 @@ def peer_id(peer: Peer) -> dict[str, str]:
 def leg(session: Session, party: str) -> Party | None:
     """Return the leg of the session that `party_id` names so, or None."""
     found = _PARTY.fullmatch(party)
-    if found is None or found[1] != _digits(session.id) or int(found[2]) > len(session.parties):
+    if found is None or found[1] != _digits(session.id):
         return None
-    return session.parties[int(found[2]) - 1]
+    return session.at_place(int(found[2]))
 
 
 def legacy_session_id(session_id: str, *, conference: bool) -> str:

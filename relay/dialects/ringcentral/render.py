@@ -86,7 +86,7 @@ def session_object(
         "creationTime": whole_seconds(session.created_at),
         "origin": _origin(session),
         **({"voiceCallToken": identifiers.voice_call_token(session)} if session.conference else {}),
-        "parties": [party_object(identities, session, party) for party in shown],
+        "parties": [party_object(identities, session, one) for one in shown if not one.left_to_mailbox],
     }
 
 

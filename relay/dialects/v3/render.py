@@ -36,6 +36,7 @@ TYPES: dict[EventKind, str] = {
     EventKind.UNSILENCED: "call.leg.participants",
     EventKind.TRANSFERRED: "call.leg.transferred",
     EventKind.JOINED: "call.leg.transferred",
+    EventKind.RELEASED: "call.leg.hungup",
     EventKind.ENDED: "call.leg.hungup",
 }
 """The event type of each kind v3 shows; it shows exactly the kinds that number a leg."""

@@ -42,9 +42,11 @@ def transfer(request: Request) -> Steps:
 
 
 def to_voicemail(request: Request) -> Steps:
-    """Have a mailbox answer in the leg's place."""
+    """Have a mailbox answer in the leg's place: as the same party if it is that of the user who is rung."""
     assert request.mailbox is not None, "control finds the mailbox"  # noqa: S101
-    left = _left(request, request.mailbox)
+    party = request.party
+    own = party.alerted and party.address.user_id == request.mailbox.user_id
+    left = _left(request, request.mailbox, reason=Reason.MAILBOX if own else None)
     return at(request.session, left, VoicemailReached(leg=left.target.leg))
 
 

@@ -97,22 +97,36 @@ async def test_forwarding_a_call_that_rings(face: Face, target: dict[str, str]) 
     assert not (await face.party(callee))["status"].get("missedCall")
 
 
-async def test_forwarding_to_voicemail(face: Face) -> None:
-    """A mailbox answers the caller, and hangs up once it has its message."""
+@pytest.mark.parametrize(
+    ("what", "body", "status"), [("reject", None, 204), ("forward", {"voicemail": "400100000210"}, 200)]
+)
+async def test_leaving_a_call_to_ones_own_mailbox(face: Face, what: str, body: Any, status: int) -> None:
+    """It answers the caller as the same party, and hangs up once it has its message."""
     _, callee = await inbound(face, answered=False)
-    moved = await face.ask(callee, "forward", {"voicemail": "400100000210"})
-    assert (moved.status, moved.body["status"]["reason"]) == (200, "BlindTransfer")
-    assert await codes(face, callee) == ["Answered", "Disconnected BlindTransfer", "VoiceMail"]
-    mailbox = (await face.get(session_path(callee))).body["parties"][2]
+    moved = await face.ask(callee, what, body)
+    assert moved.status == status
+    assert await codes(face, callee) == ["Answered", "VoiceMail"]
+    mailbox = await face.party(callee)
+    assert moved.body in (None, mailbox)
+    assert mailbox["id"] == callee["id"]
     assert mailbox["to"] == {"phoneNumber": "210", "name": "Jane Doe", "extensionId": "400100000210"}
     assert mailbox["owner"]["extensionId"] == "400100000210"
+    assert (await face.ask(callee, "answer", {"deviceId": PHONES["jane"]})).status == 409
     await face.elapse()
     assert (await face.trace(session_id(callee)))[4:] == [
-        "6 p-2 Inbound 210 Disconnected BlindTransfer",
-        "7 p-3 Inbound 210 VoiceMail",
-        "8 p-3 Inbound 210 Disconnected",
-        "9 p-1 Outbound account Disconnected",
+        "6 p-2 Inbound 210 VoiceMail",
+        "7 p-2 Inbound 210 Disconnected",
+        "8 p-1 Outbound account Disconnected",
     ]
+    assert (await face.ask(callee, what, body)).status == 409
+
+
+async def test_forwarding_to_somebody_elses_voicemail(face: Face) -> None:
+    """The party leaves, and another one is the mailbox's."""
+    _, callee = await inbound(face, answered=False)
+    moved = await face.ask(callee, "forward", {"voicemail": "400100000220"})
+    assert (moved.status, moved.body["status"]["reason"]) == (200, "BlindTransfer")
+    assert await codes(face, callee) == ["Answered", "Disconnected BlindTransfer", "VoiceMail"]
 
 
 async def test_transferring_to_voicemail(face: Face) -> None:

@@ -104,8 +104,8 @@ async def test_a_missed_call(face: Face) -> None:
     ("what", "body", "reason"),
     [
         ("forward", {"extensionNumber": "220"}, "BlindTransfer"),
-        ("forward", {"voicemail": "400100000210"}, "BlindTransfer"),
-        ("reject", None, "Rejected"),
+        ("forward", {"voicemail": "400100000220"}, "BlindTransfer"),
+        ("ignore", {"deviceId": JANE.device_id}, "Rejected"),
     ],
 )
 async def test_a_call_that_was_dealt_with_is_not_missed(

@@ -109,7 +109,8 @@ async def test_refusing_a_call(face: Face, what: str, body: Any) -> None:
     assert (await face.ask(caller, what, own)).status == 409
     answer = await face.ask(callee, what, body, "john")
     assert (answer.status, answer.body) == (204, None)
-    assert (await face.party(callee))["status"] == {"code": "Disconnected", "reason": "Rejected"}
+    after = {"code": "VoiceMail"} if what == "reject" else {"code": "Disconnected", "reason": "Rejected"}
+    assert (await face.party(callee))["status"] == after
     assert (await face.ask(callee, what, body, "john")).status == 409
 
 
