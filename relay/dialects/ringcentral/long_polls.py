@@ -75,9 +75,9 @@ class LongPolls:
     async def changed(self, read: Callable[[], Awaitable[Session]], wish: Wish) -> Session:
         """Return a session once it has changed, has ended, or the time is over; raises as ``read``."""
         session = await read()
-        since = session.changed_at if wish.since is None else wish.since
+        known = session.version if wish.since is None or session.changed_at <= wish.since else -1
         full = len(self._alerts) >= MOST_WAITING
-        if not wish.timeout or full or self._draining or _decided(session, since):
+        if not wish.timeout or full or self._draining or _decided(session, known):
             return session
         alert = _Alert()
         self._alerts.add(alert)
@@ -89,7 +89,7 @@ class LongPolls:
                         while True:
                             alert.rang.clear()
                             session = await read()  # again: it may have changed before the hub was joined
-                            if self._draining or not link.live or _decided(session, since):
+                            if self._draining or not link.live or _decided(session, known):
                                 break
                             await alert.rang.wait()
                     finally:
@@ -108,8 +108,8 @@ class LongPolls:
 LONG_POLLS: Final = web.AppKey("ringcentral_long_polls", LongPolls)
 
 
-def _decided(session: Session, since: int) -> bool:
-    return session.changed_at > since or not session.live
+def _decided(session: Session, known: int) -> bool:
+    return session.version > known or not session.live
 
 
 @dataclass(frozen=True)

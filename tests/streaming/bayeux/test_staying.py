@@ -132,13 +132,14 @@ async def test_poll_that_comes_back_learns_of_it_while_it_is_held(
     """It begins in the store before long, so that no connect left behind at the other process can take."""
     client = await begun(process.sessions, CALLS)
     assert await process.polls(client) == []
-    assert await other.polls(client) == []
+    await line.tones(1)
+    assert await other.polls(client) == numbered(1)
     left = other.polls(client)
     await other.holds()
     held = process.polls(client)
     await eventually(lambda: _is(process, client, 3))
     await line.tones(1)
-    assert await held == numbered(1)
+    assert await held == numbered(2)
     left.cancel()
     await asyncio.wait((left,))
 
