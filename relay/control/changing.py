@@ -153,7 +153,8 @@ class Changing:
         committed = await self._commit(account, before, changed, events, origin)
         if committed is None:
             return None
-        await end_single_supervisions(self._journal, account, joined, self._time(situation))
+        if joined:
+            await end_single_supervisions(self._journal, account, joined, self._time(situation))
         return {**after, **committed}
 
     def _time(self, situation: Situation) -> int:

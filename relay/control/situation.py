@@ -55,23 +55,24 @@ class Situation:
 
     async def _read(self, devices: Iterable[str]) -> None:
         missing = [device for device in devices if device not in self._devices]
-        self._devices |= await self._journal.device_states(self._account, missing)
+        if missing:
+            self._devices |= await self._journal.device_states(self._account, missing)
 
     async def read_swayed(self, after: Mapping[str, Session]) -> bool:
         """Read the other sessions of which a leg allows something else by this change; tell if there are any.
 
         Not of devices with more than `MOST_LINES` legs: nobody watches the buttons of each.
         """
-        others = {
-            device: [line for line in before if line.session not in after]
-            for device, before in self.lines.items()
-        }
-        few = {device: lines for device, lines in others.items() if 0 < len(lines) < MOST_LINES}
+        few: dict[str, list[Line]] = {}
+        for device, state in self._devices.items():
+            others = [line for line in state.lines if line.session not in after]
+            if 0 < len(others) < MOST_LINES:
+                few[device] = others
         if not few:
             return False
         changed, found = lines_of(after.values()), set[str]()
         for device, lines in few.items():
-            before, now = self.lines[device], [*lines, *changed.get(device, ())]
+            before, now = self._devices[device].lines, [*lines, *changed.get(device, ())]
             if len(now) <= MOST_LINES:
                 found |= {line.session for line in lines if _sways(line, before, now)}
         read = await asyncio.gather(*(self._journal.session(self._account, session) for session in found))

@@ -75,30 +75,46 @@ end
 local lines = {}
 for i = 1, tonumber(take()) do
   local line = {device = KEYS[4 + #changes + #legs + i], field = take(), line = take()}
-  local others = redis.call('HLEN', line.device) - redis.call('HEXISTS', line.device, line.field)
-  if take() == '1' and line.line ~= '' and others > 0 then
+  local there, alone = redis.call('HLEN', line.device), take() == '1' and line.line ~= ''
+  if alone and there > redis.call('HEXISTS', line.device, line.field) then
     return nil
   end
   lines[i] = line
 end
-local presences = 4 + #changes + #legs + #lines
-for i = presences + 1, #KEYS - (receipt_key and 1 or 0) do
-  redis.call('HLEN', KEYS[i])
+local presences = {}
+for i = 5 + #changes + #legs + #lines, #KEYS - (receipt_key and 1 or 0) do
+  presences[#presences + 1] = {key = KEYS[i], found = redis.call('HGETALL', KEYS[i])}
 end
 
--- Tell what a user's presence has come to be.
-local function tell_presence(key, head)
-  local sequence, calls, quiet = redis.call('HINCRBY', key, 'sequence', 1), {}, {}
-  local found = redis.call('HGETALL', key)
-  for f = 1, #found, 2 do
-    if found[f]:sub(1, 4) == 'dnd:' then
-      quiet[#quiet + 1] = found[f + 1]
-    elseif found[f] ~= 'sequence' then
-      calls[#calls + 1] = found[f + 1]
+-- Change a user's calls, and tell what the user's presence has come to be.
+local function tell_presence(key, found, head)
+  local fields, gone, changed, calls, quiet = {'sequence', 1}, {}, {}, {}, {}
+  for _ = 1, tonumber(take()) do
+    local leg, call = take(), take()
+    changed[leg] = true
+    if call == '' then
+      gone[#gone + 1] = leg
+    else
+      fields[#fields + 1], fields[#fields + 2] = leg, call
+      calls[#calls + 1] = call
     end
   end
+  for f = 1, #found, 2 do
+    local field, value = found[f], found[f + 1]
+    if field == 'sequence' then
+      fields[2] = (tonumber(value) or 0) + 1
+    elseif field:sub(1, 4) == 'dnd:' then
+      quiet[#quiet + 1] = value
+    elseif not changed[field] then
+      calls[#calls + 1] = value
+    end
+  end
+  redis.call('HSET', key, unpack(fields))
+  if gone[1] then
+    redis.call('HDEL', key, unpack(gone))
+  end
   local record = string.format('%s,"sequence":%d,"do_not_disturb":[%s],"calls":[%s]}',
-    head, sequence, table.concat(quiet, ','), table.concat(calls, ','))
+    head, fields[2], table.concat(quiet, ','), table.concat(calls, ','))
   redis.call('XADD', events, '*', 'k', 'presence', 'a', account, 'd', record)
 end
 
@@ -127,7 +143,9 @@ for _, change in ipairs(changes) do
   end
   redis.call('HSET', change.key, 'version', change.expected + 1, 'record', change.record, 'nonces', nonces)
   if change.is_live then
-    redis.call('PERSIST', change.key)
+    if change.expected ~= '0' then
+      redis.call('PERSIST', change.key)
+    end
     redis.call('SADD', live, change.session)
   else
     redis.call('PEXPIRE', change.key, ended_ttl)
@@ -157,15 +175,6 @@ for _ = 1, tonumber(take()) do
   redis.call('ZREM', timers, take())
 end
 for i = 1, tonumber(take()) do
-  local key, record = KEYS[presences + i], take()
-  for _ = 1, tonumber(take()) do
-    local leg, call = take(), take()
-    if call == '' then
-      redis.call('HDEL', key, leg)
-    else
-      redis.call('HSET', key, leg, call)
-    end
-  end
-  tell_presence(key, record)
+  tell_presence(presences[i].key, presences[i].found, take())
 end
 return done
