@@ -104,7 +104,7 @@ class TransferToOrbit(msgspec.Struct, frozen=True):
 
 
 class Flip(msgspec.Struct, frozen=True):
-    """Go on at another phone of one's own, or at the same, which rings."""
+    """Go on at another phone of one's own once it is answered; or at the same, which rings anew."""
 
     device_id: str
     operation: ClassVar[Operation] = Operation.FLIP

@@ -69,7 +69,7 @@ def move_away(call: Telling, party: Party, to: Peer) -> None:
     call.tell(EventKind.GONE, replace(party, peer=to))
     gone = replace(party, peer=to, state=PartyState.GONE, cause=Cause.TRANSFERRED, ended_at=call.now)
     call.tell(EventKind.MOVED, gone)
-    release_monitors(call, party)
+    release_followers(call, party)
 
 
 def settle(call: Telling) -> None:
@@ -82,9 +82,9 @@ def settle(call: Telling) -> None:
 def goes_on(session: Session) -> bool:
     """Tell whether the live legs make a call: two beside supervisors' or more, not all still to answer.
 
-    Who owns a conference that was placed as one may be alone in it.
+    Who owns a conference that was placed as one may be alone in it. A phone to go on at counts once answered.
     """
-    live = [party for party in session.parties if party.live and party.monitors is None]
+    live = [one for one in session.parties if one.live and one.monitors is None and not one.flipping]
     present = [party for party in live if party.present]
     waits = session.conference and any(party.owner for party in present)
     return bool(present) and (len(live) > 1 or waits)
@@ -114,7 +114,7 @@ def _release(call: Telling, party: Party, cause: Cause, by: str | None) -> None:
         recordings=stopped(party),
     )
     call.tell(EventKind.ENDED, ended)
-    release_monitors(call, party)
+    release_followers(call, party)
     for monitored in call.living([party.monitors] if party.monitors else []):
         if monitored.silenced:  # nobody else could ever let it be heard again
             call.tell(EventKind.UNSILENCED, replace(monitored, silenced=False))
@@ -125,8 +125,13 @@ def stopped(party: Party) -> tuple[Recording, ...]:
     return tuple(Recording(one.id, RecordingState.STOPPED) for one in party.recordings)
 
 
-def release_monitors(call: Telling, party: Party) -> None:
-    """End the legs of those who supervise a leg that is no longer here."""
-    monitors = [other.id for other in call.session.live_others(party) if other.monitors == party.id]
-    for monitor in call.living(monitors):
-        _release(call, monitor, Cause.NORMAL, None)
+def release_followers(call: Telling, party: Party) -> None:
+    """End the legs of those who supervise a leg that left, and of phones it is being flipped to."""
+    others = call.session.live_others(party)
+    followers = [other.id for other in others if party.id in (other.monitors, _flipped(other))]
+    for follower in call.living(followers):
+        _release(call, follower, Cause.CANCELED if follower.flipping else Cause.NORMAL, None)
+
+
+def _flipped(party: Party) -> str | None:
+    return party.added_by if party.flipping else None

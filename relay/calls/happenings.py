@@ -35,9 +35,11 @@ class LegMade(msgspec.Struct, frozen=True, kw_only=True):
     address: Address
     far: Address
     added_by: str | None = None
-    """The leg that makes the call a conference by it."""
+    """The leg that makes the call a conference by it, or is flipped to it."""
     user_data: dict[str, Any] = {}
     """Joins the session's, where the leg is added."""
+    flips: bool = False
+    """The leg that adds it leaves once it is answered."""
 
 
 class LegRinging(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,11 +15,19 @@ from relay.calls.user_data import merged, user_data_fits
 
 
 def add_leg(call: Telling, inviter: Party, made: LegMade) -> None:
-    """Add a leg to the call of a leg that holds a conference by it."""
+    """Add a leg to the call of a leg that holds a conference by it, or may go on as it."""
     others = ids(call.session.live_others(inviter))
     _make(call, made, inviter.id)
-    call.tell(EventKind.PARTICIPANTS, replace(inviter, owner=True))
+    call.tell(EventKind.PARTICIPANTS, inviter if made.flips else replace(inviter, owner=True))
     call.tell_each(EventKind.PARTICIPANTS, others)
+
+
+def finish_flip(call: Telling, flipped: Party, party: Party) -> None:
+    """Have the leg of the one phone leave, as that of the other was answered."""
+    remaining = ids(other for other in call.session.live_others(flipped) if other.id != party.id)
+    leave(call, flipped, None, Reason.FLIP)
+    call.tell_each(EventKind.PARTICIPANTS, [party.id])
+    turn_to(call, remaining, [party.address])
 
 
 def transfer(call: Telling, leaver: Party, target: LegMade, reason: Reason | None = None) -> None:
@@ -74,6 +82,7 @@ def _make(call: Telling, made: LegMade, added_by: str) -> None:
         created_at=call.now,
         added_by=added_by,
         command_id=call.story.command_id,
+        reason=Reason.FLIP if made.flips else None,
     )
     if party.ours:
         call.tell(EventKind.SETUP, party)

@@ -30,7 +30,7 @@ from relay.calls.happenings import (
     RecordingChanged,
     VoicemailReached,
 )
-from relay.calls.joining import add_leg, transfer
+from relay.calls.joining import add_leg, finish_flip, transfer
 from relay.calls.model import Party, PartyState, Reason, Recording, RecordingState, Role
 from relay.calls.monitoring import change_mode, join_monitor, silence
 from relay.calls.parking import park, pick_up, reach_voicemail, reply
@@ -74,6 +74,9 @@ def _leg_answered(call: Telling, party: Party, _: LegAnswered) -> None:
     if party.role is Role.CALLEE:
         picked_up += call.session.waiting_callers
     call.answer(picked_up)
+    flipped = call.session.party(party.added_by) if party.flipping and party.added_by else None
+    if flipped is not None and flipped.present:
+        finish_flip(call, flipped, party)
 
 
 def _leg_ended(call: Telling, party: Party, ended: LegEnded) -> None:

@@ -52,7 +52,7 @@ class Reason(StrEnum):
     """What made a leg leave, or come, where the cause does not tell."""
 
     FLIP = "flip"
-    """Its user went on at another phone."""
+    """Its user went on at another phone: told of it and of that phone's leg, also while it rings."""
     PICKUP = "pickup"
     """A parked leg was picked up: told of it and of the leg that took its place."""
     MAILBOX = "mailbox"
@@ -214,6 +214,11 @@ class Party(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def hidden(self) -> bool:
         """Whether the others in the call do not know of the leg."""
         return self.mode not in (None, MonitorMode.BARGE)
+
+    @property
+    def flipping(self) -> bool:
+        """Whether its user may go on at it, and has not answered it yet."""
+        return self.reason is Reason.FLIP and self.live and not self.picked_up
 
     @property
     def left_to_mailbox(self) -> bool:

@@ -6,7 +6,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from relay.calls.endings import ids, leave, release_monitors, settle, stopped
+from relay.calls.endings import ids, leave, release_followers, settle, stopped
 from relay.calls.events import EventKind
 from relay.calls.happenings import LegParked, LegPickedUp, LegReplied, VoicemailReached
 from relay.calls.joining import turn_to
@@ -33,7 +33,7 @@ def park(call: Telling, party: Party, parked: LegParked) -> None:
         recordings=stopped(party),
     )
     call.tell(EventKind.PARKED, waiting)
-    release_monitors(call, waiting)
+    release_followers(call, waiting)
     settle(call)
 
 

@@ -169,7 +169,10 @@ class Calling(RuleBasedStateMachine):
             others = {party.address.device_id for party in session.live_others(leg)}
             to = data.draw(st.sampled_from([one for one in PHONES if one.device_id not in others]), "phone")
         elif operation is Operation.FLIP:
-            to = leg.address
+            elsewhere = [
+                one for one in PHONES if one not in [party.address for party in session.live_others(leg)]
+            ]
+            to = data.draw(st.sampled_from(elsewhere if self.roomy() else [leg.address]), "flipped to")
         told = len(exchange.events)
         if operation is Operation.SET_USER_DATA:
             exchange.happen([Step(session.id, UserDataReplaced(user_data={"k": told}))])

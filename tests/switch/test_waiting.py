@@ -6,6 +6,7 @@ Parked and picked up, left to mailboxes, forwarded, flipped, replied to; and con
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from relay.calls.commands import (
     Answer,
@@ -18,12 +19,13 @@ from relay.calls.commands import (
     Hold,
     Park,
     PickUp,
+    Reject,
     Reply,
     StartRecording,
     TransferToOrbit,
     TransferToVoicemail,
 )
-from relay.calls.model import Address, MonitorMode, PartyState
+from relay.calls.model import Address, MonitorMode, PartyState, Reason
 from relay.switch.simulator import PhoneAction
 from tests.calls.calling import ALEX, JANE, JOHN, OUTSIDE, device_story, kinds, leg_story, session_story
 from tests.switch.exchange import Exchange
@@ -202,6 +204,58 @@ async def test_flipping(held: bool) -> None:
     assert device_story(told, JOHN) == ["call ParticipantsUpdated 210"]
     assert leg_story(await exchange.act(exchange.leg(JANE), Answer())) == ["answered(210,2)"]
     assert exchange.leg(JANE).far == JOHN
+
+
+async def flipping() -> Exchange:
+    """Return an exchange with a call of Jane and John, whom Jane wants to talk to at Alex's phone instead."""
+    exchange = await talking()
+    told = await exchange.act(exchange.caller, Flip(""), to=ALEX)
+    assert since(told) == {
+        "210": ["call ParticipantsUpdated 200 220"],
+        "200": ["call ParticipantsUpdated 210 220"],
+        "220": ["call Ringing"],
+    }
+    exchange.events.clear()
+    return exchange
+
+
+async def test_flipping_to_another_phone() -> None:
+    """The call stays at the one phone until the other is answered; then the leg there leaves."""
+    exchange = await flipping()
+    assert not any(party.owner for party in exchange.call.parties)
+    told = await exchange.act(exchange.leg(ALEX), Answer())
+    assert leg_story(told) == [
+        "answered(220,2)",
+        "hungup(210,4) transferred by 210",
+        "participants(220,3)",
+        "transferred(200,4)",
+    ]
+    assert exchange.caller.reason is Reason.FLIP
+    assert exchange.leg(ALEX).far == JOHN
+    assert exchange.callee.far == ALEX
+
+
+async def test_a_flip_that_is_refused_leaves_the_call_as_it_was() -> None:
+    """Nor does anything come of one that is not answered, or whose phone takes no calls."""
+    exchange = await flipping()
+    before = exchange.caller, exchange.callee
+    told = await exchange.act(exchange.leg(ALEX), Reject())
+    assert since(told)["220"] == ["call Released"]
+    for phone, leg in zip(before, (exchange.caller, exchange.callee), strict=True):
+        assert replace(leg, sequence=0) == replace(phone, sequence=0)
+    await exchange.act(exchange.caller, Flip(""), to=ALEX)
+    exchange.run()
+    await exchange.act(exchange.caller, Flip(""), to=ALEX, busy=True)
+    assert exchange.legs() == [exchange.caller, exchange.callee]
+    assert "transfer" in exchange.allowed(exchange.caller)
+
+
+@pytest.mark.parametrize("leaver", [JANE, JOHN])
+async def test_a_flip_ends_with_its_call(leaver: Address) -> None:
+    """Whoever of the two hangs up before the other phone is answered, that one rings no longer."""
+    exchange = await flipping()
+    await exchange.act(exchange.leg(leaver), Hangup())
+    assert not exchange.legs()
 
 
 async def test_replying() -> None:

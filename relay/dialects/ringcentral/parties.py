@@ -67,10 +67,11 @@ class Parties:
         return web.Response(status=204)
 
     async def reject(self, request: web.Request, caller: Caller) -> web.Response:
-        """Leave a call that rings to the user's own mailbox; 204."""
+        """Leave a call that rings to the user's own mailbox, save one of one's own that was flipped; 204."""
         schemas.load(_NOTHING, await json_object(request, empty=True))
         _, party = await self._calls.own_party(request, caller)
-        await self._calls.act(caller, party, commands.ForwardToVoicemail(caller.principal.user.id))
+        mailbox = commands.ForwardToVoicemail(caller.principal.user.id)
+        await self._calls.act(caller, party, commands.Reject() if party.flipping else mailbox)
         return web.Response(status=204)
 
     async def bridge(self, request: web.Request, caller: Caller) -> web.Response:

@@ -14,10 +14,10 @@ from relay.calls.happenings import (
     VoicemailReached,
 )
 from relay.calls.identifiers import leg_id
-from relay.calls.model import Address, Reason, Session
+from relay.calls.model import Address, Party, Reason, Session
 from relay.calls.parking import ORBITS
 from relay.switch.protocol import Request, Route
-from relay.switch.simulator.moves import made, outcome, reached
+from relay.switch.simulator.moves import alerted, made, outcome, reached
 
 Steps = tuple[Step, ...]
 
@@ -58,10 +58,15 @@ def to_orbit(request: Request) -> Steps:
 
 
 def flip(request: Request) -> Steps:
-    """Ring one's own phone in the leg's place, the same one too."""
+    """Ring another phone of one's own beside the leg; the same one only rings once the leg has left it."""
     assert request.to is not None, "control says which phone"  # noqa: S101
-    left = _left(request, request.to.address, reason=Reason.FLIP)
-    return at(request.session, left, outcome(left.target, request.to))
+    session, party, to = request.session, request.party, request.to
+    if to.address.device_id == party.address.device_id:
+        left = _left(request, to.address, reason=Reason.FLIP)
+        return at(session, left, outcome(left.target, to))
+    far = _far(session, party)
+    added = made(session.id, len(session.parties) + 1, to, far, added_by=party.id, flips=True)
+    return at(session, *alerted(added, to))
 
 
 def park(request: Request) -> Steps:
@@ -83,7 +88,11 @@ def _left(
 ) -> LegTransferred:
     """Return how the leg leaves its place to a new one, whose far end is who stays."""
     session, party = request.session, request.party
-    stay = [other for other in session.participants(party) if other.monitors is None]
-    far = stay[0].address if len(stay) == 1 else party.address
-    target = made(session.id, len(session.parties) + 1, Route(address), far, **made_with)
+    target = made(session.id, len(session.parties) + 1, Route(address), _far(session, party), **made_with)
     return LegTransferred(leg=party.id, target=target, reason=reason)
+
+
+def _far(session: Session, party: Party) -> Address:
+    """Return whom a leg that comes for another has at its far end."""
+    stay = [other for other in session.participants(party) if other.monitors is None]
+    return stay[0].address if len(stay) == 1 else party.address

@@ -288,7 +288,7 @@ async def test_an_answered_call_takes_no_reply(face: Face) -> None:
 
 
 async def test_flipping_to_another_phone(serve: Serve) -> None:
-    """Of a user with two phones the one rings that is named; the other is free again."""
+    """Of a user with two phones the other one rings; the call goes on where it is until that is answered."""
     text = importlib.resources.files("relay.directory").joinpath("demo.yaml").read_text(encoding="utf-8")
     first = f"- {{id: {PHONES['jane']},"
     assert first in text
@@ -300,8 +300,22 @@ async def test_flipping_to_another_phone(serve: Serve) -> None:
     ]
     await answer(face, callee, "john")
     assert (await face.ask(caller, "flip", {"callFlipId": "3"})).status == 404
-    assert (await face.ask(caller, "flip", {"callFlipId": "1"})).status == 200
-    again = (await face.get(session_path(caller))).body["parties"][2]
+    for what, body in (("reject", None), ("ignore", {"deviceId": second})):
+        flipped = await face.ask(caller, "flip", {"callFlipId": "1"})
+        assert (flipped.status, flipped.body["status"]) == (200, {"code": "Answered"})
+        refused = (await face.get(session_path(caller))).body["parties"][-1]
+        assert refused["status"] == {"code": "Proceeding"}
+        assert (await face.ask(refused, what, body)).status == 204
+    assert (await codes(face, caller))[:2] == ["Answered", "Answered"]
+    await face.ask(caller, "flip", {"callFlipId": "1"})
+    again = (await face.get(session_path(caller))).body["parties"][4]
     assert (await face.ask(again, "answer", {"deviceId": PHONES["jane"]})).status == 409
     answered = await face.ask(again, "answer", {"deviceId": second})
     assert (answered.status, answered.body["to"]["deviceId"]) == (200, second)
+    assert await codes(face, caller) == [
+        "Disconnected CallFlip",
+        "Answered",
+        "Disconnected Rejected",
+        "Disconnected Rejected",
+        "Answered CallFlip",
+    ]
