@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
@@ -71,24 +71,22 @@ class PresenceChange(NamedTuple):
 
 def presence_changes(events: Iterable[CallEvent]) -> list[PresenceChange]:
     """Return what events that are committed together change about each user's calls."""
-    changed: dict[str, dict[str, CallEvent]] = {}
+    changed: dict[str, dict[str, tuple[CallEvent, Party]]] = {}
     for event in events:
-        user = event.party.address.user_id
-        if user is not None and event.party.ours and event.kind in _CHANGING:
-            changed.setdefault(user, {})[event.party_id] = event
+        if event.kind in _CHANGING:
+            party = event.party
+            if party.address.user_id is not None and party.ours:
+                changed.setdefault(party.address.user_id, {})[party.id] = (event, party)
     return [_change(list(legs.values())) for legs in changed.values()]
 
 
-def _change(events: list[CallEvent]) -> PresenceChange:
-    last = events[-1]
-    active = [(event.party.live, active_call(event.session, event.party)) for event in events]
-    return PresenceChange(
-        last.account,
-        last.party.address,
-        last.time,
-        tuple(call for live, call in active if live),
-        tuple(call for live, call in active if not live),
-    )
+def _change(told: Sequence[tuple[CallEvent, Party]]) -> PresenceChange:
+    last, own = told[-1]
+    calls: list[ActiveCall] = []
+    ended: list[ActiveCall] = []
+    for event, party in told:
+        (calls if party.live else ended).append(active_call(event.session, party))
+    return PresenceChange(last.account, own.address, last.time, tuple(calls), tuple(ended))
 
 
 def active_call(session: Session, party: Party) -> ActiveCall:

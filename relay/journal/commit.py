@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import msgspec
@@ -94,8 +94,11 @@ class Committing:
         if any(change.session.account != account for change in changes):
             raise ValueError("a commit changes sessions of one account")
         keys = self._store.keys(account)
-        legs = _legs(changes)
-        lines = _lines(changes)
+        parties = _parties(changes)
+        legs = {
+            party.id: session for session, party in parties
+        }  # of two that list it, the one where it lives
+        lines = _lines(parties)
         reply = await self._store.run(
             _COMMIT,
             [
@@ -134,30 +137,22 @@ class Committing:
         return [str(made, "ascii") for made in reply]
 
 
-def _presence_arguments(presences: Sequence[PresenceChange]) -> Iterator[Argument]:
-    """Give the last arguments of commit.lua; the store puts the calls into the records."""
-    yield len(presences)
+def _presence_arguments(presences: Sequence[PresenceChange]) -> list[Argument]:
+    """Return the last arguments of commit.lua; the store puts the calls into the records."""
+    given: list[Argument] = [len(presences)]
     for change in presences:
         event = PresenceEvent(account=change.account, user=change.user, time=change.time, ended=change.ended)
-        yield _encoder.encode(event)[:-1]
-        yield len(change.calls) + len(change.ended)
+        given += (_encoder.encode(event)[:-1], len(change.calls) + len(change.ended))
         for call in change.calls:
-            yield from (call.leg, _encoder.encode(call))
+            given += (call.leg, _encoder.encode(call))
         for call in change.ended:
-            yield from (call.leg, "")
+            given += (call.leg, "")
+    return given
 
 
 def timer_member(timer: Timer) -> bytes:
     """Return a timer's member in the ZSET of timers."""
     return _encoder.encode(timer)
-
-
-def _legs(changes: Sequence[Change]) -> dict[str, Session]:
-    """Return each leg with the session it is found by; of two that list it, the one where it lives."""
-    found: dict[str, Session] = {}
-    for session, party in _parties(changes):
-        found[party.id] = session
-    return found
 
 
 class Place(NamedTuple):
@@ -170,10 +165,10 @@ class Place(NamedTuple):
     """It is a place for one call."""
 
 
-def _lines(changes: Sequence[Change]) -> dict[Place, bytes]:
+def _lines(parties: Sequence[tuple[Session, Party]]) -> dict[Place, bytes]:
     """Return where each leg of ours or parked one is, or was, with the line that it is there meanwhile."""
     found: dict[Place, bytes] = {}
-    for session, party in _parties(changes):
+    for session, party in parties:
         places = {}
         if party.address.device_id is not None:
             places[Place(party.address.device_id, LINE + party.id, alone=False)] = is_line(party)
@@ -192,7 +187,9 @@ def _parties(changes: Sequence[Change]) -> list[tuple[Session, Party]]:
         for party in change.session.parties
         if party.state is not PartyState.GONE
     ]
-    return sorted(listed, key=lambda one: one[1].live)
+    if len(changes) > 1:
+        listed.sort(key=lambda one: one[1].live)
+    return listed
 
 
 def _arguments(
@@ -205,27 +202,26 @@ def _arguments(
     lines: dict[Place, bytes],
     timers: Sequence[Timer],
     done: Sequence[Timer],
-) -> Iterator[Argument]:
-    """Give the arguments of commit.lua in its order."""
+) -> list[Argument]:
+    """Return the arguments of commit.lua in its order, but for those of presence."""
     ended_ttl = ENDED_RETENTION * 1000
-    yield from (nonce, ended_ttl, account)
-    yield from (_encoder.encode(receipt) if receipt else "", RECEIPTS_KEPT * 1000, len(changes))
+    given: list[Argument] = [nonce, ended_ttl, account]
+    given += (_encoder.encode(receipt) if receipt else "", RECEIPTS_KEPT * 1000, len(changes))
     for change in changes:
         session = change.session
         stored = msgspec.structs.replace(session, version=session.version + 1)
-        yield from (session.id, session.version, _encoder.encode(stored), int(session.live))
-    yield len(legs)
+        given += (session.id, session.version, _encoder.encode(stored), int(session.live))
+    given.append(len(legs))
     for session in legs.values():
-        yield from (session.id, 0 if session.live else ended_ttl)
-    yield len(lines)
+        given += (session.id, 0 if session.live else ended_ttl)
+    given.append(len(lines))
     for place, line in lines.items():
-        yield from (place.field, line, int(place.alone))
-    yield len(events)
-    for event in events:
-        yield _encoder.encode(event)
-    yield len(timers)
+        given += (place.field, line, int(place.alone))
+    given.append(len(events))
+    given += map(_encoder.encode, events)
+    given.append(len(timers))
     for timer in timers:
-        yield from (timer.due, timer_member(timer))
-    yield len(done)
-    for timer in done:
-        yield timer_member(timer)
+        given += (timer.due, timer_member(timer))
+    given.append(len(done))
+    given += map(timer_member, done)
+    return given
