@@ -50,8 +50,10 @@ async def test_clients_go_on_at_the_other_process_and_miss_nothing(
         async def restart() -> None:
             await traffic.go_on(CALLS)
             for leaving, staying in ((pair.a, pair.b), (pair.b, pair.a)):
-                for follower in (*streams, *sessions):
-                    follower.base = staying.url
+                for stream in streams:
+                    stream.base = staying.url
+                for session in sessions:
+                    session.base = staying.url
                 assert await leaving.stop() == 0
                 await leaving.start()
                 await traffic.go_on(CALLS)
