@@ -1,8 +1,8 @@
 """The SSRF guard: which addresses webhooks may reach. Asked when a URL is given, and again at every dial.
 
 An address is refused unless it is public, and an IPv6 address that carries an IPv4 one (mapped, compatible,
-NAT64, 6to4) is taken for what it carries. Configured networks open what is not public; the addresses at which
-clouds serve credentials open only to an entry for exactly that address.
+translated, NAT64, 6to4) is taken for what it carries. Configured networks open what is not public; the
+addresses at which clouds serve credentials open only to an entry for exactly that address.
 """
 
 from __future__ import annotations
@@ -56,8 +56,13 @@ _NOT_PUBLIC: Final = tuple(
         "ff00::/8",
     )
 )
-_NAT64: Final = IPv6Network("64:ff9b::/96")
-_COMPATIBLE: Final = IPv6Network("::/96")
+_CARRYING: Final = (
+    IPv6Network("64:ff9b::/96"),  # NAT64
+    IPv6Network("::/96"),  # compatible
+    IPv6Network("::ffff:0:0:0/96"),  # translated (RFC 2765)
+)
+_LABEL: Final = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+_NAME: Final = re.compile(rf"(?!.{{254}})(?:{_LABEL}\.)*(?![0-9]+\.?$){_LABEL}\.?", re.ASCII)
 _OLD_FORM: Final = re.compile(r"0[xX][0-9a-fA-F.xX]*|[0-9][0-9a-fA-F.xX]*", re.ASCII)
 
 AnyAddress = IPv4Address | IPv6Address
@@ -71,16 +76,16 @@ class BlockedAddressError(PermissionError):
 
 
 def carried(address: AnyAddress) -> AnyAddress:
-    """Return the IPv4 address that an IPv6 address stands for, or the address itself."""
+    """Return the IPv4 address that an IPv6 address stands for, or the address itself without its zone."""
     if isinstance(address, IPv4Address):
         return address
     if address.ipv4_mapped is not None:
         return address.ipv4_mapped
     if address.sixtofour is not None:
         return address.sixtofour
-    if address in _NAT64 or (address in _COMPATIBLE and int(address) > 1):
+    if int(address) > 1 and _within(address, _CARRYING):
         return IPv4Address(int(address) & 0xFFFFFFFF)
-    return address
+    return IPv6Address(int(address))
 
 
 def literal(host: str) -> AnyAddress | None:
@@ -183,7 +188,15 @@ def _host(url: str) -> str:
         raise InvalidFieldError("url", "must not hold a user name or password; use a custom header")
     if parts.fragment:
         raise InvalidFieldError("url", "must not have a fragment")
+    if parts.port == 0:
+        raise InvalidFieldError("url", "must not name port 0")
+    _check_host(parts.hostname)
     return parts.hostname
+
+
+def _check_host(host: str) -> None:
+    if "%" in host or (literal(host) is None and not _NAME.fullmatch(host)):
+        raise InvalidFieldError("url", "must name a host as DNS does, or an address")
 
 
 async def _resolve(host: str) -> set[AnyAddress]:

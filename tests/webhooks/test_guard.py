@@ -24,11 +24,13 @@ BLOCKED = words("""
 64:ff9b::7f00:1 64:ff9b::a00:1 64:ff9b::a9fe:a9fe 64:ff9b:1::1 64:ff9b:1::808:808 100::1 2001::1
 2001:0:4136:e378:8000:63bf:3fff:fdd2 2001:db8::1 2002:7f00:1:: 2002:a00:1:: 2002:a9fe:a9fe:: 2002:c0a8:101::
 3fff::1 5f00::1 fc00::1 fd00:ec2::254 fd20:ce::254 fe80::1 fe80::1%eth0 fec0::1 ff02::1 ff0e::1
+::ffff:0:10.0.0.1 ::ffff:0:169.254.169.254
 """)
 
 PUBLIC = words("""
 1.1.1.1 8.8.8.8 9.9.9.9 93.184.216.34 100.63.255.255 100.128.0.1 172.15.0.1 172.32.0.1 192.0.1.1
-223.255.255.254 2606:4700:4700::1111 2a00:1450:4001:80e::200e ::ffff:8.8.8.8 64:ff9b::808:808 2002:808:808::
+223.255.255.254 2606:4700:4700::1111 2a00:1450:4001:80e::200e ::ffff:8.8.8.8 ::ffff:0:8.8.8.8
+64:ff9b::808:808 2002:808:808::
 """)
 
 
@@ -89,7 +91,10 @@ def test_metadata_opens_only_to_its_exact_address(address: object) -> None:
     assert Guard((ip_network(str(address)),)).permits(ip_address(str(address)))
 
 
-@pytest.mark.parametrize("address", ["::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe", "2002:a9fe:a9fe::"])
+@pytest.mark.parametrize(
+    "address",
+    words("::ffff:169.254.169.254 ::ffff:0:a9fe:a9fe 64:ff9b::a9fe:a9fe 2002:a9fe:a9fe:: fd00:ec2::254%eth0"),
+)
 def test_metadata_in_disguise_is_still_metadata(address: str) -> None:
     """A broad IPv6 entry does not open a wrapped metadata address either."""
     assert not Guard((ip_network("::/0"), ip_network("169.254.0.0/16"))).permits(ip_address(address))
@@ -131,6 +136,20 @@ async def test_urls_that_lead_inside_are_refused(url: str) -> None:
         "https://exämple.com/",
         "https://[::1/",
         "https://example.com/" + "x" * 2000,
+        "https://example.com:0/",
+        "https://[2606:4700:4700::1111%25eth0]/",
+        "https://example..com/",
+        "https://.example.com/",
+        "https://-/",
+        "https://.../",
+        "https://*.example.com/",
+        "https://example,com/",
+        "https://example%2ecom/",
+        "https://example\\.com/",
+        "https://93.184.216.34./",
+        "https://93.184.216.340/",
+        "https://" + "x" * 64 + ".example.com/",
+        "https://" + "x." * 127 + "example/",
     ],
 )
 async def test_malformed_urls_are_refused(url: str) -> None:
@@ -144,6 +163,7 @@ async def test_a_public_or_unknown_host_passes() -> None:
     """A public literal passes, and so does a name that does not resolve now: every dial checks again."""
     await Guard().check_url("https://93.184.216.34/hook?x=1")
     await Guard().check_url("https://no-such-host.invalid/hook")
+    await Guard().check_url("https://_hooks.a-b.NO-such-host.invalid.:8443?x=1")
     await Guard((ip_network("127.0.0.0/8"), ip_network("::1/128"))).check_url("http://localhost:1/")
 
 
