@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import time
 from collections.abc import Callable
 from typing import Final
@@ -21,6 +23,7 @@ class Outage:
         self._clock = clock
         self._failing: dict[str, float] = {}
         self._since = 0.0
+        self._recovery = asyncio.Event()
 
     def __repr__(self) -> str:
         return f"Outage(failing={sorted(self._failing)})"
@@ -41,7 +44,15 @@ class Outage:
         if not self._failing:
             return
         now = self._clock()
-        self._failing.pop(connection, None)
+        if self._failing.pop(connection, None) is not None:
+            self._recovery.set()
         self._failing = {name: at for name, at in self._failing.items() if now - at < STALE}
         if not self._failing:
             _log.warning("store back", away_seconds=round(now - self._since, 3))
+
+    async def rest(self, seconds: float) -> None:
+        """Wait so long, or only until a connection that failed works again."""
+        self._recovery.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._recovery.wait()

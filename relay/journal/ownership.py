@@ -20,6 +20,8 @@ RENEW_EVERY: Final = 2.0
 """Seconds between renewals: a third of the TTL, so that two may fail before the lease is in danger."""
 POLL: Final = 1.0
 """Seconds between heartbeats and looks for free partitions: a stopped member's are taken over so soon."""
+AWAY_POLL: Final = 0.25
+"""Seconds until a store is asked again that did not answer: leases wait for it, and nobody else may ask."""
 
 _log: Final = log.get("ownership")
 
@@ -58,6 +60,7 @@ class Ownership:
         #: Leases by what became of them here: taken, released in good order, or lost.
         self.moves = Counter({"taken": 0, "released": 0, "lost": 0})
         self._holdings: dict[int, Holding] = {}
+        self._unreleased: list[Lease] = []  # given up while the store was away, which still has them perhaps
         self._wake = asyncio.Event()
         self._stopping = False
         self._task: asyncio.Task[None] | None = None
@@ -86,22 +89,24 @@ class Ownership:
         try:
             while not self._stopping or self._holdings:
                 self._wake.clear()
+                pause = self._poll
                 try:
                     await self._round()
                 except UnavailableError as error:
                     _log.debug("no store", error=str(error))
+                    pause = min(pause, AWAY_POLL)
                 except Exception:  # noqa: BLE001 - whatever it is, what is held must be renewed and released
                     _log.exception("ownership failed")
                 if not (self._stopping and not self._holdings):
-                    await self._rest()
+                    await self._rest(pause)
             await _each([self._members.leave()])
         finally:
             for held in self._holdings.values():  # only when cancelled: nobody renews from here on
                 held.lose("this process gave up waiting for its duties")
 
-    async def _rest(self) -> None:
+    async def _rest(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._poll):
+            async with asyncio.timeout(seconds):
                 await self._wake.wait()
 
     async def _round(self) -> None:
@@ -120,8 +125,11 @@ class Ownership:
         now = self._clock()
         if now < self._renew_at:
             return
-        self._renew_at = now + self._renew_every
-        await _each(self._renew_one(held) for held in self._holdings.values() if not held.lease.lost)
+        answers = await _each(
+            self._renew_one(held) for held in self._holdings.values() if not held.lease.lost
+        )
+        if not any(_away(answer) for answer in answers):
+            self._renew_at = now + self._renew_every
 
     async def _renew_one(self, held: Holding) -> None:
         try:
@@ -134,7 +142,9 @@ class Ownership:
         for lease in over:
             self.moves["lost" if lease.lost else "released"] += 1
             del self._holdings[lease.partition]
-        await _each(self._leases.release(lease) for lease in over)
+        ended = [*self._unreleased, *over]
+        answers = await _each(self._leases.release(lease) for lease in ended)
+        self._unreleased = [lease for lease, answer in zip(ended, answers, strict=True) if _away(answer)]
 
     async def _take(self, wanted: int) -> None:
         others = [partition for partition in range(self._store.partitions) if partition not in self._holdings]
@@ -155,6 +165,10 @@ class Ownership:
         self._holdings[lease.partition] = Holding(
             lease, self._duties, self._wake.set, restart_pause=self._restart_pause
         )
+
+
+def _away(answer: Any) -> bool:
+    return isinstance(answer, UnavailableError)
 
 
 async def _each(calls: Iterable[Awaitable[Any]]) -> list[Any]:

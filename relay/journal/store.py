@@ -92,6 +92,10 @@ class Store:
         """Whether every connection works, as far as is known."""
         return not self._outage and not self._unusable
 
+    async def rest(self, seconds: float) -> None:
+        """Wait before trying again what failed: so long, or only until another connection works again."""
+        await self._outage.rest(seconds)
+
     @property
     def batches(self) -> int:
         """Pipelines sent by the writing side so far."""

@@ -30,7 +30,8 @@ GATHER_SECONDS: Final = 0.002
 """Pause after a read that hardly had to wait, so that the next one brings more: it costs as much as twenty
 entries. Where fewer than 500 entries a second are written nothing comes later by it."""
 RETRY_PAUSES: Final = (0.05, 2.0)
-"""Seconds, first and longest pause after a failed read; doubled each time, and each used with jitter."""
+"""Seconds, first and longest pause after a failed read; doubled each time, and each used with jitter. It ends
+when another connection finds that the store is back."""
 
 _POSITION: Final = Script("tail_position")
 _log: Final = log.get("tail")
@@ -152,7 +153,7 @@ class _Reader:
         pause = min(longest, first * 2 ** min(self._failures, 10))
         self._failures += 1
         self._check_at = 0.0  # the next connection may lead to another history
-        await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - spreads retries, hides nothing
+        await self._store.rest(pause * random.uniform(0.5, 1.0))  # noqa: S311 - spreads retries, hides nothing
 
     async def _step(self) -> None:
         if time.monotonic() >= self._check_at:

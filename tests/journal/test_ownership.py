@@ -229,6 +229,52 @@ async def test_a_short_outage_costs_no_lease(
     assert duty.starts == 16
 
 
+async def test_an_owner_goes_on_as_soon_as_the_store_answers(
+    faulty_server: Server, own: Own, open_store: Callable[..., Awaitable[Store]]
+) -> None:
+    """After an outage that cost every lease, partitions are taken again without waiting for the next look."""
+    store = await open_store(faulty_server.url)
+    ownership = await own("one", [Working()], at=store, poll=8)
+    await holds(ownership, 16)
+    faulty_server.kill()
+    await holds(ownership, 0)
+    with structlog.testing.capture_logs() as logs:
+        await eventually(lambda: "no store" in [entry["event"] for entry in logs])
+    faulty_server.start()
+    await holds(ownership, 16, within=4)
+
+
+async def test_a_lease_is_renewed_as_soon_as_the_store_answers(
+    faulty_server: Server, own: Own, open_store: Callable[..., Awaitable[Store]]
+) -> None:
+    """A renewal that failed is not put off until the next one would be due."""
+    store = await open_store(faulty_server.url)
+    ownership = await own("one", [Working()], at=store, ttl=6, renew_every=3)
+    await holds(ownership, 16)
+    faulty_server.kill()
+    began = ownership._renew_at
+    await eventually(lambda: time.clock_gettime(time.CLOCK_BOOTTIME) > began + 0.2)
+    faulty_server.start()
+    await eventually(lambda: time.clock_gettime(time.CLOCK_BOOTTIME) > began + 2)
+    assert ownership.partitions == ALL
+    assert ownership.moves["lost"] == 0
+
+
+async def test_a_lease_that_ended_here_before_it_ended_in_the_store_is_taken_again_at_once(
+    faulty_server: Server, own: Own, open_store: Callable[..., Awaitable[Store]]
+) -> None:
+    """What could not be released while the store was away is released once it answers."""
+    store = await open_store(faulty_server.url)
+    ahead = 0.0
+    ownership = await own("one", [Working()], at=store, ttl=60, clock=lambda: time.monotonic() + ahead)
+    await holds(ownership, 16)
+    faulty_server.kill()
+    ahead = 100.0
+    await holds(ownership, 0)
+    faulty_server.start()
+    await holds(ownership, 16)
+
+
 async def test_a_flushed_store_is_owned_anew(own: Own, server: Server) -> None:
     """When the leases are gone the old ones are lost, and new ones are taken without anybody's help."""
     duty = Working()

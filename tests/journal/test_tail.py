@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 import structlog.testing
 
-from relay.errors import DrainingError
+from relay.errors import DrainingError, StoreUnavailableError
 from relay.journal import tail as tail_module
 from relay.journal.ids import is_after
 from relay.journal.journal import Journal
@@ -248,6 +248,26 @@ async def test_a_killed_and_restarted_server_costs_listeners_nothing(
     await eventually(lambda: len(listener.ids) >= 703)
     assert listener.ids == before + after
     assert listener.resets == []
+
+
+async def test_a_reader_goes_on_as_soon_as_the_store_answers_anybody(
+    faulty_server: Server,
+    make_tail: Callable[[Store], Tail],
+    open_store: Callable[[str], Awaitable[Store]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """However long it would rest by now, a reader does not sleep on when others have found the store back."""
+    monkeypatch.setattr(tail_module, "RETRY_PAUSES", (60.0, 60.0))
+    store = await open_store(faulty_server.url)
+    journal, listener = Journal(store), Collecting()
+    await make_tail(store).listen(PARTITION, listener).ready()
+    faulty_server.kill()
+    await eventually(lambda: f"reader-{PARTITION}" in repr(store))
+    with pytest.raises(StoreUnavailableError):
+        await store.ping()
+    faulty_server.start()
+    written = await eventually(lambda: append(journal, ACCOUNT))
+    await eventually(lambda: listener.ids == written)
 
 
 async def test_a_reader_outlives_whatever_the_store_answers(
