@@ -69,8 +69,13 @@ bench: $(venv_ready) ## measure commands, SSE fan-out and webhook deliveries
 	$(bin)/python -m bench
 
 .PHONY: faults
-faults: $(venv_ready) ## run every fault at full length, and show what became of events (an hour)
-	FAULTS=full $(bin)/pytest tests/faults tests/journal/test_store_faults.py
+faults: $(venv_ready) ## run every fault at full length, and show what became of events (README=1: there, too)
+	FAULTS=full $(if $(filter-out 0,$(README)),FAULTS_README=README.md) \
+	  $(bin)/pytest tests/faults tests/journal/test_store_faults.py --ignore tests/faults/test_churn.py
+
+.PHONY: churn
+churn: $(venv_ready) ## have clients come and go for half an hour, and see that nothing of them is left
+	FAULTS=full $(bin)/pytest tests/faults/test_churn.py
 
 .PHONY: lock
 lock: ## re-make the lock files from pyproject.toml (UPGRADE=1: with the newest versions)

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import os
-import platform
-import re
-from datetime import UTC, datetime
+import time
 from pathlib import Path
 
 import pytest
 
-from tests.harness.accounting import FAULT, table
+from tests.harness.accounting import FAULT
 from tests.harness.fixtures import http, new_relay, receiver, relay
+from tests.harness.results import placed, results
 
 __all__ = ["http", "new_relay", "receiver", "relay"]
 
+README = os.environ.get("FAULTS_README", "")
+"""Where the table is to be put between its markers, once everything has passed."""
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+_BEGAN = time.monotonic()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatus: int) -> None:
     """Show the table after the tests."""
     reports = [report for found in terminalreporter.stats.values() for report in found]
     rows = [
@@ -26,14 +30,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         for name, cells in report.user_properties
         if name == FAULT and isinstance(cells, tuple | list)
     ]
-    if rows:
-        terminalreporter.section("what became of events")
-        terminalreporter.write_line(f"{datetime.now(UTC):%Y-%m-%d}, {_machine()}\n")
-        for line in table(rows):
-            terminalreporter.write_line(line)
-
-
-def _machine() -> str:
-    model = re.search(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
-    processor = model[1] if model else platform.machine()
-    return f"{processor}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    if not rows:
+        return
+    terminalreporter.section("what became of events")
+    shown = results(rows, seconds=time.monotonic() - _BEGAN)
+    for line in shown:
+        terminalreporter.write_line(line)
+    if README and exitstatus == pytest.ExitCode.OK:
+        readme = Path(README)
+        readme.write_text(placed(readme.read_text(), shown))
+    elif README:
+        terminalreporter.write_line(f"{README} stays as it was: not everything has passed")

@@ -25,7 +25,7 @@ from tests.streaming.publishing import Line
 from tests.waiting import eventually
 
 FULL = os.environ.get("FAULTS") == "full"
-EVENTS = 100_000 if FULL else 3000
+EVENTS = 100_000 if FULL else 1500
 LINES = 100 if FULL else 10
 """Calls: one that failed holds up its own alone, so the more there are, the faster all is delivered."""
 BURST = 2

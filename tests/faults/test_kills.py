@@ -26,7 +26,7 @@ from tests.waiting import eventually
 
 FULL = os.environ.get("FAULTS") == "full"
 RESTARTS = 10 if FULL else 2
-CALLS = 1000 if FULL else 60
+CALLS = 1000 if FULL else 40
 KILLS = 20 if FULL else 1
 FREEZES = 3 if FULL else 1
 AT_ONCE = 8

@@ -11,14 +11,14 @@ import pytest
 
 from tests.packaging.manifests import ROOT
 
-TARGETS = {"help", "venv", "run", "test", "lint", "bench", "faults", "lock", "clean"}
+TARGETS = {"help", "venv", "run", "test", "lint", "bench", "faults", "churn", "lock", "clean"}
 SCRIPTS = [ROOT / ".ci" / "run", ROOT / ".ci" / "lock"]
 
 
 def make(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run make as a user would from a shell, and return what it said."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
-    for name in ("CI", "ONCE", "PYTHON", "PYTHONPATH", "MFLAGS"):
+    for name in ("CI", "ONCE", "README", "PYTHON", "PYTHONPATH", "MFLAGS"):
         inherited.pop(name, None)
     return subprocess.run(
         ["make", *arguments],
