@@ -77,12 +77,12 @@ class _StandardComposer:
         }
 
     def compose(self, entry: Entry, event: Rendered, now: float, timeout: float) -> Request:
-        event_id, at = str(entry.id), int(now)
+        event_id = str(entry.id)
         headers = {
             **self._headers,
             "webhook-id": event_id,
-            "webhook-timestamp": str(at),
-            "webhook-signature": self._signer.sign(event_id, at, event.body),
+            "webhook-timestamp": str(int(now)),
+            "webhook-signature": self._signer.sign(event_id, now, event.body),
         }
         return Request(self._url, headers, event.body, timeout)
 

@@ -25,17 +25,18 @@ class Signer:
     def __repr__(self) -> str:
         return f"Signer({len(self._keys)} keys)"
 
-    def sign(self, delivery_id: str, timestamp: int, body: bytes) -> str:
+    def sign(self, delivery_id: str, at: float, body: bytes) -> str:
         """Return the value of ``webhook-signature``: a ``v1,<base64>`` or ``v1a,<base64>`` for each secret.
 
-        Signed is ``<id>.<timestamp>.<body>``, exactly as sent; the timestamp is the attempt's, in seconds.
+        Signed is ``<id>.<timestamp>.<body>``, exactly as sent; the timestamp is the attempt's time,
+        ``at``, in whole seconds.
         """
-        signed = b"%b.%d.%b" % (delivery_id.encode(), timestamp, body)
+        signed = b"%b.%d.%b" % (delivery_id.encode(), at, body)
         return " ".join(
             [
                 prefix + b2a_base64(sign(signed), newline=False).decode()
                 for prefix, sign, until in self._keys
-                if until is None or timestamp * 1000 < until
+                if until is None or at * 1000 < until
             ]
         )
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import time
 
 from relay.journal.journal import Journal
+from relay.journal.record import Entry
 from relay.journal.store import Store
-from relay.subscriptions.model import Status
+from relay.subscriptions.model import Retired, Status, Subscription
+from relay.subscriptions.rendering import Rendered
+from relay.subscriptions.signing_keys import new_secret
 from relay.webhooks.attempts import Attempt
 from relay.webhooks.manners import STANDARD_MANNERS, StandardManner
 from relay.webhooks.policy import Verdict
@@ -34,6 +37,29 @@ class Strict(StandardManner):
     def complaint(self, attempt: Attempt) -> str:
         """Tell what it was."""
         return f"answered {attempt.status_code}"
+
+
+def test_a_replaced_secret_signs_to_the_moment_its_grace_ends() -> None:
+    """Although what is signed has the time in whole seconds."""
+    former, fresh = new_secret(), new_secret()
+    subscription = Subscription(
+        id="sub_1",
+        account=ACCOUNT,
+        user_id="jane",
+        url="http://127.0.0.1/",
+        secrets=(fresh,),
+        retired=(Retired(former, 1_700_000_000_400),),
+        created_at=0,
+    )
+    composer = StandardManner().composer(subscription)
+    entry = Entry.of(7, "1-0", {b"k": b"call", b"a": ACCOUNT.encode(), b"d": b"{}"})
+
+    def signatures(now: float) -> int:
+        headers = composer.compose(entry, Rendered("call.leg.dtmf", b"{}", None, None), now, 15).headers
+        assert headers["webhook-timestamp"] == "1700000000"
+        return len(headers["webhook-signature"].split(" "))
+
+    assert (signatures(1_700_000_000.399), signatures(1_700_000_000.4)) == (2, 1)
 
 
 async def test_an_endpoint_that_only_fails_is_given_up(
