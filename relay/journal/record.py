@@ -35,6 +35,8 @@ class RecordKind(StrEnum):
     """A subscription or delivery ended badly; the data is an OperationalEvent."""
     TEST = "test"
     """An event for one subscription alone, made to try it; the data is an OperationalEvent."""
+    LOGIN = "login"
+    """A login has ended, which the data names: what was opened by it is to be closed."""
 
 
 TOLD: Final = frozenset(

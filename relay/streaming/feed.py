@@ -10,11 +10,11 @@ from typing import Final
 from relay.errors import StoreUnavailableError
 from relay.journal.ids import START, parse
 from relay.journal.journal import Journal
-from relay.journal.record import TOLD, Entry, RecordKind
+from relay.journal.record import TOLD, Entry
 from relay.journal.tail import Tail
 from relay.streaming.account import AccountStream, Frontier, Pace
 from relay.streaming.links import faults_kept
-from relay.streaming.members import Gap
+from relay.streaming.members import INTERRUPTING, Gap
 from relay.streaming.ring import RING_SECONDS
 from relay.telemetry import log
 
@@ -23,7 +23,7 @@ SWEEP_SECONDS: Final = 5.0
 IDLE_SWEEPS: Final = int(RING_SECONDS / SWEEP_SECONDS)
 """Sweeps after which an account without listeners is let go: who reconnects soon resumes from the ring."""
 
-_FOLLOWED: Final = TOLD | {RecordKind.BAYEUX}
+_FOLLOWED: Final = TOLD | INTERRUPTING
 _log: Final = log.get("streaming")
 
 

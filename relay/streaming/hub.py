@@ -45,8 +45,8 @@ class Hub:
         ``after`` is a stream id or event id; None joins at the live end. History that is lost is told by
         `Member.gap` before what follows it: trimmed events go on from the oldest left; an id beyond the
         journal's end, or of another partition, from the live end. While the store is away it waits.
-        With ``interrupt`` (a client id) the link ends at the first record about that Bayeux session that is
-        still in memory: everything before is delivered, `Link.position` is the record's, and
+        With ``interrupt`` (a client id, a login) the link ends at the first record about that Bayeux session
+        or login that is still in memory: everything before is delivered, `Link.position` is the record's, and
         `Member.interrupted` is called. What is older is read from the account's history, which has no such
         records: where `Link.paged` says so, whoever joined must look for itself whether it has missed one.
         Returns at the live end, or with a link that is no longer ``live``: interrupted, dropped, or because

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from typing import Final, Generic, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
 from relay.journal.operational import OperationalEvent
 from relay.journal.record import Entry, MalformedEntryError, RecordKind
+
+INTERRUPTING: Final = frozenset({RecordKind.BAYEUX, RecordKind.LOGIN})
+"""Kinds of records that nobody is told of, and that end the links of those whom they concern."""
 
 P = TypeVar("P")
 P_co = TypeVar("P_co", covariant=True)
@@ -108,8 +111,8 @@ _addressed = msgspec.json.Decoder(_Addressed)
 
 
 def client_of(entry: Entry) -> str | None:
-    """Return the client a Bayeux record is about, its ``client`` member; None for other records."""
-    if entry.kind is not RecordKind.BAYEUX:
+    """Return the Bayeux client or the login a record is about, its ``client`` member; None for others."""
+    if entry.kind not in INTERRUPTING:
         return None
     try:
         return _addressed.decode(entry.data).client

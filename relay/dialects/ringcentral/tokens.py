@@ -2,6 +2,7 @@
 
 A token begins with the number of its account's partition, so that it is found in one read. Access and refresh
 tokens are made in pairs, and each knows its partner: refreshing spends the pair, revoking one revokes both.
+All tokens of a *login* name it; it goes on when refreshed, and ends when revoked or not refreshed in time.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ SOCKET_TOKEN_LIFE: Final = 30
 
 _SECRET_BYTES: Final = 32
 _TOKEN: Final = re.compile(rf"([0-9]{{2,4}})-[0-9a-f]{{{2 * _SECRET_BYTES}}}", re.ASCII)
+_LOGIN_BYTES: Final = 16
 _ISSUE: Final = Script("token_issue")
+_REVOKE: Final = Script("token_revoke")
 
 
 class Use(StrEnum):
@@ -46,6 +49,8 @@ class _Stored(msgspec.Struct, frozen=True, omit_defaults=True, tag="ringcentral"
     client: str
     partner: str = ""
     """Hash of the other token of the pair."""
+    login: str = ""
+    """The login it is of."""
 
 
 _encode: Final = msgspec.json.Encoder().encode
@@ -57,6 +62,8 @@ class Caller(NamedTuple):
 
     principal: Principal
     client_id: str
+    login: str = ""
+    """What the login is known by; empty for one that is about to begin."""
 
 
 class Lives(NamedTuple):
@@ -111,11 +118,17 @@ class Tokens:
         return found[1] if found else None
 
     async def revoke(self, token: str, client_id: str) -> None:
-        """Make an application's access or refresh token useless, and its partner too; an unknown one is."""
+        """End the login that an application's access or refresh token is of; an unknown token is of none."""
         found = await self._find(token, Use.ACCESS, Use.REFRESH)
         if found is not None and found[1].client_id == client_id:
-            keys = self._store.keys(found[0].account)
-            await self._store.call("DEL", keys.token(digest(token)), keys.token(found[0].partner))
+            stored, caller = found
+            keys = self._store.keys(stored.account)
+            spent = [keys.token(digest(token)), keys.token(stored.partner), self._login_key(caller)]
+            await self._store.run(_REVOKE, [keys.events, *spent], [stored.account, caller.login])
+
+    async def is_logged_in(self, caller: Caller) -> bool:
+        """Tell whether the caller's login goes on."""
+        return bool(await self._store.call("EXISTS", self._login_key(caller)))
 
     async def issue_socket(self, caller: Caller) -> str:
         """Make a token for one WebSocket connection."""
@@ -132,6 +145,8 @@ class Tokens:
         if found is None or key is None:
             return None
         stored, caller = found
+        if not await self.is_logged_in(caller):
+            return None
         used = _encode(msgspec.structs.replace(stored, use=Use.USED_SOCKET))
         before = await self._store.call("SET", key, used, "XX", "KEEPTTL", "GET")
         first = before is not None and _decode(before).use is Use.SOCKET
@@ -149,24 +164,28 @@ class Tokens:
         user = self._directory.user(stored.account, stored.user)
         if user is None or stored.use not in uses:
             return None
-        return stored, Caller(Principal(stored.account, user), stored.client)
+        return stored, Caller(Principal(stored.account, user), stored.client, stored.login)
 
     def _new(self, account: str) -> str:
         return new_token(self._store.keys(account).partition)
 
     def _new_pair(self, caller: Caller, lives: Lives) -> tuple[Pair, list[str], list[bytes | int]]:
+        caller = caller if caller.login else caller._replace(login=secrets.token_hex(_LOGIN_BYTES))
         account = caller.principal.account
         keys = self._store.keys(account)
         pair = Pair(self._new(account), self._new(account))
         access, refresh = (digest(token) for token in pair)
         return (
             pair,
-            [keys.token(access), keys.token(refresh)],
+            [keys.token(access), keys.token(refresh), self._login_key(caller)],
             [
                 *(_encode(_stored(Use.ACCESS, caller, refresh)), lives.access * 1000),
                 *(_encode(_stored(Use.REFRESH, caller, access)), lives.refresh * 1000),
             ],
         )
+
+    def _login_key(self, caller: Caller) -> str:
+        return self._store.keys(caller.principal.account).token(digest(f"login {caller.login}"))
 
     def _key(self, token: str) -> str | None:
         partition = partition_of(token, self._store.partitions)
@@ -176,7 +195,12 @@ class Tokens:
 def _stored(use: Use, caller: Caller, partner: str = "") -> _Stored:
     principal = caller.principal
     return _Stored(
-        use=use, account=principal.account, user=principal.user.id, client=caller.client_id, partner=partner
+        use=use,
+        account=principal.account,
+        user=principal.user.id,
+        client=caller.client_id,
+        partner=partner,
+        login=caller.login,
     )
 
 

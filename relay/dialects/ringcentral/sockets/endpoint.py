@@ -13,12 +13,13 @@ from aiohttp import WSCloseCode, WSMsgType, hdrs, web
 from relay.dialects.ringcentral.failures import ApiError, explain
 from relay.dialects.ringcentral.sockets import messages
 from relay.dialects.ringcentral.sockets.conversation import Conversation
+from relay.dialects.ringcentral.sockets.logins import LoginWatch
 from relay.dialects.ringcentral.sockets.messages import MalformedMessageError
 from relay.dialects.ringcentral.sockets.recovery import BUFFER, Begun, Recovery
 from relay.dialects.ringcentral.sockets.requests import Requests
 from relay.dialects.ringcentral.sockets.sessions import ABSOLUTE_SECONDS, RECOVERY_SECONDS, SocketSessions
 from relay.dialects.ringcentral.sockets.stats import SocketStats
-from relay.dialects.ringcentral.tokens import Tokens
+from relay.dialects.ringcentral.tokens import Caller, Tokens
 from relay.dialects.times import timestamp
 from relay.errors import DrainingError, NotAllowedError, UnavailableError
 from relay.streaming.bayeux.origins import is_allowed
@@ -34,6 +35,8 @@ CLOSE_WITHIN: Final = 2.0
 DRAIN_SPREAD: Final = 1.0
 """Seconds over which a stopping process closes its sockets: not all clients come again at once."""
 DRAIN_STEPS: Final = 20
+LOOK_SECONDS: Final = 60.0
+"""How often a socket's login is looked at: one that is not refreshed in time ends without a word."""
 _LOOK_AGAIN: Final = 0.05
 """Seconds between two looks at whether all have closed."""
 
@@ -73,6 +76,7 @@ class Sockets:
         self._limits = limits or Limits()
         self._idle = idle
         self._absolute = absolute
+        self._look_seconds = LOOK_SECONDS
         self._open: set[web.WebSocketResponse] = set()
         self._ending: set[asyncio.Task[None]] = set()
         self._draining = False
@@ -125,13 +129,14 @@ class Sockets:
         )
         self._open.add(socket)
         self._stats.sockets += 1
+        watching = asyncio.create_task(self._watch(caller, socket, talk), name="ringcentral-socket-login")
         try:
             self._open_talk(talk, begun, asked=bool(wsc))
             await socket.close(code=await self._converse(socket, talk))
         finally:  # in a task of its own: the handler of a client that dropped is cancelled
             self._open.discard(socket)
             self._stats.sockets -= 1
-            self._spawn(self._leave(talk, begun.at.secret))
+            self._spawn(self._leave(talk, watching, begun.at.secret))
         return socket
 
     async def drain(self) -> None:
@@ -210,7 +215,20 @@ class Sockets:
         self._ending.add(task)
         task.add_done_callback(self._ending.discard)
 
-    async def _leave(self, talk: Conversation, secret: str) -> None:
+    async def _watch(self, caller: Caller, socket: web.WebSocketResponse, talk: Conversation) -> None:
+        """Close the socket once its login has ended."""
+        try:
+            await LoginWatch(caller, self._tokens, self._hub).ended(self._look_seconds)
+        except DrainingError:
+            return  # the socket is closed in a moment
+        if not socket.closed:
+            talk.fail(_BAD_TOKEN, str(uuid.uuid4()))
+            await talk.closed()  # nothing is told from here on, while the client takes its leave
+            self._close(socket, WSCloseCode.POLICY_VIOLATION)
+
+    async def _leave(self, talk: Conversation, watching: asyncio.Task[None], secret: str) -> None:
+        watching.cancel()
+        await asyncio.wait((watching,))
         await talk.closed()
         try:
             await self._sessions.leave(secret)
