@@ -19,7 +19,8 @@ async def refuses_on_every_face(relay: RelayProcess, http: ClientSession) -> Non
 
     Nothing is asked that a store which was only frozen might carry out later.
     """
-    await asyncio.gather(_v3(relay, http), _gws(relay, http), _bayeux(relay, http), _operations(relay, http))
+    await asyncio.gather(_v3(relay, http), _gws(relay, http), _bayeux(relay, http))
+    await _operations(relay, http)
 
 
 async def _v3(relay: RelayProcess, http: ClientSession) -> None:
