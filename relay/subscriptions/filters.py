@@ -62,7 +62,8 @@ class Filter:
             return False
         if self.labels and not any(wanted <= event.labels for wanted in self.labels):
             return False
-        return self.types.matches(event.type)
+        types = self.types
+        return types.matches(event.type) or (event.leg_type != "" and types.matches(event.leg_type))
 
 
 @lru_cache(maxsize=1024)

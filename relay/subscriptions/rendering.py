@@ -28,7 +28,7 @@ class Rendered(NamedTuple):
     """One event in one format: the same bytes for SSE ``data:``, webhook body and history."""
 
     type: str
-    """What subscribers filter by: ``call.leg.answered``, ``/v2/me/calls`` …"""
+    """What subscribers filter by: ``call.leg.answered``, ``/v2/me/calls`` …; `leg_type` too."""
     body: bytes
     """UTF-8 JSON without line breaks."""
     extension: str | None
@@ -41,6 +41,8 @@ class Rendered(NamedTuple):
     """Set for operational events."""
     event: str = ""
     """What SSE's ``event:`` carries, where it is not the type: pages must know it beforehand."""
+    leg_type: str = ""
+    """What v3 calls such an event of a leg, or one most like it, where that is not the type."""
 
 
 Renderer = Callable[[EventId, Any], Rendered | None]

@@ -16,6 +16,7 @@ from relay.dialects.gws.changes import render_change
 from relay.dialects.gws.envelope import StatusCode
 from relay.dialects.gws.participants import participant
 from relay.dialects.gws.resources import MONITOR_MODES
+from relay.dialects.leg_types import LEG_TYPES
 from relay.journal.record import Event
 from relay.subscriptions.rendering import Rendered, Renderer
 
@@ -103,7 +104,8 @@ def renderer(base_url: str) -> Renderer:
             data["errorCode"] = StatusCode.INTERNAL_ERROR.value
         data["messageType"] = "CallStateChangeMessage"
         body = _encode({"data": data, "channel": CHANNEL})
-        return Rendered(CHANNEL, body, party.address.extension, party.address.user_id)
+        address, leg_type = party.address, LEG_TYPES[event.kind]
+        return Rendered(CHANNEL, body, address.extension, address.user_id, leg_type=leg_type)
 
     return render
 

@@ -9,6 +9,7 @@ import msgspec
 
 from relay.calls.events import NUMBERING, CallEvent, EventId
 from relay.calls.model import Address, Party, PartyState, Recording, RecordingState, Role, Session
+from relay.dialects.leg_types import LEG_TYPES
 from relay.dialects.ringcentral import identifiers, labels
 from relay.dialects.ringcentral.identities import Identities
 from relay.dialects.ringcentral.statuses import missed, status
@@ -66,7 +67,15 @@ def session_notification(
     address = party.address
     named = labels.of_event(event, identities.extension_id(address.user_id))
     shown = notification(event_id, resource, event.time, body)
-    return Rendered(resource, shown, address.extension, address.user_id, named, event=SESSIONS)
+    return Rendered(
+        resource,
+        shown,
+        address.extension,
+        address.user_id,
+        named,
+        event=SESSIONS,
+        leg_type=LEG_TYPES[event.kind],
+    )
 
 
 def resource_path(identities: Identities, account: str, party: Party) -> str:

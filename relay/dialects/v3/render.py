@@ -9,6 +9,7 @@ import msgspec
 from relay.calls.events import CallEvent, EventId, EventKind
 from relay.calls.model import Address, CallType, Party, PartyState, Role, Session
 from relay.dialects import operational
+from relay.dialects.leg_types import TYPES
 from relay.dialects.times import rfc3339
 from relay.journal.operational import OperationalEvent
 from relay.journal.record import Event
@@ -16,30 +17,6 @@ from relay.subscriptions.rendering import Rendered
 
 SCHEMA = 1
 """Raised when a member changes its meaning; members are only ever added within one number."""
-
-TYPES: dict[EventKind, str] = {
-    EventKind.DIALING: "call.leg.ringing",
-    EventKind.RINGING: "call.leg.ringing",
-    EventKind.ANSWERED: "call.leg.answered",
-    EventKind.ESTABLISHED: "call.leg.answered",
-    EventKind.DTMF: "call.leg.dtmf",
-    EventKind.USER_DATA: "call.leg.user_data",
-    EventKind.HELD: "call.leg.held",
-    EventKind.RETRIEVED: "call.leg.retrieved",
-    EventKind.PARKED: "call.leg.held",
-    EventKind.MUTED: "call.leg.muted",
-    EventKind.UNMUTED: "call.leg.unmuted",
-    EventKind.RECORDING: "call.leg.recording",
-    EventKind.PARTICIPANTS: "call.leg.participants",
-    EventKind.FAILED: "call.leg.participants",
-    EventKind.SILENCED: "call.leg.participants",
-    EventKind.UNSILENCED: "call.leg.participants",
-    EventKind.TRANSFERRED: "call.leg.transferred",
-    EventKind.JOINED: "call.leg.transferred",
-    EventKind.RELEASED: "call.leg.hungup",
-    EventKind.ENDED: "call.leg.hungup",
-}
-"""The event type of each kind v3 shows; it shows exactly the kinds that number a leg."""
 
 STATES: dict[PartyState, str] = {
     PartyState.SETUP: "ringing",

@@ -9,10 +9,10 @@ import pytest
 from aiohttp.test_utils import make_mocked_request
 
 from relay import errors
+from relay.dialects.leg_types import TYPES
 from relay.dialects.v3.access import InvalidTokenError, MissingTokenError, NotOwnerError, TenantMismatchError
 from relay.dialects.v3.commands import COMMANDS
 from relay.dialects.v3.problems import IdempotencyKeyReusedError, InvalidBodyError, render_error
-from relay.dialects.v3.render import TYPES
 from relay.http.body import (
     BodyTooLargeError,
     DoubleEncodedJsonError,

@@ -15,8 +15,9 @@ from relay.calls.events import NUMBERING, CallEvent, EventId, EventKind
 from relay.calls.happenings import CallPlaced, Happening, LegAnswered, LegEnded, LegMade, LegRinging
 from relay.calls.model import Address, CallType, Cause, PartyState, Session
 from relay.calls.transitions import apply_all
+from relay.dialects.leg_types import TYPES
 from relay.dialects.times import rfc3339
-from relay.dialects.v3.render import STATES, TYPES, render
+from relay.dialects.v3.render import STATES, render
 
 TENANT = "b11d749b-8eb7-4236-a068-3d94ba3860d6"
 NOW = 1_763_717_404_218
