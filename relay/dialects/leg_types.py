@@ -42,4 +42,4 @@ LEG_TYPES: Final[Mapping[EventKind, str]] = {
     EventKind.CAPABILITIES: "call.leg.participants",
     EventKind.GONE: "call.leg.hungup",
 }
-"""The type of every kind, for formats that show more of them: what v3 lacks is called as what it is most like."""
+"""The type of every kind, for formats that show more of them: what v3 lacks goes by what it is most like."""
