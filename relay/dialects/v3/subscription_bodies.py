@@ -13,7 +13,7 @@ from relay.dialects.v3.schemas import Strict, array, nested, number, obj, parse,
 from relay.directory.directory import Directory
 from relay.directory.model import Principal
 from relay.errors import NotAllowedError
-from relay.subscriptions.model import MAX_IN_FLIGHT, NewSubscription, RateLimit, Subscription
+from relay.subscriptions.model import MAX_IN_FLIGHT, STANDARD, NewSubscription, RateLimit, Subscription
 from relay.subscriptions.store import GRACE
 
 LONGEST_DESCRIPTION: Final = 500
@@ -60,6 +60,9 @@ class RotationSchema(Strict):
     signature = text(load_default=None)
 
 
+_MADE_OF: Final = ("url", "types", "extensions", "format", "headers")
+"""What the API with which a subscription was made has checked, or agreed with its endpoint."""
+_FOREIGN: Final = "can be changed only by the API with which the subscription was made"
 _NEW: Final = SubscriptionSchema()
 _REVISION: Final = RevisionSchema()
 _ROTATION: Final = RotationSchema()
@@ -80,8 +83,14 @@ def read_revision(
     patch: Mapping[str, Any], found: Subscription, principal: Principal, directory: Directory
 ) -> NewSubscription:
     """Apply a merge patch (RFC 7396) to a subscription; raises as `read_new` does."""
-    merged = merge({name: value for name, value in _document(found).items() if value is not None}, patch)
-    return _checked(parse(_REVISION, merged), principal, directory)
+    document = _document(found)
+    given = {name: value for name, value in document.items() if value is not None}
+    read = parse(_REVISION, merge(given, patch))
+    if found.manner != STANDARD:
+        faults = [Fault(f"/{name}", "invalid", _FOREIGN) for name in _MADE_OF if read[name] != document[name]]
+        if faults:
+            raise InvalidBodyError(faults)
+    return _checked(read, principal, directory)
 
 
 def read_rotation(body: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.dialects.v3.face import Answer, Face
+from relay.subscriptions.model import NewSubscription
+from relay.subscriptions.store import Subscriptions
+from tests.dialects.v3.face import TENANT, Answer, Face
 from tests.dialects.v3.test_subscriptions import URL, subscribe
 
 PATCH = "application/merge-patch+json"
@@ -87,6 +89,19 @@ async def test_a_patch_that_cannot_be_used_changes_nothing(
     refused = await patch(face, made["id"], **changes)
     assert (refused.status, refused.pointers) == (status, [pointer])
     assert (await face.get(f"/subscriptions/{made['id']}")).body["url"] == URL
+
+
+async def test_what_another_api_decides_about_its_subscription_stays(face: Face) -> None:
+    """Where it goes and what it gets; how fast, and its description, can be changed here."""
+    store = Subscriptions(face.journal.store, formats=("v3",), limit=1)
+    made = await store.create(TENANT, "jane", NewSubscription(url=URL, extensions=("210",), manner="other"))
+    for name, value in (("url", URL + "/2"), ("types", ["*"]), ("headers", {"X": "y"})):
+        refused = await patch(face, made.id, "admin", **{name: value})
+        assert (refused.status, refused.pointers) == (422, [f"/{name}"])
+    changed = await patch(
+        face, made.id, "admin", url=URL, extensions=["210"], description="d", max_in_flight=2
+    )
+    assert (changed.status, changed.body["description"], changed.body["max_in_flight"]) == (200, "d", 2)
 
 
 async def test_an_agent_cannot_widen_its_reach_by_a_patch(face: Face) -> None:
