@@ -1,8 +1,7 @@
-"""Delivering one partition's queues while its lease lasts: what goes out when, and what becomes of it."""
+"""Delivering one partition's queues while its lease lasts: what goes out when."""
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -11,26 +10,26 @@ from typing import Final, final
 from relay.journal.leases import Lease
 from relay.subscriptions.index import Index
 from relay.subscriptions.model import Subscription
-from relay.subscriptions.rendering import Rendered, rendered
-from relay.telemetry import log
+from relay.subscriptions.rendering import rendered
 from relay.webhooks.agenda import Agenda
-from relay.webhooks.attempts import Attempt, Delivery, ErrorCode, Status
+from relay.webhooks.attempts import Delivery, Status
 from relay.webhooks.clock import StoreClock
+from relay.webhooks.concluding import Concluding
 from relay.webhooks.condition import Breaker
 from relay.webhooks.crew import Crew
 from relay.webhooks.endings import Endings
 from relay.webhooks.feeder import Feeder
-from relay.webhooks.health import encode, restore
+from relay.webhooks.flights import Flight, Flights
+from relay.webhooks.health import restore
 from relay.webhooks.ledger import Ledger
 from relay.webhooks.manners import manner_of
 from relay.webhooks.operations import Operations
 from relay.webhooks.outbox import Outbox
-from relay.webhooks.outcomes import attempt_of
 from relay.webhooks.parts import Parts
-from relay.webhooks.policy import DEADLINE, GiveUp, Reason, Retry, Verdict, asked_pause, decide, retry_after
+from relay.webhooks.policy import Reason
 from relay.webhooks.records import Records
-from relay.webhooks.references import Reference, time_of
-from relay.webhooks.sender import Answer, Failure, Withheld
+from relay.webhooks.references import Reference
+from relay.webhooks.sender import Sent, Withheld
 
 KEPT: Final = 1000
 """Outboxes with nothing to deliver that are kept for the next event of their subscription."""
@@ -38,8 +37,6 @@ DUE_PAGE: Final = 1000
 """Failing lanes read at a time when a partition is taken over."""
 STALL: Final = 0.5
 """Seconds until an endpoint is looked at again whose request was not made for want of a valid lease."""
-
-_log: Final = log.get("webhooks")
 
 
 @final
@@ -71,11 +68,15 @@ class Courier:
         self._stopping = False
         self._clock = StoreClock()
         self.agenda = Agenda(self._due)
+        #: What becomes of deliveries.
+        self.concluding = Concluding(
+            parts.stats, self._clock, self.agenda, ledger, self._operations, self._endings, self.serve
+        )
         #: Requests on their way.
-        self.workers = Crew(f"webhooks-{lease.partition:02d}-request")
+        self.flights = Flights(parts, lease, self._landed)
 
     def __repr__(self) -> str:
-        return f"Courier({self._lease!r}, {len(self._outboxes)} outboxes, {self.workers!r}, {self.agenda!r})"
+        return f"Courier({self._lease!r}, {len(self._outboxes)} outboxes, {self.flights!r}, {self.agenda!r})"
 
     def breakers(self) -> Iterator[Breaker]:
         """Give the breaker of each endpoint that has, or lately had, something to be sent."""
@@ -130,7 +131,7 @@ class Courier:
             ailing = self._ailing.pop(subscription.id, None)
             if ailing is not None:
                 restore(found.condition, ailing, self._clock.now())
-                self._check_patience(found)
+                self.concluding.check_patience(found)
         return found
 
     def arrived(self, subscription: Subscription, reference: Reference) -> Outbox:
@@ -167,11 +168,11 @@ class Courier:
         """Send what may be sent now, and load what there is room for."""
         if outbox.closed or self._stopping:
             return
-        while outbox.lanes.ready and not outbox.waiting and not self._pause(outbox):
+        while outbox.lanes.ready and not outbox.waiting and not self._pause(outbox, now := time.monotonic()):
             if not self._parts.slots.take():
                 self._queue_up(outbox)
                 return
-            self._begin(outbox)
+            self._begin(outbox, now)
         if outbox.lanes.hungry:
             if not outbox.feeding:
                 outbox.feeding = True
@@ -179,11 +180,12 @@ class Courier:
         elif len(self._outboxes) > KEPT and outbox.lanes.empty and not outbox.waiting:
             self._evict(outbox)
 
-    def _pause(self, outbox: Outbox) -> bool:
+    def _pause(self, outbox: Outbox, now: float) -> bool:
         """Tell whether the endpoint may get nothing now; then it is looked at again when it may."""
-        now = time.monotonic()
-        pause = outbox.condition.wait(now)
+        valid = self._lease.valid()
+        pause = outbox.condition.wait(now) if valid else STALL
         if pause > 0 and outbox.paused_until <= now:
+            self._parts.stats.unsent += not valid
             outbox.paused_until = now + pause
             self.agenda.add(pause, outbox)
         return pause > 0
@@ -198,198 +200,46 @@ class Courier:
 
     def _turn(self, outbox: Outbox) -> None:
         """Use the free place that an outbox waited for; one at a time, so that all get their turn."""
-        outbox.waiting = False
-        if outbox.closed or self._stopping or not outbox.lanes.ready or self._pause(outbox):
+        outbox.waiting, now = False, time.monotonic()
+        if outbox.closed or self._stopping or not outbox.lanes.ready or self._pause(outbox, now):
             self._parts.slots.pass_on()
         elif self._parts.slots.take():
-            self._begin(outbox)
+            self._begin(outbox, now)
             if outbox.lanes.ready:
                 self._queue_up(outbox)
-
-    def _begin(self, outbox: Outbox) -> None:
-        reference = outbox.take(time.monotonic())
-        assert reference is not None, "a place was taken for an outbox that is ready"  # noqa: S101
-        self.workers.spawn(self._work(outbox, reference))
 
     def _due(self, outbox: Outbox, lane: str | None) -> None:
         if lane is not None:
             outbox.lanes.overdue(lane)
         else:
             outbox.paused_until = 0.0  # this may be a moment early: loops round their clocks
-            self._check_patience(outbox)
+            self.concluding.check_patience(outbox)
         self.serve(outbox)
 
     # Requests
 
-    async def _work(self, outbox: Outbox, reference: Reference) -> None:
-        """Make requests of one outbox as long as there are any and nobody else waits for the place."""
-        slots = self._parts.slots
-        try:
-            following: Reference | None = reference
-            while following is not None:
-                if not self._lease.valid() or not await self._attempt(outbox, following):
-                    self._parts.stats.unsent += 1
-                    outbox.put_back(following, time.monotonic())
-                    self.agenda.add(STALL, outbox)
-                    return
-                done = outbox.closed or self._stopping or slots.contended
-                following = None if done else outbox.take(time.monotonic())
-        finally:
-            slots.give_back()
-
-    async def _attempt(self, outbox: Outbox, reference: Reference) -> bool:
-        """Make a request and see to its outcome; False if it was not made, as the lease may be over."""
-        stats, lanes = self._parts.stats, outbox.lanes
+    def _begin(self, outbox: Outbox, now: float) -> None:
+        """Make the next request in a place that was taken."""
+        reference = outbox.take(now)
         event = rendered(reference.entry, outbox.subscription.format, self._parts.renderers)
-        if event is None:
-            lanes.answered()
-            unreadable = Delivery(
-                status=Status.DEAD, type="", attempts=reference.history, reason=Reason.UNREADABLE
-            )
-            self.settle(outbox, reference, unreadable)
-            return True
-        began, started = time.time(), time.perf_counter()
-        stats.in_flight += 1
-        answer: Answer | Failure | Withheld
-        try:
-            request = outbox.request(reference, event, began)
-            answer = await self._parts.sender.send(request, self._lease.valid)
-        except Exception:  # noqa: BLE001 - a fault of our own must not hold up the partition
-            _log.exception("attempt broke", subscription=outbox.id, event_id=str(reference.entry.id))
-            answer = Failure(ErrorCode.CONNECTION_RESET)
-        finally:
-            stats.in_flight -= 1
-        if isinstance(answer, Withheld):
-            return False
-        lanes.answered()
-        self._conclude(outbox, reference, event, answer, began, time.perf_counter() - started)
-        return True
-
-    def _conclude(
-        self,
-        outbox: Outbox,
-        reference: Reference,
-        event: Rendered,
-        answer: Answer | Failure,
-        began: float,
-        took: float,
-    ) -> None:
-        """Decide what becomes of a delivery after an attempt, and have it stored."""
-        attempt = attempt_of(answer, began, took, outbox.manner)
-        self._parts.stats.ended(attempt)
-        attempts = (*reference.history, attempt)
-        verdict = outbox.manner.judge(attempt.status_code)
-        probe, outbox.probe = outbox.probe is reference, None if outbox.probe is reference else outbox.probe
-        if verdict is Verdict.SUCCESS:
-            if outbox.condition.succeeded():
-                self._keep_health(outbox)
-            self.settle(
-                outbox, reference, Delivery(status=Status.SUCCEEDED, type=event.type, attempts=attempts)
-            )
+        if event is not None:
+            self.flights.begin(outbox, reference, event)
             return
-        now, age = began + took, self._clock.now() - time_of(reference.score)
-        hint = retry_after(answer.retry_after, now) if isinstance(answer, Answer) else None
-        self._lose_patience(outbox, attempt, hint, probe=probe)
-        if probe and verdict is not Verdict.GONE and age < DEADLINE:
-            self._parts.stats.probes += 1
-            outbox.lanes.again(reference)
-            self.serve(outbox)
+        outbox.lanes.answered()
+        unreadable = Delivery(
+            status=Status.DEAD, type="", attempts=reference.history, reason=Reason.UNREADABLE
+        )
+        self.concluding.settle(outbox, reference, unreadable)
+        self._parts.slots.give_back()
+
+    def _landed(self, flight: Flight, sent: Sent) -> None:
+        """Go on after a request that ended."""
+        outbox = flight.outbox
+        if isinstance(sent, Withheld):
+            self._parts.stats.unsent += 1
+            outbox.put_back(flight.reference, time.monotonic())
+            self.agenda.add(STALL, outbox)
             return
-        decision = decide(
-            outbox.retries,
-            reference.attempts + 1,
-            status=attempt.status_code,
-            hint=hint,
-            age=age,
-            chance=random.random(),  # noqa: S311 - spreads retries, hides nothing
-            gone=verdict is Verdict.GONE,
-        )
-        match decision:
-            case Retry() if outbox.closed:
-                canceled = Delivery(status=Status.CANCELED, type=event.type, attempts=attempts)
-                self.settle(outbox, reference, canceled)
-            case Retry(pause):
-                delivery = Delivery(
-                    status=Status.FAILED,
-                    type=event.type,
-                    attempts=attempts,
-                    next_attempt_at=round((now + pause) * 1000),
-                )
-                self._fail(outbox, reference, delivery, pause)
-            case GiveUp(reason):
-                delivery = Delivery(status=Status.DEAD, type=event.type, attempts=attempts, reason=reason)
-                self.settle(outbox, reference, delivery)
-                if reason is Reason.GONE:
-                    self._endings.give_up(outbox, outbox.manner.complaint(attempt))
-
-    def settle(self, outbox: Outbox, reference: Reference, delivery: Delivery) -> None:
-        """Have the end of a delivery stored; its lane then goes on."""
-        dead = delivery.status is Status.DEAD
-        self._parts.stats.succeeded += delivery.status is Status.SUCCEEDED
-        if dead:
-            self._parts.stats.gave_up(delivery.reason)
-            _log.warning(
-                "delivery given up",
-                subscription=outbox.id,
-                event_id=str(reference.entry.id),
-                reason=delivery.reason,
-            )
-        settled = self._operations.settled(
-            outbox.id, reference, delivery, dead=dead, then=partial(self._settled, outbox, reference)
-        )
-        if dead:
-            settled = self._endings.given_up(outbox.subscription, delivery, reference.event, settled)
-        self._ledger.write(settled)
-
-    def _settled(self, outbox: Outbox, reference: Reference) -> None:
-        outbox.lanes.done(reference)
+        outbox.lanes.answered()
+        self.concluding.conclude(flight, sent)
         self.serve(outbox)
-
-    def _fail(self, outbox: Outbox, reference: Reference, delivery: Delivery, pause: float) -> None:
-        self._parts.stats.failed += 1
-        behind = outbox.lanes.fail(reference)
-        again = partial(self._failed, outbox, reference.lane, pause)
-        self._ledger.write(
-            self._operations.failed(
-                outbox.id,
-                reference,
-                delivery,
-                made=reference.attempts + 1,
-                pause=pause,
-                behind=behind,
-                then=again,
-            )
-        )
-
-    def _failed(self, outbox: Outbox, lane: str, pause: float) -> None:
-        self.agenda.add(pause, outbox, lane)
-        self.serve(outbox)
-
-    # Subscriptions that end
-
-    def _lose_patience(self, outbox: Outbox, attempt: Attempt, hint: float | None, *, probe: bool) -> None:
-        """Note a failure; where the manner has an end to its patience, look again when that is over."""
-        condition = outbox.condition
-        was = condition.breaker
-        complaint, asked = outbox.manner.complaint(attempt), asked_pause(attempt.status_code, hint)
-        if condition.failed(time.monotonic(), complaint, probe=probe, asked=asked):
-            self._keep_health(outbox)
-        if was is Breaker.CLOSED is not condition.breaker:
-            self._parts.stats.opened += 1
-            _log.warning("breaker opened", subscription=outbox.id)
-        self._check_patience(outbox)
-
-    def _check_patience(self, outbox: Outbox) -> None:
-        patience, failing, now = outbox.manner.patience, outbox.condition.failing, time.monotonic()
-        if outbox.watched_until is not None and outbox.watched_until <= now:
-            outbox.watched_until = None
-        if patience is None or failing is None:
-            return
-        if failing.outlasts(patience, outbox.manner.spread, now):
-            self._endings.give_up(outbox, failing.complaint)
-        elif outbox.watched_until is None and now - failing.since < patience:
-            outbox.watched_until = failing.since + patience
-            self.agenda.add(outbox.watched_until - now, outbox)
-
-    def _keep_health(self, outbox: Outbox) -> None:
-        self._ledger.write(self._operations.health(outbox.id, encode(outbox.condition, self._clock.now())))

@@ -21,6 +21,7 @@ from relay.webhooks.courier import Courier
 from relay.webhooks.crew import Crew
 from relay.webhooks.errands import Errands
 from relay.webhooks.fanout import FanOut
+from relay.webhooks.flights import Flights
 from relay.webhooks.ledger import Ledger, Retention
 from relay.webhooks.manners import STANDARD_MANNERS, Manners
 from relay.webhooks.outbox import Rules
@@ -131,7 +132,7 @@ class WebhookDuty:
                 courier.chores.spawn(reseal(parts.subscriptions, dict(index.stale)))
             loops.spawn(fan_out.run())
             loops.spawn(courier.agenda.run())
-            await first_failure(loops, writer, courier.chores, courier.workers)
+            await first_failure(loops, writer, courier.chores, courier.flights)
         except LeaseLostError:
             ours = _never
             raise
@@ -141,8 +142,8 @@ class WebhookDuty:
             listening.close()
             await loops.cancel()
             await courier.chores.cancel()
-            await courier.workers.finish(self._drain_timeout, ours)
-            await courier.workers.cancel()
+            await courier.flights.finish(self._drain_timeout, ours)
+            courier.flights.cancel()
             await writer.cancel()
             if ours():
                 await self._flush(lease, ledger)
@@ -162,8 +163,8 @@ def _never() -> bool:
     return False
 
 
-async def first_failure(*crews: Crew) -> None:
-    """Wait until a task of one of the crews fails, and raise what it raised."""
+async def first_failure(*crews: Crew | Flights) -> None:
+    """Wait until something goes wrong with one of them, and raise what was raised."""
     waiting = [asyncio.ensure_future(crew.failure()) for crew in crews]
     try:
         done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)

@@ -15,6 +15,7 @@ from relay.subscriptions.rendering import Rendered
 from relay.webhooks.attempts import Attempt
 from relay.webhooks.policy import Verdict, judge
 from relay.webhooks.sender import Request
+from relay.webhooks.sending.targets import Target
 from relay.webhooks.signing import Signer
 
 PATIENCE: Final = 5 * 86_400.0
@@ -65,26 +66,18 @@ Manners = Mapping[str, Manner]
 class _StandardComposer:
     """Signs each request with every secret of its subscription."""
 
-    __slots__ = ("_headers", "_signer", "_url")
+    __slots__ = ("_signer", "_to")
 
     def __init__(self, subscription: Subscription) -> None:
-        self._url = subscription.url
         self._signer = Signer(subscription.secrets, subscription.retired)
-        self._headers = {
-            **subscription.headers,
-            "Content-Type": "application/json",
-            "User-Agent": USER_AGENT,
-        }
+        own = {"Content-Type": "application/json", "User-Agent": USER_AGENT}
+        self._to = Target(subscription.url, {**subscription.headers, **own})
 
     def compose(self, entry: Entry, event: Rendered, now: float, timeout: float) -> Request:
-        event_id = str(entry.id)
-        headers = {
-            **self._headers,
-            "webhook-id": event_id,
-            "webhook-timestamp": str(int(now)),
-            "webhook-signature": self._signer.sign(event_id, now, event.body),
-        }
-        return Request(self._url, headers, event.body, timeout)
+        event_id = str(entry.id).encode()
+        signature = self._signer.sign(event_id, now, event.body)
+        fields = b"webhook-id: %b\r\nwebhook-timestamp: %d\r\nwebhook-signature: %b\r\n"
+        return Request(self._to, fields % (event_id, now, signature), event.body, timeout)
 
 
 class StandardManner:

@@ -83,11 +83,10 @@ class Outbox:
         """The subscription's id."""
         return self.subscription.id
 
-    def take(self, now: float) -> Reference | None:
-        """Return the next reference to send at ``now`` (monotonic), or None if nothing may be sent."""
-        if not self.lanes.ready or self.condition.wait(now) > 0:
-            return None
+    def take(self, now: float) -> Reference:
+        """Return the next reference to send at ``now`` (monotonic), where lanes and condition permit one."""
         reference = self.lanes.take()
+        assert reference is not None, "asked only where lanes are ready"  # noqa: S101
         if self.condition.begin(now):
             self.probe = reference
         return reference

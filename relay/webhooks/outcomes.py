@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 from relay.webhooks.attempts import SCHEDULE, Attempt, ErrorCode
-from relay.webhooks.manners import Manner
-from relay.webhooks.policy import Verdict
 from relay.webhooks.sender import Answer, Failure
 
 
 def attempt_of(
-    answer: Answer | Failure, began: float, took: float, manner: Manner, *, trigger: str = SCHEDULE
+    answer: Answer | Failure, began: float, took: float, *, failed: bool, trigger: str = SCHEDULE
 ) -> Attempt:
     """Return what is kept of a request that was begun at ``began`` and took so many seconds."""
     at, duration = round(began * 1000), round(took * 1000)
-    match answer:
-        case Failure(error):
-            return Attempt(at=at, duration_ms=duration, error=error, trigger=trigger)
-        case Answer(status, body, truncated, _):
-            failed = manner.judge(status) is not Verdict.SUCCESS
-            return Attempt(
-                at=at,
-                duration_ms=duration,
-                status_code=status,
-                error=ErrorCode.HTTP_STATUS if failed else None,
-                response=body.decode(errors="replace"),
-                truncated=truncated,
-                trigger=trigger,
-            )
+    if isinstance(answer, Failure):
+        return Attempt(at=at, duration_ms=duration, error=answer.error, trigger=trigger)
+    return Attempt(
+        at=at,
+        duration_ms=duration,
+        status_code=answer.status,
+        error=ErrorCode.HTTP_STATUS if failed else None,
+        response=answer.body.decode(errors="replace"),
+        truncated=answer.truncated,
+        trigger=trigger,
+    )
+
+
+def status_of(answer: Answer | Failure) -> int | None:
+    """Return an answer's status, None where there is none."""
+    return answer.status if isinstance(answer, Answer) else None

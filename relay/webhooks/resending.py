@@ -16,7 +16,7 @@ from relay.webhooks.courier import Courier
 from relay.webhooks.ledger import Ledger
 from relay.webhooks.operations import Operations
 from relay.webhooks.outbox import Outbox
-from relay.webhooks.outcomes import attempt_of
+from relay.webhooks.outcomes import attempt_of, status_of
 from relay.webhooks.parts import Parts
 from relay.webhooks.policy import Reason, Verdict
 from relay.webhooks.records import Records
@@ -106,9 +106,10 @@ class Resending:
         answer = await self._parts.sender.send(request, self._lease.valid)
         if isinstance(answer, Withheld):
             return False
-        attempt = attempt_of(answer, began, time.perf_counter() - started, outbox.manner, trigger=MANUAL)
+        took = time.perf_counter() - started
+        succeeded = outbox.manner.judge(status_of(answer)) is Verdict.SUCCESS
+        attempt = attempt_of(answer, began, took, failed=not succeeded, trigger=MANUAL)
         self._parts.stats.ended(attempt)
-        succeeded = outbox.manner.judge(attempt.status_code) is Verdict.SUCCESS
         return _Sent(reference, shown, attempt, succeeded)
 
     async def _unblock(self, outbox: Outbox, reference: Reference) -> None:
@@ -136,7 +137,7 @@ class Resending:
             return
         reference.attempts = int(made)
         settled = Delivery(status=Status.SUCCEEDED, type=delivery.type, attempts=delivery.attempts)
-        self._courier.settle(outbox, reference, settled)
+        self._courier.concluding.settle(outbox, reference, settled)
 
     def _restore(self, outbox: Outbox, lane: str) -> None:
         outbox.lanes.restore(lane)

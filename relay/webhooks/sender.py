@@ -1,4 +1,4 @@
-"""Sending one request: the interface."""
+"""Sending requests: the interface."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple, Protocol
 
 from relay.webhooks.attempts import ErrorCode
+from relay.webhooks.sending.targets import Target
 
 
 class Request(NamedTuple):
     """One POST."""
 
-    url: str
-    headers: Mapping[str, str]
+    to: Target
+    fields: bytes
+    """Lines of the header fields that this request has beside its target's, each ended by CR LF."""
     body: bytes
     timeout: float
     """Seconds for all of it, dialling and the answer's body included."""
@@ -47,6 +49,9 @@ class Withheld(NamedTuple):
     """Nothing was sent: it was no longer permitted when there was a connection to write to."""
 
 
+Sent = Answer | Failure | Withheld
+"""What becomes of a request."""
+
 Permitted = Callable[[], bool]
 """Tells whether a request may still be made. Asked right before its bytes are written, however long the
 connection took or the process was stopped: what comes late must not follow what another owner sent since."""
@@ -57,11 +62,26 @@ def always() -> bool:
     return True
 
 
-class Sender(Protocol):
-    """Whoever moves the bytes of a request. Slots and limits are the caller's."""
+class Posted(Protocol):
+    """A request on its way."""
 
-    async def send(self, request: Request, permitted: Permitted = always) -> Answer | Failure | Withheld:
-        """Send once if it is permitted; never raises for what an endpoint or a network does."""
+    def cancel(self) -> None:
+        """Let go of it; nobody is told what becomes of it."""
+        ...
+
+
+class Sender(Protocol):
+    """Whoever moves the bytes of requests. Slots and limits are the caller's."""
+
+    def post(self, request: Request, permitted: Permitted, then: Callable[[Sent], None]) -> Posted:
+        """Send once if it is permitted, and call a function once, later, with what became of it.
+
+        It never raises for what an endpoint or a network does.
+        """
+        ...
+
+    async def send(self, request: Request, permitted: Permitted = always) -> Sent:
+        """Do the same, and return what became of it."""
         ...
 
     async def exchange(self, request: Request) -> Exchange | Failure:

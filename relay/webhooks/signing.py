@@ -17,7 +17,7 @@ class Signer:
     __slots__ = ("_keys",)
 
     def __init__(self, secrets: Sequence[str], retired: Sequence[Retired] = ()) -> None:
-        self._keys: list[tuple[str, Callable[[bytes], bytes], int | None]] = [
+        self._keys: list[tuple[bytes, Callable[[bytes], bytes], int | None]] = [
             (*_signing(secret), None) for secret in secrets
         ]
         self._keys += [(*_signing(one.secret), one.until) for one in retired]
@@ -25,26 +25,26 @@ class Signer:
     def __repr__(self) -> str:
         return f"Signer({len(self._keys)} keys)"
 
-    def sign(self, delivery_id: str, at: float, body: bytes) -> str:
+    def sign(self, delivery_id: bytes, at: float, body: bytes) -> bytes:
         """Return the value of ``webhook-signature``: a ``v1,<base64>`` or ``v1a,<base64>`` for each secret.
 
         Signed is ``<id>.<timestamp>.<body>``, exactly as sent; the timestamp is the attempt's time,
         ``at``, in whole seconds.
         """
-        signed = b"%b.%d.%b" % (delivery_id.encode(), at, body)
-        return " ".join(
+        signed = b"%b.%d.%b" % (delivery_id, at, body)
+        return b" ".join(
             [
-                prefix + b2a_base64(sign(signed), newline=False).decode()
+                prefix + b2a_base64(sign(signed), newline=False)
                 for prefix, sign, until in self._keys
                 if until is None or at * 1000 < until
             ]
         )
 
 
-def _signing(secret: str) -> tuple[str, Callable[[bytes], bytes]]:
+def _signing(secret: str) -> tuple[bytes, Callable[[bytes], bytes]]:
     if signature_of(secret) == ASYMMETRIC:
-        return "v1a,", private_key(secret).sign
-    return "v1,", partial(_keyed_hash, hmac.new(secret_key(secret), digestmod="sha256"))
+        return b"v1a,", private_key(secret).sign
+    return b"v1,", partial(_keyed_hash, hmac.new(secret_key(secret), digestmod="sha256"))
 
 
 def _keyed_hash(keyed: hmac.HMAC, signed: bytes) -> bytes:

@@ -112,9 +112,9 @@ class AiohttpSender:
         self, session: aiohttp.ClientSession, request: Request, timeout: aiohttp.ClientTimeout
     ) -> Answer:
         response = await session.post(
-            _url(request.url),
+            _url(request.to.url),
             data=request.body,
-            headers=request.headers,
+            headers={**request.to.headers, **_own(request.fields)},
             timeout=timeout,
             allow_redirects=False,
         )
@@ -160,6 +160,11 @@ class AiohttpSender:
 @lru_cache(maxsize=4096)
 def _url(text: str) -> URL:
     return URL(text)
+
+
+def _own(fields: bytes) -> dict[str, str]:
+    """Return the header fields that a request has beside its target's."""
+    return dict(line.split(": ", 1) for line in fields.decode().splitlines())
 
 
 async def _capture(content: aiohttp.StreamReader) -> tuple[bytes, bool]:

@@ -16,6 +16,7 @@ from relay.webhooks.guard import Guard
 from relay.webhooks.sender import Answer, Exchange, Failure, Request
 from relay.webhooks.sending import pool
 from relay.webhooks.sending.client import HttpSender
+from relay.webhooks.sending.targets import Target
 from tests.waiting import eventually
 from tests.webhooks.endpoints import Endpoint, serving
 from tests.webhooks.endpoints import Exchange as Served
@@ -59,7 +60,7 @@ def names(monkeypatch: pytest.MonkeyPatch) -> Names:
 
 def to(endpoint: Endpoint, host: str = "h.example", *, timeout: float = 5) -> Request:
     """Return a request to an endpoint, by a name."""
-    return Request(f"http://{host}:{endpoint.port}/", {}, b"{}", timeout)
+    return Request(Target(f"http://{host}:{endpoint.port}/", {}), b"", b"{}", timeout)
 
 
 @contextmanager
@@ -134,7 +135,7 @@ async def test_an_answer_that_comes_before_the_whole_request_counts(sender: Http
     server = await asyncio.start_server(answers_at_once, "127.0.0.1", 0)
     async with server:
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
-        assert await sender.send(Request(url, {}, b"x" * 50_000_000, 5)) == Answer(413)
+        assert await sender.send(Request(Target(url, {}), b"", b"x" * 50_000_000, 5)) == Answer(413)
         writers[0].transport.abort()
         assert "0 busy, 0 idle" in repr(sender)
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from relay.webhooks.attempts import CAPTURE
 from relay.webhooks.sending.heads import MAX_HEAD, Fields, MalformedAnswerError
 from relay.webhooks.sending.reading import MAX_LINE, Reading
-from relay.webhooks.sending.targets import Origin, target
+from relay.webhooks.sending.targets import Origin, Target
 
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -143,7 +143,7 @@ def test_fields_are_found_in_any_case() -> None:
 )  # fmt: skip
 def test_a_url_tells_where_and_what(url: str, origin: Origin, start: str) -> None:
     """Port and path may be left out; a port that goes without saying is not said."""
-    assert target(url)[:2] == (origin, start)
+    assert Target(url, {"X-Own": "x"}).start() == (origin, f"{start}X-Own: x\r\n".encode())
 
 
 @pytest.mark.parametrize(
@@ -152,11 +152,11 @@ def test_a_url_tells_where_and_what(url: str, origin: Origin, start: str) -> Non
 def test_no_other_url_is_taken(url: str) -> None:
     """What is no URL of an endpoint has no target."""
     with pytest.raises(ValueError, match=r"."):
-        target(url)
+        Target(url, {}).start()
 
 
 @pytest.mark.parametrize("value", ["a\r\nX: b", "a\nX: b", "a\rb"])
 def test_a_header_stays_one(value: str) -> None:
     """A value that would begin another header is refused."""
     with pytest.raises(ValueError, match="one line"):
-        target("http://h/").render({"X": value}, b"")
+        Target("http://h/", {"X": value}).start()

@@ -17,6 +17,7 @@ from relay.webhooks.attempts import CAPTURE, ErrorCode
 from relay.webhooks.guard import Guard
 from relay.webhooks.sender import Answer, Failure, Request, Withheld
 from relay.webhooks.sending.client import HttpSender
+from relay.webhooks.sending.targets import Target
 from tests.waiting import eventually
 from tests.webhooks.endpoints import Exchange, serving
 
@@ -24,7 +25,6 @@ LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 HEADERS = {
     "Content-Type": "application/json",
     "User-Agent": "relay/test",
-    "webhook-id": "evt_00_1-0",
     "X-Own": "x",
 }
 
@@ -58,7 +58,8 @@ def self_signed(folder: Path) -> Path:
 
 def request(url: str, *, timeout: float = 5) -> Request:
     """Return a request to a URL."""
-    return Request(url, HEADERS, b'{"a":1}', timeout)
+    own = b"webhook-id: evt_00_1-0\r\n"
+    return Request(Target(url, HEADERS), own, b'{"a":1}', timeout)
 
 
 async def well(exchange: Exchange) -> None:

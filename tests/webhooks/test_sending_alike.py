@@ -13,6 +13,7 @@ from relay.webhooks.attempts import CAPTURE
 from relay.webhooks.guard import Guard
 from relay.webhooks.sender import Answer, Failure, Request
 from relay.webhooks.sending.client import HttpSender
+from relay.webhooks.sending.targets import Target
 from tests.webhooks.aiohttp_sender import AiohttpSender
 from tests.webhooks.endpoints import Behaviour, Exchange, serving
 
@@ -122,7 +123,9 @@ async def outcomes(make: Make, behaviour: Behaviour) -> tuple[list[Answer | Fail
     found: list[Answer | Failure] = []
     async with serving(behaviour) as endpoint:
         for _ in range(2):
-            sent = await sender.send(Request(endpoint.url, {"webhook-id": "a"}, b"{}", 5))
+            sent = await sender.send(
+                Request(Target(endpoint.url, {"X-Own": "x"}), b"webhook-id: a\r\n", b"{}", 5)
+            )
             assert isinstance(sent, Answer | Failure)
             found.append(sent)
         await sender.close()

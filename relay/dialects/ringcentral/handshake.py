@@ -13,6 +13,7 @@ from relay.errors import InvalidFieldError
 from relay.webhooks.attempts import ErrorCode
 from relay.webhooks.guard import Guard
 from relay.webhooks.sender import Exchange, Failure, Request, Sender
+from relay.webhooks.sending.targets import Target
 
 TOKEN: Final = "Validation-Token"  # noqa: S105 - a header's name
 """Sent in the request, and expected in the answer with the same value."""
@@ -68,7 +69,7 @@ class Handshakes:
 
         """
         token = secrets.token_hex(16)
-        request = Request(address, {**HEADERS, TOKEN: token}, b"", TIMEOUT)
+        request = Request(Target(address, {**HEADERS, TOKEN: token}), b"", b"", TIMEOUT)
         sent = await self._sender.exchange(request)
         match sent:
             case Failure(ErrorCode.TLS_ERROR):

@@ -16,6 +16,7 @@ from relay.webhooks.attempts import Attempt, ErrorCode
 from relay.webhooks.manners import Composer
 from relay.webhooks.policy import Verdict
 from relay.webhooks.sender import Request
+from relay.webhooks.sending.targets import Target
 
 PATIENCE: Final = 600.0
 """Seconds of nothing but failures after which a subscription is blacklisted."""
@@ -62,18 +63,18 @@ class RingCentralManner:
 class _Composer:
     """Makes the requests of one subscription."""
 
-    __slots__ = ("_addressee", "_envelopes", "_headers", "_url")
+    __slots__ = ("_addressee", "_envelopes", "_to")
 
     def __init__(self, envelopes: Envelopes, identities: Identities, subscription: Subscription) -> None:
         self._envelopes = envelopes
-        self._url = subscription.url
         owner = identities.extension_id(subscription.user_id) or ""
         self._addressee = Addressee(shown_id(subscription.id), owner, subscription.filters)
         token = subscription.verification_token
-        self._headers = {**HEADERS, **({} if token is None else {VERIFICATION_TOKEN: token})}
+        own = {} if token is None else {VERIFICATION_TOKEN: token}
+        self._to = Target(subscription.url, {**HEADERS, **own})
 
     def compose(self, entry: Entry, event: Rendered, now: float, timeout: float) -> Request:
         """Make the request of an attempt; each attempt is the same."""
         del now
         body = self._envelopes.enclose(entry, event, self._addressee)
-        return Request(self._url, self._headers, body, timeout)
+        return Request(self._to, b"", body, timeout)

@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Callable
 from functools import partial
 from typing import Final, final
 
+from relay.telemetry import log
 from relay.webhooks.attempts import ErrorCode
+from relay.webhooks.crew import Crew
 from relay.webhooks.guard import Guard
-from relay.webhooks.sender import Answer, Exchange, Failure, Permitted, Request, Withheld, always
+from relay.webhooks.sender import Answer, Exchange, Failure, Permitted, Request, Sent, Withheld, always
 from relay.webhooks.sending.connection import Connection, Outcome, Stale
 from relay.webhooks.sending.dialing import Dialer
 from relay.webhooks.sending.heads import Head
 from relay.webhooks.sending.pool import Pool
+from relay.webhooks.sending.posts import Ended, Post
 from relay.webhooks.sending.reading import Reading
-from relay.webhooks.sending.targets import Origin, target
 
 CONNECT_TIMEOUT: Final = 5.0
 """Seconds for name, connection and TLS together; they count towards the attempt's own time."""
 CONNECT_SHARE: Final = 0.9
 """Share of a short attempt's time that they may take, so that it can be told what took too long."""
 
+_log: Final = log.get("webhooks")
 _RESET: Final = Failure(ErrorCode.CONNECTION_RESET)
+_NOWHERE: Final = Failure(ErrorCode.DNS_ERROR)
 
 
 def verifying() -> ssl.SSLContext:
@@ -46,73 +51,111 @@ class HttpSender:
         self._loop = asyncio.get_running_loop()
         self._pool = Pool()
         self._dialer = Dialer(guard, ssl_context or verifying())
+        self._dials = Crew("webhook-dial")
         #: Requests sent again because the endpoint had closed a kept connection.
         self.redials = 0
 
     def __repr__(self) -> str:
         return f"HttpSender({self._dialer!r}, {self._pool!r}, {self.redials} redials)"
 
-    async def send(self, request: Request, permitted: Permitted = always) -> Answer | Failure | Withheld:
-        """Send once if it is permitted; never raises for what an endpoint or a network does."""
-        sent = await self._send(request, permitted)
-        return _answer(sent) if isinstance(sent, Reading) else sent
+    def post(self, request: Request, permitted: Permitted, then: Callable[[Sent], None]) -> Post:
+        """Send once if it is permitted, and call a function once, later, with what became of it."""
+        return self._post(request, permitted, partial(_show, then))
+
+    async def send(self, request: Request, permitted: Permitted = always) -> Sent:
+        """Do the same, and return what became of it."""
+        ended = await self._ended(request, permitted)
+        return _answer(ended) if isinstance(ended, Reading) else ended
 
     async def exchange(self, request: Request) -> Exchange | Failure:
         """Send once, for an answer whose head matters too."""
-        sent = await self._send(request, always)
-        assert not isinstance(sent, Withheld), "it was permitted"  # noqa: S101
-        return Exchange(_answer(sent), _head(sent).fields) if isinstance(sent, Reading) else sent
+        ended = await self._ended(request, always)
+        assert not isinstance(ended, Withheld), "it was permitted"  # noqa: S101
+        return Exchange(_answer(ended), _head(ended).fields) if isinstance(ended, Reading) else ended
 
     async def close(self) -> None:
         """Close every connection."""
+        await self._dials.cancel()
         self._pool.close()
         self._dialer.close()
 
-    async def _send(self, request: Request, permitted: Permitted) -> Reading | Failure | Withheld:
-        until = self._loop.time() + request.timeout
-        try:
-            to = target(request.url)
-        except ValueError:
-            return Failure(ErrorCode.DNS_ERROR)
-        payload = to.render(request.headers, request.body)
-        kept = self._pool.take(to.origin)
-        if kept is not None:
-            outcome = await self._request(kept, payload, until, permitted)
-            if not isinstance(outcome, Stale):
-                return outcome
-            self.redials += 1
-        dialled = await self._dial(to.origin, until)
-        if isinstance(dialled, Failure):
-            return dialled
-        outcome = await self._request(dialled, payload, until, permitted)
-        return _RESET if isinstance(outcome, Stale) else outcome
-
-    async def _dial(self, origin: Origin, until: float) -> Connection | Failure:
-        within = until - self._loop.time()
-        make = partial(Connection, origin, self._pool.keep, self._pool.forget)
-        return await self._dialer.dial(origin, min(CONNECT_TIMEOUT, CONNECT_SHARE * within), make)
-
-    async def _request(
-        self, connection: Connection, payload: bytes, until: float, permitted: Permitted
-    ) -> Outcome | Withheld:
-        if not permitted():
-            self._pool.keep(connection)
-            return Withheld()
-        waiting: asyncio.Future[Outcome] = self._loop.create_future()
-        self._pool.use(connection)
-        connection.request(payload, until, waiting)
+    async def _ended(self, request: Request, permitted: Permitted) -> Ended:
+        waiting: asyncio.Future[Ended] = self._loop.create_future()
+        post = self._post(request, permitted, partial(_settle, waiting))
         try:
             return await waiting
         except asyncio.CancelledError:
-            connection.drop()
+            post.cancel()
             raise
 
+    def _post(self, request: Request, permitted: Permitted, then: Callable[[Ended], None]) -> Post:
+        to, fields, body, timeout = request
+        post = Post(self._loop.time() + timeout, permitted, then)
+        try:
+            post.origin, head = to.start()
+        except ValueError:
+            self._loop.call_soon(post.end, _NOWHERE)
+            return post
+        post.payload = b"%b%bContent-Length: %d\r\n\r\n%b" % (head, fields, len(body), body)
+        kept = self._pool.take(post.origin)
+        if kept is None:
+            self._dial(post)
+        else:
+            self._write(kept, post, self._kept_ended)
+        return post
 
-def _head(sent: Reading) -> Head:
-    assert sent.head is not None, "an answer that is done has a head"  # noqa: S101
-    return sent.head
+    def _write(self, connection: Connection, post: Post, ended: Callable[[Post, Outcome], None]) -> None:
+        if not post.permitted():
+            self._pool.keep(connection)
+            self._loop.call_soon(post.end, Withheld())
+            return
+        post.connection = connection
+        self._pool.use(connection)
+        connection.request(post.payload, post.until, partial(ended, post))
+
+    def _kept_ended(self, post: Post, outcome: Outcome) -> None:
+        if isinstance(outcome, Stale):
+            self.redials += 1
+            self._dial(post)
+        else:
+            post.end(outcome)
+
+    def _new_ended(self, post: Post, outcome: Outcome) -> None:
+        post.end(_RESET if isinstance(outcome, Stale) else outcome)
+
+    def _dial(self, post: Post) -> None:
+        post.connection = None
+        self._dials.spawn(self._dialled(post))
+
+    async def _dialled(self, post: Post) -> None:
+        within = post.until - self._loop.time()
+        make = partial(Connection, post.origin, self._pool.keep, self._pool.forget)
+        within = min(CONNECT_TIMEOUT, CONNECT_SHARE * within)
+        dialled: Connection | Failure = _RESET
+        try:
+            dialled = await self._dialer.dial(post.origin, within, make)
+        except Exception:  # noqa: BLE001 - a fault of our own must not leave the request without an end
+            _log.exception("dial broke")
+        if isinstance(dialled, Failure):
+            post.end(dialled)
+        else:
+            self._write(dialled, post, self._new_ended)
 
 
-def _answer(sent: Reading) -> Answer:
-    head = _head(sent)
-    return Answer(head.status, sent.body, sent.truncated, head.retry_after)
+def _settle(waiting: asyncio.Future[Ended], ended: Ended) -> None:
+    if not waiting.done():  # whoever waited was cancelled
+        waiting.set_result(ended)
+
+
+def _show(then: Callable[[Sent], None], ended: Ended) -> None:
+    then(_answer(ended) if isinstance(ended, Reading) else ended)
+
+
+def _head(ended: Reading) -> Head:
+    assert ended.head is not None, "an answer that is done has a head"  # noqa: S101
+    return ended.head
+
+
+def _answer(ended: Reading) -> Answer:
+    head = _head(ended)
+    return Answer(head.status, ended.body, ended.truncated, head.retry_after)

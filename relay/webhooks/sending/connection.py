@@ -29,7 +29,7 @@ Outcome = Reading | Failure | Stale
 class Connection(asyncio.Protocol):
     """A connection; it tells when it is free for the next request, and when it is of no more use."""
 
-    __slots__ = ("_freed", "_gone", "_heard", "_reading", "_transport", "_waiting", "origin", "until")
+    __slots__ = ("_freed", "_gone", "_heard", "_reading", "_then", "_transport", "origin", "until")
 
     def __init__(
         self, origin: Origin, freed: Callable[[Connection], None], gone: Callable[[Connection], None]
@@ -41,17 +41,17 @@ class Connection(asyncio.Protocol):
         self._gone = gone
         self._transport: asyncio.Transport
         self._reading: Reading | None = None
-        self._waiting: asyncio.Future[Outcome] | None = None
+        self._then: Callable[[Outcome], None] | None = None
         self._heard = False
 
     def __repr__(self) -> str:
-        state = "idle" if self._waiting is None else repr(self._reading)
+        state = "idle" if self._reading is None else repr(self._reading)
         return f"Connection({self.origin.scheme}://{self.origin.host}:{self.origin.port}, {state})"
 
-    def request(self, payload: bytes, until: float, waiting: asyncio.Future[Outcome]) -> None:
-        """Send a request whose outcome must be there by a time of the loop's clock."""
+    def request(self, payload: bytes, until: float, then: Callable[[Outcome], None]) -> None:
+        """Send a request whose outcome must be there by a time of the loop's clock; `then` is told of it."""
         self.until = until
-        self._reading, self._waiting, self._heard = Reading(), waiting, False
+        self._reading, self._then, self._heard = Reading(), then, False
         if self._transport.is_closing():  # it was closed before there was anything to ask
             self._finish(STALE, keep=False)
         else:
@@ -100,11 +100,11 @@ class Connection(asyncio.Protocol):
             self._finish(STALE if not self._heard else _RESET, keep=False)
 
     def _finish(self, outcome: Outcome, *, keep: bool) -> None:
-        waiting, self._waiting, self._reading = self._waiting, None, None
+        then, self._then, self._reading = self._then, None, None
         if keep:
             self._freed(self)
         else:
             self._transport.abort()
             self._gone(self)
-        if waiting is not None and not waiting.done():
-            waiting.set_result(outcome)
+        if then is not None:
+            then(outcome)
