@@ -11,6 +11,7 @@ from aiohttp import web
 
 from relay.errors import InvalidFieldError, RefusedError
 from relay.http.errors import ANSWER_HEADERS
+from relay.http.repeats import BODY
 
 COMMAND_LIMIT: Final = 64 * 1024
 """Bytes of a command's body: user data of 16 KiB, however it is escaped, and everything around it."""
@@ -80,7 +81,8 @@ async def json_object(
         InvalidFieldError: it is JSON, but no object; the field is empty: the body as a whole.
 
     """
-    if empty and not request.can_read_body:
+    repeated: bytes | None = request.get(BODY)
+    if empty and not (request.can_read_body if repeated is None else repeated):
         return {}
     _check_media_type(request, accepted)
     value = _parse(await _read(request, max_bytes))
@@ -120,6 +122,11 @@ def _check_media_type(request: web.Request, accepted: tuple[str, ...]) -> None:
 
 
 async def _read(request: web.Request, max_bytes: int) -> bytes:
+    repeated: bytes | None = request.get(BODY)
+    if repeated is not None:
+        if len(repeated) > max_bytes:
+            raise BodyTooLargeError(max_bytes)
+        return repeated
     # Judged before reading where the length is told, and while reading where it is not, or it was compressed.
     if (request.content_length or 0) > max_bytes:
         raise BodyTooLargeError(max_bytes)
@@ -136,7 +143,8 @@ async def _read(request: web.Request, max_bytes: int) -> bytes:
         request.protocol.close()
         request.setdefault(ANSWER_HEADERS, {})["Connection"] = "close"
         raise InvalidJsonError(f"the body cannot be read: {error}") from error
-    return b"".join(chunks)
+    request[BODY] = b"".join(chunks)
+    return request[BODY]
 
 
 def _parse(body: bytes) -> Any:

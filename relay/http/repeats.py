@@ -1,16 +1,18 @@
 """Requests that repeat the one before them on their connection but for the body: answered without parsing.
 
-A client that polls sends the same head again and again. What a head says depends on nothing but its bytes:
-once a request has been answered the usual way, with all of aiohttp's checks, another one with the very same
-head, in one piece with a body as long as the head says, goes to the same middlewares with the same
-`web.Request`, and is answered with the same headers. Whatever differs in anything goes the usual way.
+A client that polls, or sends commands, sends the same head again and again. What a head says depends on
+nothing but its bytes: once a request has been answered the usual way, with all of aiohttp's checks, another
+one with the same head but for the digits of its Content-Length, in one piece with a body as long as they
+say, goes to the same middlewares with the same `web.Request`. Whatever else differs goes the usual way.
+
+Who reads bodies with `relay.http.body` is asked again as it was the first time.
 """
 
 from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final
 
@@ -21,6 +23,12 @@ from aiohttp.typedefs import Handler
 
 MAX_HELD_BACK: Final = 64 * 1024
 """Bytes that may come on a connection while a request is answered, before no more are read."""
+
+BODY: Final = web.RequestKey("body", bytes)
+"""The whole body of a request, once it was read by `relay.http.body`; a repetition's from the beginning."""
+
+MOST_DIGITS: Final = 9
+"""Of a length: no request has a gigabyte."""
 
 Accept = Callable[["Repeat", bytes], Handler | None]
 """Returns who answers a repetition with this body, None if it must go the usual way."""
@@ -45,25 +53,49 @@ WRITTEN: Final = _Written()
 class Repeat:
     """A request that has been answered and may come again, and how its answers begin."""
 
-    __slots__ = ("_accept", "_after", "_before", "head", "request", "size")
+    __slots__ = ("_accept", "_answer", "_end", "_fields", "_opening", "_start", "request")
 
-    def __init__(self, head: bytes, request: web.Request, answer: web.Response, accept: Accept) -> None:
-        """Take a request with its head's bytes, and its answer, which is prepared."""
-        self.head = head
+    def __init__(
+        self,
+        head: bytes,
+        request: web.Request,
+        answer: web.Response,
+        accept: Accept,
+        fields: Mapping[str, str] | None = None,
+    ) -> None:
+        """Take a request with its head's bytes, and its answer, which is prepared.
+
+        ``fields`` are the answer's header fields before it was: another one with the same begins likewise.
+        """
         self.request = request
-        self.size = len(head) + (request.content_length or 0)
-        """Bytes of head and body."""
+        self._answer = answer
         self._accept = accept
-        lines = [f"{name}: {value}\r\n" for name, value in answer.headers.items() if name != hdrs.DATE]
-        at = next(place for place, line in enumerate(lines) if line.startswith(hdrs.CONTENT_LENGTH))
-        self._before = f"HTTP/1.1 200 OK\r\n{''.join(lines[:at])}Content-Length: ".encode()
-        self._after = f"\r\n{''.join(lines[at + 1 :])}\r\n".encode()
+        self._fields = fields
+        self._opening: tuple[bytes, bytes] | None = None
+        length = _LENGTH.search(head.lower())
+        start, end = length.span(1) if length else (len(head), len(head))
+        self._start, self._end = head[:start], head[end:]
 
     def __repr__(self) -> str:
         return f"Repeat({self.request!r})"
 
+    def body_of(self, data: bytes) -> bytes | None:
+        """Return the body, if the data is this request again in one piece; else None."""
+        if not data.startswith(self._start):
+            return None
+        at = len(self._start)
+        if not self._end:  # its length was not told: there is no body
+            return b"" if len(data) == at else None
+        begins = data.find(b"\r\n\r\n", at) + 4
+        digits = data[at : begins - len(self._end)]
+        if data[at + len(digits) : begins] != self._end or not digits.isdigit() or len(digits) > MOST_DIGITS:
+            return None
+        return data[begins:] if len(data) - begins == int(digits) else None
+
     def accepts(self, body: bytes) -> Handler | None:
         """Return who answers a request with this body, all middlewares included; None: the usual way."""
+        for key in tuple(self.request):
+            del self.request[key]
         handler = self._accept(self, body)
         if handler is not None:
             for middleware in reversed(self.request.app.middlewares):
@@ -71,7 +103,7 @@ class Repeat:
         return handler
 
     def write(self, body: bytes) -> None:
-        """Write an answer of status 200.
+        """Write an answer of the first one's status, with its header fields.
 
         Raises:
             ConnectionResetError: the client has gone.
@@ -80,8 +112,21 @@ class Repeat:
         transport = self.request.transport
         if transport is None or transport.is_closing():
             raise ConnectionResetError
+        if self._opening is None:
+            self._opening = _opening(self._answer)
+        before, after = self._opening
         date = rfc822_formatted_time().encode()
-        transport.write(b"%b%d\r\nDate: %b%b%b" % (self._before, len(body), date, self._after, body))
+        transport.write(b"%b%d\r\nDate: %b%b%b" % (before, len(body), date, after, body))
+
+    async def finish(self, answer: web.StreamResponse) -> None:
+        """Write an answer whole; raises as `write` does."""
+        body = answer.body if isinstance(answer, web.Response) else None
+        begins_alike = answer.status == self._answer.status and answer.headers == self._fields
+        if isinstance(body, bytes) and begins_alike and not (answer.cookies or answer.compression):
+            self.write(body)
+        else:
+            await answer.prepare(self.request)
+            await answer.write_eof()
 
 
 class Connection(web.RequestHandler):
@@ -100,16 +145,37 @@ class Connection(web.RequestHandler):
 
     def remember(self, request: web.Request, answer: web.Response, accept: Accept) -> None:
         """Let the request that is being answered be repeated; its answer has been prepared."""
-        fields = 0 if self._head is None else self._head.count(b"\r\n") - 2
+        self._remember(request, answer, accept)
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Write the answer; let a request be repeated whose body was read whole. Called by aiohttp."""
+        if not (isinstance(request, web.Request) and isinstance(resp, web.Response) and BODY in request):
+            return await super().finish_response(request, resp, start_time)
+        fields = resp.headers.copy()
+        done = await super().finish_response(request, resp, start_time)
+        self._remember(request, resp, _asked_again, fields)
+        return done
+
+    def _remember(
+        self,
+        request: web.Request,
+        answer: web.Response,
+        accept: Accept,
+        fields: Mapping[str, str] | None = None,
+    ) -> None:
+        told = 0 if self._head is None else self._head.count(b"\r\n") - 2
         if (
             self._head is not None
             and request.keep_alive
             and request.version == HttpVersion11
-            and fields == len(request.headers)
+            and told == len(request.headers)
             and not answer.cookies
-            and answer.status == 200
+            and 200 <= answer.status < 300
+            and hdrs.CONTENT_LENGTH in answer.headers
         ):
-            self._repeat = Repeat(self._head, request, answer, accept)
+            self._repeat = Repeat(self._head, request, answer, accept, fields)
 
     def data_received(self, data: bytes) -> None:
         """Answer a request that is a repetition; leave all else to aiohttp. Called by the loop."""
@@ -156,28 +222,28 @@ class Connection(web.RequestHandler):
     def _repeated(self, data: bytes) -> bool:
         """Begin to answer if this is a repetition."""
         repeat = self._repeat
-        if repeat is None or len(data) != repeat.size or not self._idle or not data.startswith(repeat.head):
+        if repeat is None or not self._idle or (body := repeat.body_of(data)) is None:
             return False
-        handler = repeat.accepts(data[len(repeat.head) :])
+        handler = repeat.accepts(body)
         if handler is None:
             return False
         if self._manager is not None:
             self._manager.requests_count += 1
         self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
-        self._answering = self._loop.create_task(self._answer(repeat.request, handler))
+        self._answering = self._loop.create_task(self._answer(repeat, handler))
         return True
 
-    async def _answer(self, request: web.Request, handler: Handler) -> None:
-        done = False
+    async def _answer(self, repeat: Repeat, handler: Handler) -> None:
+        done, request = False, repeat.request
         try:
-            for key in tuple(request):
-                del request[key]
             if request.writer.output_size:  # each writes one answer
                 request._payload_writer = StreamWriter(self, self._loop)  # noqa: SLF001
-            response = await handler(request)
-            if response is not WRITTEN:
-                await response.prepare(request)
-                await response.write_eof()
+            try:
+                answer = await handler(request)
+            except web.HTTPException as raised:
+                answer = raised
+            if answer is not WRITTEN:
+                await repeat.finish(answer)
             done = True
         except ConnectionError:
             self.log_debug("Ignored premature client disconnection")
@@ -202,6 +268,21 @@ class Connection(web.RequestHandler):
         self._held_back += data
         if len(self._held_back) > MAX_HELD_BACK and self.transport is not None:
             self.transport.pause_reading()
+
+
+def _asked_again(repeat: Repeat, body: bytes) -> Handler:
+    """Return who answered a request the first time, for another body."""
+    repeat.request[BODY] = body
+    return repeat.request.match_info.handler
+
+
+def _opening(answer: web.Response) -> tuple[bytes, bytes]:
+    """Return the bytes of an answer's head before the length of its body, and those after the date."""
+    lines = [f"{name}: {value}\r\n" for name, value in answer.headers.items() if name != hdrs.DATE]
+    at = next(place for place, line in enumerate(lines) if line.startswith(hdrs.CONTENT_LENGTH))
+    status = f"HTTP/1.1 {answer.status} {answer.reason}\r\n"
+    before = f"{status}{''.join(lines[:at])}Content-Length: ".encode()
+    return before, f"\r\n{''.join(lines[at + 1 :])}\r\n".encode()
 
 
 class Runner(web.AppRunner):

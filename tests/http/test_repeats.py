@@ -11,8 +11,10 @@ import pytest
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from relay.errors import NotFoundError
+from relay.http.body import json_object
 from relay.http.cors import install_cors
-from relay.http.errors import errors_middleware
+from relay.http.errors import ANSWER_HEADERS, errors_middleware
 from relay.http.repeats import WRITTEN, Connection, Repeat, Runner
 from tests.http.test_errors import face
 from tests.waiting import eventually
@@ -30,12 +32,15 @@ class Polls:
 
     def __init__(self) -> None:
         self.repeated = 0
+        self.requests: list[web.Request] = []
+        """Of commands, one after another; a repetition has that of the first."""
         self.cancelled = 0
         self.waiting = 0
         self.go = asyncio.Event()
         app = web.Application(middlewares=[errors_middleware({}, face("poll"))])
         app.router.add_route("*", "/poll", self._usual)
         app.router.add_route("*", "/other", self._usual)
+        app.router.add_post("/command", self._command)
         install_cors(app, ["https://app.example.com"])
         self.runner = Runner(app, handler_cancellation=True, access_log=None, shutdown_timeout=5)
         self.port = 0
@@ -56,6 +61,23 @@ class Polls:
         if isinstance(asked.protocol, Connection):
             asked.protocol.remember(asked, answer, self._accept)
         return answer
+
+    async def _command(self, asked: web.Request) -> web.StreamResponse:
+        """Answer as an API does that reads JSON; the body says what is to become of it."""
+        body = await json_object(asked, max_bytes=100, empty=True)
+        self.requests.append(asked)
+        match body.get("become"):
+            case "limited":
+                asked[ANSWER_HEADERS] = {"X-Left": "7"}
+            case "refused":
+                raise NotFoundError("gone")
+            case "moved":
+                raise web.HTTPFound("/elsewhere")
+            case "cookie":
+                answer = web.json_response(body, status=202)
+                answer.set_cookie("session", "1")
+                return answer
+        return web.json_response(body, status=202)
 
     def _accept(self, repeat: Repeat, body: bytes) -> Handler | None:
         if body == b"unusual":
@@ -159,6 +181,50 @@ async def test_repetition_is_answered_as_the_same_request_in_two_pieces(
     assert await peer.ask(warm) == await other.ask(warm[:cut], warm[cut:])
     assert polls.repeated == 2
     await other.close()
+
+
+COMMAND: Final = HEAD.replace(b"/poll", b"/command") + b"Content-Type: application/json\r\n"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"other": "longer"}',
+        b"{}",
+        b"",
+        b"no json",
+        b'{"long": "%b"}' % (b"x" * 100),
+        *(b'{"become": "%b"}' % become for become in (b"limited", b"refused", b"moved", b"cookie")),
+    ],
+)
+async def test_repeated_command_is_answered_as_any_other(polls: Polls, peer: Peer, body: bytes) -> None:
+    """A command whose head differs in its length alone has its own body, status and header fields."""
+    other = await Peer.open(polls.port)
+    for sent in (b'{"first": 1}', body, b'{"last": 22}', body):
+        whole = request(sent, COMMAND)
+        cut = len(whole) - max(1, len(sent))
+        assert await peer.ask(whole) == await other.ask(whole[:cut], whole[cut:])
+    await other.close()
+
+
+async def test_repeated_commands_are_not_parsed_again(polls: Polls, peer: Peer) -> None:
+    """Commands of any length on one connection are one request, asked again with other bodies."""
+    for number in (1, 22, 333, 4_444_444_444):
+        sent = b'{"number": %d}' % number
+        assert (await peer.ask(request(sent, COMMAND)))[2] == sent
+    assert all(one is polls.requests[0] for one in polls.requests)
+
+
+@pytest.mark.parametrize("length", [b"x", b"", b"-2", b"+2", b"2, 2", b"0x2"])
+async def test_length_that_is_none_is_refused_of_a_repetition_too(
+    polls: Polls, peer: Peer, length: bytes
+) -> None:
+    """What is no length goes to aiohttp's parser, which closes the connection."""
+    whole = request(b"{}", COMMAND)
+    assert (await peer.ask(whole))[0] == b"HTTP/1.1 202 Accepted"
+    peer.writer.write(whole.replace(b"Content-Length: 2", b"Content-Length: " + length))
+    assert b" 400 " in await asyncio.wait_for(peer.reader.read(), 10)
+    assert len(polls.requests) == 1
 
 
 async def test_other_heads_and_bodies_go_the_usual_way(polls: Polls, peer: Peer) -> None:
