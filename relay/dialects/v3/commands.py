@@ -14,7 +14,8 @@ from relay.control import Accepted, Control
 from relay.dialects.v3.access import TenantMismatchError
 from relay.dialects.v3.idempotency import Idempotency
 from relay.dialects.v3.problems import Fault, InvalidBodyError, render_error
-from relay.dialects.v3.schemas import Strict, nested, obj, parse, text
+from relay.dialects.v3.schemas import Strict, nested, obj, text
+from relay.dialects.v3.shapes import Shape
 from relay.directory.model import Principal
 from relay.errors import InvalidFieldError, NotAllowedError, RefusedError
 from relay.http.body import json_object
@@ -131,7 +132,7 @@ class _Command:
             "user": nested(UserSchema, required=True),
             "payload": nested(payload, required=True),
         }
-        self.schema = Strict.from_dict(members)()
+        self.shape = Shape(Strict.from_dict(members)())
         self.carry = carry
         self._names = {name: field.data_key or name for name, field in payload().fields.items()}
 
@@ -186,7 +187,7 @@ class CallControl:
                 raise RateLimitedError(standing)
         body = await json_object(request)
         command = _command(body)
-        read = parse(command.schema, body)
+        read = command.shape.read(body)
         _check_user(principal, read["user"])
         traceparent = request.headers.get("traceparent", "")
 
