@@ -24,7 +24,7 @@ class Status(StrEnum):
     DEAD = "dead"
     """Given up."""
     CANCELED = "canceled"
-    """Its subscription was disabled before another attempt."""
+    """Its subscription was disabled first."""
 
 
 class ErrorCode(StrEnum):

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Final
 
 from relay.journal.ids import parse
 from relay.journal.keys import Keys
 from relay.journal.store import Store
-from relay.webhooks.attempts import Delivery, Status, readable
 from relay.webhooks.ledger import Ledger
-from relay.webhooks.operations import Operation, Operations
+from relay.webhooks.operations import Operations
 from relay.webhooks.references import place, read_lane
 
 PAGE: Final = 200
@@ -22,11 +20,11 @@ async def clear(
 ) -> None:
     """Clear what was queued for a disabled or deleted subscription up to a place.
 
-    Deliveries that were tried become canceled; of a deleted subscription nothing is kept. Raises
-    StoreUnavailableError; it may be called again, and nothing is lost by calling it twice.
+    Its deliveries become canceled; of a deleted subscription nothing is kept. Raises StoreUnavailableError;
+    it may be called again, and nothing is lost by calling it twice.
     """
     while events := await _queued(store, keys.queue(subscription), up_to):
-        await ledger.written([operations.forget(subscription, event) for event in events])
+        await ledger.written([operations.cancel(subscription, event) for event in events])
     await _clear_lanes(store, keys, ledger, operations, subscription, up_to)
     if not await store.call("HEXISTS", keys.subs, subscription):
         await _erase(store, keys, ledger, operations, subscription)
@@ -46,26 +44,11 @@ async def _clear_lanes(
         for lane, state in zip(found[::2], found[1::2], strict=True):
             waiting = read_lane(state)
             if waiting is None:
-                await ledger.written([operations.abandon(subscription, lane.decode(), 0, None, ())])
+                await ledger.written([operations.abandon(subscription, lane.decode(), ())])
             elif place(parse(waiting.events[0])) <= up_to:
-                await ledger.written(
-                    [await _abandon(store, keys, operations, subscription, lane.decode(), waiting.events)]
-                )
+                await ledger.written([operations.abandon(subscription, lane.decode(), waiting.events)])
         if int(cursor) == 0:
             return
-
-
-async def _abandon(
-    store: Store, keys: Keys, operations: Operations, subscription: str, lane: str, events: Sequence[str]
-) -> Operation:
-    score = place(parse(events[0]))
-    kept = await store.call("ZRANGE", keys.attempts(subscription), score, score, "BYSCORE")
-    canceled = next((_canceled(found) for event, found in readable(kept) if event == events[0]), None)
-    return operations.abandon(subscription, lane, score, canceled, events)
-
-
-def _canceled(delivery: Delivery) -> Delivery:
-    return Delivery(status=Status.CANCELED, type=delivery.type, attempts=delivery.attempts)
 
 
 async def _erase(store: Store, keys: Keys, ledger: Ledger, operations: Operations, subscription: str) -> None:

@@ -178,7 +178,7 @@ class Feeder:
         for lane, state in states.items():
             waiting = read_lane(state)
             if waiting is None:
-                self._drop(outbox, lane, self._operations.abandon(outbox.id, lane, 0, None, ()))
+                self._drop(outbox, lane, self._operations.abandon(outbox.id, lane, ()))
             else:
                 event = waiting.events[0]
                 heads[lane] = Missing(event, place(parse(event)), lane, waiting.attempts)

@@ -102,29 +102,33 @@ class Operations:
         return Operation((keys.queue(subscription), keys.parked(event)), ("park", subscription, event))
 
     def forget(self, subscription: str, event: str) -> Operation:
-        """Take an event out that is not to be delivered any more."""
+        """Take something out of the queue of which nothing is kept."""
         keys = self._keys
         return Operation(
             (keys.queue(subscription), keys.lanes(subscription), keys.parked(event)),
             ("forget", subscription, event),
         )
 
-    def abandon(
-        self, subscription: str, lane: str, place: int, delivery: Delivery | None, events: Sequence[str]
-    ) -> Operation:
-        """Take a failing lane out; what is kept of its head's delivery becomes ``delivery``."""
+    def cancel(self, subscription: str, event: str) -> Operation:
+        """Take an event out whose subscription gets nothing more."""
+        keys = self._keys
+        return Operation(
+            (
+                *(keys.queue(subscription), keys.lanes(subscription), keys.attempts(subscription)),
+                keys.parked(event),
+            ),
+            ("cancel", subscription, event),
+        )
+
+    def abandon(self, subscription: str, lane: str, events: Sequence[str]) -> Operation:
+        """Take a failing lane out, and cancel its events."""
         keys = self._keys
         return Operation(
             (
                 *(keys.queue(subscription), keys.lanes(subscription), keys.attempts(subscription)),
                 *(keys.parked(event) for event in events),
             ),
-            (
-                *("abandon", subscription, lane, place),
-                "" if delivery is None else encode(delivery),
-                len(events),
-                *events,
-            ),
+            ("abandon", subscription, lane, len(events), *events),
         )
 
     def resent(

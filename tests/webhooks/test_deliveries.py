@@ -135,7 +135,7 @@ async def test_every_state_is_listed(
     assert await pages(deliveries, since=await store.time_ms() + 1000) == []
 
 
-async def test_a_disabled_subscriptions_failures_are_canceled(
+async def test_what_a_disabled_subscription_did_not_get_is_canceled(
     journal: Journal,
     store: Store,
     receiver: Receiver,
@@ -143,20 +143,33 @@ async def test_a_disabled_subscriptions_failures_are_canceled(
     start_process: StartProcess,
     deliveries: Deliveries,
 ) -> None:
-    """What was tried and had another attempt to come is shown as canceled."""
+    """What was tried and what was not, behind a failing head and in the queue; not what was on its way."""
     receiver.answers["/hook"] = always(500)
-    subscription = await subscribe(retries=(1000.0,))
+    gate = Gate()
+    receiver.answers["/slow"] = gate
+    failing = await subscribe(retries=(1000.0,))
+    slow = await subscribe("/slow", max_in_flight=1)
     process = await start_process()
     await Line(journal).tones(3)
-    await eventually(lambda: process.duty.stats.failed == 1)
-    await process.subscriptions.disable(ACCOUNT, subscription.id, "owner")
-
+    await eventually(lambda: process.duty.stats.failed == 1 and len(receiver.at("/slow")) == 1)
+    for one in (failing, slow):
+        await process.subscriptions.disable(ACCOUNT, one.id, "owner")
     await eventually(lambda: nothing_left(store))
 
-    [canceled] = await pages(deliveries)
-    assert canceled.delivery.status is Status.CANCELED
-    assert len(canceled.delivery.attempts) == 1
-    assert canceled.delivery.next_attempt_at is None
+    found = await pages(deliveries, subscription=failing.id)
+    assert [one.delivery.status for one in found] == [Status.CANCELED] * 3
+    assert [len(one.delivery.attempts) for one in found] == [0, 0, 1]
+    assert {one.delivery.next_attempt_at for one in found} == {None}
+    assert len(await pages(deliveries, status=Status.CANCELED, event_type="call.leg.dtmf")) == 6
+    gate.open()
+    await eventually(lambda: process.duty.stats.succeeded == 1)
+
+    async def is_known() -> bool:
+        sent = await pages(deliveries, subscription=slow.id, status=Status.SUCCEEDED)
+        return [one.event_id for one in sent] == [receiver.at("/slow")[0].id]
+
+    await eventually(is_known)
+    assert len(await pages(deliveries, status=Status.CANCELED)) == 5
 
 
 async def test_accounts_and_users_see_their_own(

@@ -11,7 +11,7 @@ from relay.journal.ids import parse
 from relay.journal.keys import Keys
 from relay.journal.leases import Lease, LeaseLostError, Leases
 from relay.journal.store import Store
-from relay.webhooks.attempts import Delivery, Status
+from relay.webhooks.attempts import Attempt, Delivery, ErrorCode, Status, readable
 from relay.webhooks.ledger import BATCH, Ledger, Retention, apply
 from relay.webhooks.operations import Operation, Operations
 from relay.webhooks.references import Missing, place
@@ -120,6 +120,34 @@ async def test_a_repeated_batch_changes_nothing(store: Store, keys: Keys, lease:
 
     assert await dump(store) == once
     assert await store.call("ZCARD", keys.due) == due
+
+
+async def test_what_is_canceled_keeps_its_attempts(store: Store, keys: Keys, lease: Lease) -> None:
+    """A failing lane's events and those in the queue, once, however often the batch is applied."""
+    first, second, third = await queued(store, 3)
+    operations = Operations(keys)
+    attempt = Attempt(at=1_763_717_404_218, duration_ms=3, status_code=500, error=ErrorCode.HTTP_STATUS)
+    tried = Delivery(status=Status.FAILED, type="t", attempts=(attempt,), next_attempt_at=5)
+    await apply(
+        store,
+        lease,
+        RETENTION,
+        [operations.failed(SUB, first, tried, made=1, pause=5, behind=[second], then=None)],
+    )
+    batch = [
+        operations.abandon(SUB, first.lane, [first.event, second.event]),
+        operations.cancel(SUB, third.event),
+    ]
+    for _ in range(2):
+        await apply(store, lease, RETENTION, batch)
+        kept = dict(readable(await store.call("ZRANGE", keys.attempts(SUB), 0, -1)))
+        untried = Delivery(status=Status.CANCELED, type="")
+        assert kept == {
+            first.event: Delivery(status=Status.CANCELED, type="t", attempts=(attempt,)),
+            second.event: untried,
+            third.event: untried,
+        }
+        assert list(await dump(store)) == [keys.attempts(SUB).encode(), keys.subs.encode()]
 
 
 async def test_a_lane_waits_and_comes_back(store: Store, keys: Keys, lease: Lease) -> None:

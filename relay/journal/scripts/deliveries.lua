@@ -15,9 +15,11 @@
 --   park     queue parked                           sub event
 --            A queued event is about to be cut from the journal: keep its record.
 --   forget   queue lanes parked                     sub event
---            An event of a subscription that gets nothing more leaves the queue.
---   abandon  queue lanes attempts parked*n          sub lane score delivery n event*n
---            A failing lane of such a subscription goes; `delivery` is its head's, '' if nothing is kept.
+--            Something that is none of ours leaves the queue, or what is kept of a dead letter's event.
+--   cancel   queue lanes attempts parked            sub event
+--            An event of a subscription that gets nothing more leaves the queue: its delivery is canceled.
+--   abandon  queue lanes attempts parked*n          sub lane n event*n
+--            A failing lane of such a subscription goes, and so do its events.
 --   resent   queue attempts dead parked             sub event score type attempt succeeded
 --            Somebody had an event sent again: its attempt joins what is kept. A success ends what had ended badly.
 --   health   health                                 sub health
@@ -29,7 +31,7 @@
 --
 -- Returns nil (the lease is not the caller's) or 1. Repeating a batch changes nothing more, so whoever gets no
 -- answer, or an error over a key of a wrong type, may apply it again, whole or one by one. Operations on a deleted
--- subscription, but for forget, abandon and erase, do nothing.
+-- subscription do nothing, but for those that take something out: forget, cancel, abandon and erase.
 --
 -- key             type    reads                writes
 -- lease           string  token
@@ -173,6 +175,24 @@ local function keep(kept, retention, score, event, delivery)
   redis.call('PEXPIRE', kept, whole(retention))
 end
 
+local function find(kept, score, event)
+  for _, entry in ipairs(redis.call('ZRANGE', kept, score, score, 'BYSCORE')) do
+    if entry:sub(1, #event + 1) == event .. ' ' then
+      return entry:sub(#event + 2)
+    end
+  end
+end
+
+-- Note that an event is not sent any more; the attempts that were made stay.
+local function cancel(attempts, event)
+  local score = place(event)
+  local kept = find(attempts, score, event)
+  local known = kept and cjson.decode(kept) or {false, '', {}}
+  local made = known[3][1] and cjson.encode(known[3]) or '[]'
+  local canceled = '["canceled",' .. cjson.encode(known[2]) .. ',' .. made .. ',null,null]'
+  keep(attempts, attempts_ms, score, event, canceled)
+end
+
 local operations = {}
 
 function operations.settled()
@@ -270,17 +290,27 @@ function operations.forget()
   rest(sub, queue, lanes)
 end
 
+function operations.cancel()
+  local queue, lanes, attempts, parked = unpack(keys(4))
+  local sub, event = unpack(args(2))
+  if redis.call('ZREM', queue, event) == 1 and exists(sub) then
+    cancel(attempts, event)
+  end
+  release(parked, sub)
+  rest(sub, queue, lanes)
+end
+
 function operations.abandon()
   local queue, lanes, attempts = unpack(keys(3))
-  local sub, lane, score, delivery, count = unpack(args(5))
+  local sub, lane, count = unpack(args(3))
   local parked, waiting = keys(tonumber(count)), args(tonumber(count))
-  redis.call('HDEL', lanes, lane)
+  local taken = redis.call('HDEL', lanes, lane) == 1
   redis.call('ZREM', due, sub .. ' ' .. lane)
-  for _, one in ipairs(parked) do
-    release(one, sub)
-  end
-  if delivery ~= '' and waiting[1] and exists(sub) then
-    keep(attempts, attempts_ms, score, waiting[1], delivery)
+  for i, event in ipairs(waiting) do
+    if taken and exists(sub) then
+      cancel(attempts, event)
+    end
+    release(parked[i], sub)
   end
   rest(sub, queue, lanes)
 end
@@ -291,15 +321,8 @@ function operations.resent()
   if not exists(sub) then
     return
   end
-  local function find(kept)
-    for _, entry in ipairs(redis.call('ZRANGE', kept, score, score, 'BYSCORE')) do
-      if entry:sub(1, #event + 1) == event .. ' ' then
-        return entry:sub(#event + 2)
-      end
-    end
-  end
-  local letter = find(dead)
-  local kept = letter or find(attempts) or (redis.call('ZSCORE', queue, event) and '["pending",null,[],null,null]')
+  local letter = find(dead, score, event)
+  local kept = letter or find(attempts, score, event) or (redis.call('ZSCORE', queue, event) and '["pending",null,[],null,null]')
   if not kept then
     return
   end
