@@ -142,6 +142,14 @@ class Keys:
         """Return the ZSET of the deliveries a subscription has given up, as in `attempts`."""
         return f"{self._prefix}dead:{subscription}"
 
+    def aside(self, key: str) -> str:
+        """Return where one of the partition's keys is put that is of no use; expires."""
+        return f"{self._prefix}aside:{key.removeprefix(self._prefix)}"
+
+    def anew(self, key: str) -> str:
+        """Return where what takes its place is put together."""
+        return f"{self._prefix}anew:{key.removeprefix(self._prefix)}"
+
     def recovery(self, subscription: str, recovery: str) -> str:
         """Return the string that says how far a recovery has come, as JSON; expires."""
         return f"{self._prefix}recovery:{subscription}:{recovery}"
@@ -156,8 +164,8 @@ class Keys:
     def bayeux(self, client: str) -> str:
         """Return the hash of one client's Bayeux session.
 
-        ``account``, ``user``, ``created`` (ms), ``gen`` (its connects so far), ``cursor``, ``changed`` (id of
-        the last record about it), ``sub:<pattern>`` -> id after which entries match. For a while after the
+        ``account``, ``user``, ``created`` (ms), ``gen`` (its connects so far), ``held`` (1: the last one is
+        not answered yet), ``cursor``, ``changed`` (id of the last record about it), ``sub:<pattern>`` -> id after which entries match. For a while after the
         session has ended, only ``ended``: why.
         """
         return f"{self._prefix}bayeux:{client}"

@@ -5,7 +5,7 @@
 -- The session lives for ttl_ms, the time it may be held included: should this process die, it expires. `ack` is
 -- the last batch the client has got, -1 if it does not say; `socket` is 1 if this connect will be pushed to.
 -- A session whose client acknowledges goes back to where it was if its client has not got the last batch. Whoever
--- is pushing to the session is told by a journal record; others find out when they take.
+-- is pushing to the session, or holds a connect of it, is told by a journal record; others find out when they take.
 -- Returns for each session nil (the user has no such session) or {gen, cursor, changed, acks, moved,
 -- (pattern from)*}: the generation of this connect (1: the session's first), the id up to which everything is
 -- delivered, the id of the last record about the session, whether the client acknowledges, whether `socket` was
@@ -13,8 +13,8 @@
 --
 -- key              type    reads                writes
 -- bayeux-due       zset    (type)               when the session expires
--- events           stream                       a record, if somebody is pushing
--- bayeux:<client>  hash    everything           gen at cursor base socket; changed: the record's id
+-- events           stream                       a record, if somebody is pushing or holds a connect
+-- bayeux:<client>  hash    everything           gen at held cursor base socket; changed: the record's id
 
 redis.call('ZCARD', KEYS[1])
 local time = redis.call('TIME')
@@ -51,7 +51,7 @@ for i, session in ipairs(sessions) do
         redis.call('HSET', key, 'base', cursor)
       end
     end
-    if session.socket == '1' then
+    if session.socket == '1' or session.held == '1' then
       changed = redis.call('XADD', KEYS[2], '*', 'k', 'bayeux', 'a', account,
         'd', '{"client":"' .. client .. '","change":"moved"}')
       redis.call('HSET', key, 'changed', changed)
@@ -60,7 +60,7 @@ for i, session in ipairs(sessions) do
     if moved then
       redis.call('HSET', key, 'socket', socket)
     end
-    redis.call('HSET', key, 'at', string.format('%.0f', now))
+    redis.call('HSET', key, 'at', string.format('%.0f', now), 'held', 1)
     local gen = redis.call('HINCRBY', key, 'gen', 1)
     local one = {gen, cursor, changed, session.batch and 1 or 0, moved and 1 or 0}
     for _, text in ipairs(session.subs) do

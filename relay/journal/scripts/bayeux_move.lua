@@ -2,12 +2,13 @@
 --
 -- EVALSHA bayeux_move 1+n  bayeux-due bayeux*n  (client gen cursor ttl_ms)*n
 --
--- The session lives for ttl_ms from now; 0 leaves its time as it is, and an empty cursor where it is.
+-- The session lives for ttl_ms from now; 0 leaves its time as it is. An empty cursor stays where it is: a connect
+-- is held that did not begin in the store.
 -- Returns for each session 1, 0 (a later connect has begun) or -1 (the session is gone).
 --
 -- key              type    reads                writes
 -- bayeux-due       zset    (type)               when the session expires
--- bayeux:<client>  hash    gen                  cursor
+-- bayeux:<client>  hash    gen                  cursor, or held
 
 redis.call('ZCARD', KEYS[1])
 local time = redis.call('TIME')
@@ -30,6 +31,8 @@ for i, generation in ipairs(generations) do
     end
     if ARGV[at + 3] ~= '' then
       redis.call('HSET', KEYS[i + 1], 'cursor', ARGV[at + 3])
+    else
+      redis.call('HSET', KEYS[i + 1], 'held', 1)
     end
     moved[i] = 1
   end

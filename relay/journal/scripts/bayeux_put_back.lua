@@ -8,7 +8,7 @@
 -- Returns 1 (the cursor is where it was) or 0 (the session is gone, or a later connect has been answered).
 --
 -- key              type    reads                writes
--- bayeux:<client>  hash    gen cursor account   gen cursor; changed: the record's id
+-- bayeux:<client>  hash    gen cursor account   gen held cursor; changed: the record's id
 -- bayeux-due       zset    (type)               when the session expires
 -- events           stream                       a record, if there is a later connect
 
@@ -26,6 +26,7 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 if last then
   redis.call('ZADD', KEYS[2], string.format('%.0f', now + ARGV[5]), client)
   redis.call('HINCRBY', KEYS[1], 'gen', 1)
+  redis.call('HSET', KEYS[1], 'held', 0)
 elseif moved then
   local id = redis.call('XADD', KEYS[3], '*', 'k', 'bayeux', 'a', session[3],
     'd', '{"client":"' .. client .. '","change":"put-back"}')

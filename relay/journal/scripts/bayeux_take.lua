@@ -10,7 +10,7 @@
 --
 -- key              type    reads                writes
 -- bayeux-due       zset    (type)               when the session expires
--- bayeux:<client>  hash    gen changed batch at cursor batch
+-- bayeux:<client>  hash    gen changed batch at cursor batch held
 
 redis.call('ZCARD', KEYS[1])
 local time = redis.call('TIME')
@@ -33,10 +33,10 @@ for i, session in ipairs(sessions) do
     redis.call('ZADD', KEYS[1], string.format('%.0f', now + ARGV[at + 5]), ARGV[at + 1])
     if session[3] then
       local batch = tonumber(session[3]) + 1
-      redis.call('HSET', key, 'cursor', ARGV[at + 4], 'batch', batch)
+      redis.call('HSET', key, 'cursor', ARGV[at + 4], 'held', 0, 'batch', batch)
       taken[i] = 1 + batch
     else
-      redis.call('HSET', key, 'cursor', ARGV[at + 4])
+      redis.call('HSET', key, 'cursor', ARGV[at + 4], 'held', 0)
       taken[i] = 1
     end
   end

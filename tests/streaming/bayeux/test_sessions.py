@@ -173,7 +173,7 @@ async def test_only_the_last_connect_takes(sessions: Sessions) -> None:
     assert (await sessions.take(answer(older, "5-0"), changed=CHANGED)).taken is Taken.SUPERSEDED
     assert (await connected(sessions, client)).cursor == "0-0"
     newer = await connected(sessions, client)
-    assert (await sessions.take(answer(newer, "7-0"), changed=CHANGED)).taken is Taken.DONE
+    assert (await sessions.take(answer(newer, "7-0"), changed=newer.changed)).taken is Taken.DONE
     assert (await connected(sessions, client)).cursor == "7-0"
     await sessions.end(JANE, client, Ended.DISCONNECTED)
     assert (await sessions.take(answer(newer, "9-0"), changed=CHANGED)).taken is Taken.UNKNOWN
@@ -209,13 +209,33 @@ async def test_what_is_put_back_cannot_be_taken_later(sessions: Sessions) -> Non
     assert (await connected(sessions, client)).cursor == "0-0"
 
 
+async def test_connect_tells_of_itself_where_another_is_held(sessions: Sessions, store: Store) -> None:
+    """Whoever holds the other learns by a record that it is over; nobody is told of what is answered."""
+    client = await begun(sessions)
+    before = len(await records(store))
+    for _ in range(2):
+        found = await connected(sessions, client)
+        assert (await sessions.take(answer(found, "5-0"), changed=found.changed)).taken is Taken.DONE
+    given_back = await connected(sessions, client)
+    await sessions.put_back(answer(given_back, given_back.cursor))
+    held = await connected(sessions, client)
+    assert len(await records(store)) == before
+    later = await connected(sessions, client)
+    assert later.changed != held.changed
+    assert (await records(store))[before:] == [b'{"client":"%b","change":"moved"}' % client.encode()]
+    assert (await sessions.take(answer(later, "7-0"), changed=later.changed)).taken is Taken.DONE
+    await sessions.stays(ACCOUNT, client, later.generation, hold=0)
+    await connected(sessions, client)
+    assert len(await records(store)) == before + 2
+
+
 async def test_giving_back_nothing_moves_no_cursor(sessions: Sessions) -> None:
     """A connect that has taken nothing leaves the cursor where it is, although others moved it."""
     client = await begun(sessions)
     older = await connected(sessions, client)
     newer = await connected(sessions, client)
     assert await sessions.put_back(answer(older, older.cursor))
-    await sessions.take(answer(newer, "7-0"), changed=CHANGED)
+    await sessions.take(answer(newer, "7-0"), changed=newer.changed)
     assert not await sessions.put_back(answer(older, older.cursor))
     assert (await connected(sessions, client)).cursor == "7-0"
 
