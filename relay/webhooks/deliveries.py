@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -21,6 +22,7 @@ from relay.webhooks.references import DeliveryId, place, read_lane
 
 MOST_SCANNED: Final = 10
 """Pages looked through for one answer; what is left is behind its cursor."""
+_CURSOR: Final = re.compile(r"([0-9]{1,19})\.([0-9]{0,19})", re.ASCII)
 _PENDING: Final = Delivery(status=Status.PENDING, type="")
 
 
@@ -122,11 +124,12 @@ class Deliveries:
         found: list[Found] = []
         scanned = 0
         async for one in self._among(account, user_id, subscription, at):
-            position: int | None = before if one.id == at else None
+            here = place(parse(one.from_id))
+            position: int | None = before if here == at else None
             while True:
                 room = limit - len(found)
                 if not room or scanned == MOST_SCANNED:
-                    return DeliveryPage(found, f"{one.id}.{'' if position is None else position}")
+                    return DeliveryPage(found, f"{here}.{'' if position is None else position}")
                 page, position = await self._page(one, wanted, position, room)
                 found += page
                 scanned += 1
@@ -135,22 +138,22 @@ class Deliveries:
         return DeliveryPage(found, None)
 
     async def _among(
-        self, account: str, user_id: str | None, subscription: str | None, at: str | None
+        self, account: str, user_id: str | None, subscription: str | None, at: int | None
     ) -> AsyncIterator[Subscription]:
-        """Give the subscriptions a list goes through, from the one it has come to."""
+        """Give the subscriptions a list goes through, from the place of creation it has come to."""
         if subscription is not None:
             one = await self._subscriptions.get(account, subscription)
             if user_id not in (None, one.user_id):
                 raise NotFoundError("there is no such subscription")
+            if at not in (None, place(parse(one.from_id))):
+                raise _foreign_cursor()
             yield one
             return
-        started, cursor = at is None, None
+        cursor = None if at is None else str(max(0, at - 1))
         while True:
             page = await self._subscriptions.list(account, cursor=cursor, limit=MAX_PAGE, user_id=user_id)
             for one in page.subscriptions:
-                started = started or one.id == at
-                if started:
-                    yield one
+                yield one
             cursor = page.next
             if cursor is None:
                 return
@@ -212,10 +215,15 @@ class Deliveries:
         return [event for lane in lanes if lane is not None for event in lane.events[1:]]
 
 
-def _position(cursor: str | None) -> tuple[str | None, int | None]:
+def _position(cursor: str | None) -> tuple[int | None, int | None]:
+    """Return the place of the subscription a list has come to, and of its last delivery that was shown."""
     if cursor is None:
         return None, None
-    at, point, before = cursor.partition(".")
-    if not (point and at and (not before or (before.isascii() and before.isdigit()))):
-        raise InvalidFieldError("cursor", "must be what `next` of the page before held")
-    return at, int(before) if before else None
+    matched = _CURSOR.fullmatch(cursor)
+    if matched is None:
+        raise _foreign_cursor()
+    return int(matched[1]), int(matched[2]) if matched[2] else None
+
+
+def _foreign_cursor() -> InvalidFieldError:
+    return InvalidFieldError("cursor", "must be what `next` of the page before held")

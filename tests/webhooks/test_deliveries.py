@@ -135,6 +135,32 @@ async def test_every_state_is_listed(
     assert await pages(deliveries, since=await store.time_ms() + 1000) == []
 
 
+async def test_a_list_goes_on_though_a_subscription_is_gone(
+    journal: Journal,
+    store: Store,
+    subscribe: Subscribe,
+    start_process: StartProcess,
+    deliveries: Deliveries,
+) -> None:
+    """Where a page ended may be deleted before the next is asked for."""
+    first, second = await subscribe("/a"), await subscribe("/b")
+    process = await start_process()
+    events = await Line(journal).tones(3)
+    await eventually(lambda: process.duty.stats.succeeded == 6)
+    await eventually(lambda: nothing_left(store))
+    page = await deliveries.list(ACCOUNT, limit=2)
+    assert {one.id.subscription for one in page.deliveries} == {first.id}
+
+    await process.subscriptions.delete(ACCOUNT, first.id)
+
+    rest = await deliveries.list(ACCOUNT, cursor=page.next)
+    assert [(one.id.subscription, one.id.event) for one in rest.deliveries] == [
+        (second.id, event) for event in events[::-1]
+    ]
+    with pytest.raises(InvalidFieldError):
+        await deliveries.list(ACCOUNT, subscription=second.id, cursor=page.next)
+
+
 async def test_what_a_disabled_subscription_did_not_get_is_canceled(
     journal: Journal,
     store: Store,
@@ -204,7 +230,18 @@ async def test_what_was_never_there_is_not_found(subscribe: Subscribe, deliverie
     subscription = await subscribe()
     with pytest.raises(NotFoundError):
         await deliveries.get(ACCOUNT, str(DeliveryId(1, subscription.id, "5-0")))
-    for cursor in ("", "x", ".", "a.b"):
+    for cursor in (
+        "",
+        "x",
+        ".",
+        "a.b",
+        f"{subscription.id}.",
+        ".5",
+        "5",
+        "5.5.5",
+        "\u0665.",
+        "9" * 5000 + ".",
+    ):
         with pytest.raises(InvalidFieldError) as refused:
             await deliveries.list(ACCOUNT, cursor=cursor)
         assert refused.value.field == "cursor"
