@@ -37,4 +37,4 @@ def whole_seconds(ms: int) -> str:
 
 @lru_cache(maxsize=1024)  # the times of an event, and of events that follow one another, share their seconds
 def _second(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    return datetime.fromtimestamp(seconds, UTC).isoformat()[:19]
