@@ -13,6 +13,7 @@ from relay.journal.link import Argument, StoreCommandError
 from relay.journal.scripts import Script
 from relay.journal.store import Store
 from relay.telemetry import log
+from relay.webhooks.mending import SetAsideError, mend
 from relay.webhooks.operations import Operation
 from relay.webhooks.policy import DEADLINE
 from relay.webhooks.stats import Stats
@@ -91,7 +92,7 @@ class Ledger:
         await stored.wait()
 
     async def run(self) -> None:
-        """Store what is written, until cancelled; raises LeaseLostError."""
+        """Store what is written, until cancelled; raises LeaseLostError and SetAsideError."""
         while await self._wake.wait():
             await asyncio.sleep(FLUSH_AFTER)
             self._wake.clear()
@@ -112,10 +113,15 @@ class Ledger:
                     operation.then()
 
     async def _apply(self, batch: Sequence[Operation]) -> None:
-        """Store a batch, or what can be stored of it: one broken key must not stop a partition."""
+        """Store a batch, or what can be stored of it: one broken key must not stop a partition.
+
+        Raises SetAsideError if it is a key of the whole partition: the batch can be stored then.
+        """
         try:
             await apply(self._store, self._lease, self._retention, batch)
         except StoreCommandError as error:
+            if await mend(self._store, self._lease, self._stats):
+                raise SetAsideError("keys were set aside") from error
             _log.warning("outcomes refused, storing them one by one", error=str(error))
         else:
             return

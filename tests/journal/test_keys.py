@@ -19,6 +19,8 @@ NAMED_KEYS = (
     "idem",
     "token",
     "receipt",
+    "aside",
+    "anew",
 )
 
 

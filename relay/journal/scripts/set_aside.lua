@@ -1,0 +1,26 @@
+-- Put a key of the wrong type aside, and what was made anew in its place. Owner script.
+--
+-- EVALSHA set_aside 4  lease key anew aside  token type kept_ms
+--
+-- Returns nil (the lease is not the caller's), 0 (the key is of the right type by now) or 1.
+--
+-- key     type    reads    writes
+-- lease   string  token
+-- key     any     (type)   what was made anew
+-- anew    any              moved
+-- aside   any              what the key was; expiry
+
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then
+  return false
+end
+local key, anew, aside = KEYS[2], KEYS[3], KEYS[4]
+local held = redis.call('TYPE', key)['ok']
+if held == ARGV[2] or held == 'none' then
+  return 0
+end
+redis.call('RENAME', key, aside)
+redis.call('PEXPIRE', aside, ARGV[3])
+if redis.call('EXISTS', anew) == 1 then
+  redis.call('RENAME', anew, key)
+end
+return 1

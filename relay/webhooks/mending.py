@@ -1,0 +1,94 @@
+"""Keys of a whole partition that the store holds in a form nobody can use: set aside, and made anew.
+
+Something else than relay has written them. What `ready` and `due` tell stands in queues and lanes, too; the
+others are lost with what was in them, and the partition goes on without.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Final
+
+from relay.errors import UnavailableError
+from relay.journal.keys import Keys
+from relay.journal.leases import Lease, run_owned
+from relay.journal.link import StoreCommandError
+from relay.journal.scripts import Script
+from relay.journal.store import Store
+from relay.telemetry import log
+from relay.webhooks.stats import Stats
+
+KEPT: Final = 7 * 86_400
+"""Seconds that what was set aside can be looked at."""
+PAGE: Final = 500
+"""Subscriptions looked at in a round trip, and members written in one."""
+
+_SCRIPT: Final = Script("set_aside")
+_log: Final = log.get("webhooks")
+
+
+class SetAsideError(UnavailableError):
+    """Keys of the partition were set aside: what was read from them holds no more, its owner begins anew."""
+
+
+async def mend(store: Store, lease: Lease, stats: Stats) -> bool:
+    """Set aside what is of no use among a partition's keys; tell whether there was anything.
+
+    Raises:
+        LeaseLostError: the partition has another owner.
+        StoreUnavailableError: no answer; it may be called again.
+
+    """
+    keys = store.keys_at(lease.partition)
+    found = await store.fetch([("TYPE", getattr(keys, name)) for name in _TYPES])
+    mended = False
+    for (name, wanted), held in zip(_TYPES.items(), (one.decode() for one in found), strict=True):
+        if held not in (wanted, "none"):
+            key = getattr(keys, name)
+            anew = keys.anew(key)
+            await store.call("DEL", anew)
+            if name in _MAKING:
+                await _MAKING[name](store, keys, anew)
+            named = [key, anew, keys.aside(key)]
+            await run_owned(store, _SCRIPT, lease, named, [wanted, KEPT * 1000])
+            stats.unreadable += 1
+            _log.error("unfit key set aside", partition=lease.partition, key=name, held=held)
+            mended = True
+    return mended
+
+
+async def _ready(store: Store, keys: Keys, anew: str) -> None:
+    """Find out which subscriptions have work."""
+    async for page in _subscriptions(store, keys):
+        there = await store.fetch([("EXISTS", keys.queue(one), keys.lanes(one)) for one in page])
+        ready = [one for one, count in zip(page, there, strict=True) if count]
+        if ready:
+            await store.call("SADD", anew, *ready)
+
+
+async def _due(store: Store, keys: Keys, anew: str) -> None:
+    """Find out which calls wait for a retry, and have them tried now."""
+    now = await store.time_ms()
+    async for page in _subscriptions(store, keys):
+        for subscription in page:
+            try:
+                lanes = await store.call("HKEYS", keys.lanes(subscription))
+            except StoreCommandError:
+                continue  # that one's alone; it is told of when its lanes are read
+            for first in range(0, len(lanes), PAGE):
+                waiting = (f"{subscription} {lane.decode()}" for lane in lanes[first : first + PAGE])
+                await store.call("ZADD", anew, *(part for member in waiting for part in (now, member)))
+
+
+async def _subscriptions(store: Store, keys: Keys) -> AsyncIterator[list[str]]:
+    cursor: bytes | int = 0
+    while True:
+        cursor, found = await store.call("HSCAN", keys.subs, cursor, "COUNT", PAGE)
+        yield [one.decode() for one in found[::2]]
+        if int(cursor) == 0:
+            return
+
+
+_TYPES: Final = {"subs": "hash", "ready": "set", "due": "zset", "health": "hash", "errands": "hash"}
+"""What each key must be; the subscriptions come first, as the others are found out from them."""
+_MAKING: Final[dict[str, Callable[[Store, Keys, str], Awaitable[None]]]] = {"ready": _ready, "due": _due}
