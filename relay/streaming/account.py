@@ -252,12 +252,25 @@ class AccountStream:
 
     async def _fan_out(self, group: Group[Any], entries: Sequence[Entry]) -> None:
         """Hand one payload to every member; returns early when the journal was reset meanwhile."""
-        resets, current = self.resets, self._round
+        resets = self.resets
         payload = self._picked(group, entries)
         if payload is None:
             return
-        pace = self._pace
-        for link in tuple(group.links):
+        pace, links, done = self._pace, tuple(group.links), 0
+        while done < len(links):
+            turn = links[done : done + pace.left]
+            self._hand(turn, payload)
+            done += len(turn)
+            pace.left -= len(turn)
+            if not pace.left:
+                await pace.rest()
+                if self.resets != resets:
+                    return
+
+    def _hand(self, links: Sequence[Link[Any]], payload: Any) -> None:
+        """Deliver to those who have not been given this round's entries."""
+        current = self._round
+        for link in links:
             if link.round >= current:
                 continue
             link.round = current
@@ -266,11 +279,6 @@ class AccountStream:
             except Exception:  # noqa: BLE001 - one member's fault must not keep events from the others
                 _log.exception("member failed", member=repr(link.member))
                 self._drop(link, self._before)
-            pace.left -= 1
-            if not pace.left:
-                await pace.rest()
-                if self.resets != resets:
-                    return
 
     def _picked(self, group: Group[Any], entries: Sequence[Entry]) -> Any:
         try:

@@ -83,6 +83,13 @@ class PartitionFeed:
             found = self._streams[account] = AccountStream(account, self._frontier, self._pace)
         return found
 
+    def known(self, account: str) -> AccountStream | None:
+        """Return the account's stream if there is one already."""
+        found = self._streams.get(account)
+        if found is not None:
+            self._idle[account] = 0
+        return found
+
     def entries(self, partition: int, batch: Sequence[Entry]) -> None:
         """Take what the reader brought. Called by the tail."""
         del partition

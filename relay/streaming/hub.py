@@ -12,7 +12,7 @@ from relay.journal.tail import Tail
 from relay.streaming.feed import SWEEP_SECONDS, PartitionFeed
 from relay.streaming.links import Link
 from relay.streaming.members import Member, P, Selection
-from relay.streaming.replay import Replay
+from relay.streaming.replay import Replay, in_one_step
 
 _EVENT_ID: Final = "evt_"
 
@@ -58,6 +58,9 @@ class Hub:
             InvalidIdError: ``after`` is no id.
 
         """
+        link = self.join_at_once(account, member, selection, after=after, interrupt=interrupt)
+        if link is not None:
+            return link
         asked = None if after is None else parse(after)
         feed = self._feed(self._journal.store.keys(account).partition)
         with feed.held():
@@ -69,7 +72,7 @@ class Hub:
                     stream.enter(link, link.at)
                 else:
                     replay = Replay(self._journal, stream, link)
-                    if after.startswith(_EVENT_ID) and int(after.split("_")[1]) != feed.partition:
+                    if _elsewhere(after, feed):
                         await replay.lost()
                     await replay.run(partition=feed.partition, reached=feed.frontier.at)
             except BaseException:
@@ -77,6 +80,34 @@ class Hub:
                 raise
             if stream.late:
                 feed.attend(stream)
+        return link
+
+    def join_at_once(
+        self,
+        account: str,
+        member: Member[P],
+        selection: Selection[P],
+        *,
+        after: str | None = None,
+        interrupt: str | None = None,
+    ) -> Link[P] | None:
+        """Join as `join` does if nothing need be read or waited for; None if it must be."""
+        feed = self._feed(self._journal.store.keys(account).partition)
+        stream = feed.known(account)
+        if stream is None:
+            return None
+        at = stream.served() if after is None else parse(after)
+        if after is not None and (_elsewhere(after, feed) or not in_one_step(stream, at, feed.frontier.at)):
+            return None
+        link = Link(stream, member, selection, at, interrupt)
+        stream.links.add(link)
+        try:
+            stream.enter(link, at)
+        except BaseException:
+            link.leave()
+            raise
+        if stream.late:
+            feed.attend(stream)
         return link
 
     async def position(self, account: str) -> str:
@@ -89,6 +120,11 @@ class Hub:
         feed = self._feed(self._journal.store.keys(account).partition)
         with feed.held():
             return str((await feed.stream(account)).served())
+
+    def known_position(self, account: str) -> str | None:
+        """Return the live end as `position` does, None where it must be waited for."""
+        stream = self._feed(self._journal.store.keys(account).partition).known(account)
+        return None if stream is None else str(stream.served())
 
     async def stop(self) -> None:
         """Serve nobody any more. Those who hold connections end them before."""
@@ -118,3 +154,8 @@ class Hub:
                 closing.add_done_callback(self._closing.discard)
         loop = asyncio.get_running_loop()
         self._sweep = loop.call_later(SWEEP_SECONDS, self._sweep_feeds) if self._feeds else None
+
+
+def _elsewhere(after: str, feed: PartitionFeed) -> bool:
+    """Tell whether an event id is of another partition."""
+    return after.startswith(_EVENT_ID) and int(after.split("_")[1]) != feed.partition

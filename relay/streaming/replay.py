@@ -34,6 +34,14 @@ async def patiently(ask: Callable[[], Awaitable[T]]) -> T:
             await asyncio.sleep(RETRY_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311 - spreads, hides nothing
 
 
+def in_one_step(stream: AccountStream, at: StreamId, reached: StreamId) -> bool:
+    """Tell whether all that leads from a position to the live end is in the ring, and little enough."""
+    if not stream.ring.start <= at <= reached:
+        return False
+    found = stream.ring.after(at)
+    return len(_slice(found)) == len(found)
+
+
 class Replay:
     """Brings one link from a position to the live end, with no gap, no repeat and bounded memory."""
 

@@ -103,10 +103,10 @@ class EventStreams:
         )
         with self._place():
             since = asked or await self._live_end(account)
-            response, writer, transport = await open_response(request, self._limits)
+            first = OPENING if asked or since is None else OPENING + position(since)
+            response, writer, transport = await open_response(request, self._limits, first)
             stream = EventStream(transport, writer, framing, self._limits, asked=asked)
             with self._listed(stream):
-                stream.send(OPENING if asked or since is None else OPENING + position(since))
                 await self._follow(stream, account, selection, since)
                 if stream.done.result() is End.DRAINED:
                     with suppress(ConnectionError):  # it left while it was told to
@@ -136,10 +136,13 @@ class EventStreams:
             try:
                 parse(asked)
             except InvalidIdError as error:
-                raise InvalidLastEventIdError(f"the last event id {error}") from None
+                raise InvalidLastEventIdError(str(error)) from None
         return asked
 
     async def _live_end(self, account: str) -> str | None:
+        known = self._hub.known_position(account)
+        if known is not None:
+            return known
         try:
             async with asyncio.timeout(POSITION_WITHIN):
                 return await self._hub.position(account)
@@ -178,17 +181,20 @@ class EventStreams:
 
     async def _follow(self, stream: EventStream, account: str, selection: Framed, since: str | None) -> None:
         """Have the hub serve the stream until it ends; a join that still replays then is given up."""
-        joining = asyncio.create_task(self._join(stream, account, selection, since))
-        link: Link[bytes] | BaseException | None = None
+        link: Link[bytes] | BaseException | None
+        link = self._hub.join_at_once(account, stream, selection, after=since)
         try:
-            try:
-                await asyncio.wait((joining, stream.done), return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                joining.cancel()
-                [link] = await asyncio.gather(joining, return_exceptions=True)
-            del joining  # a stream waits here for hours: what it need not keep is not kept
+            if link is None:
+                joining = asyncio.create_task(self._join(stream, account, selection, since))
+                try:
+                    await asyncio.wait((joining, stream.done), return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    joining.cancel()
+                    [link] = await asyncio.gather(joining, return_exceptions=True)
+                del joining  # a stream waits here for hours: what it need not keep is not kept
             if isinstance(link, Exception):
                 raise link
+            stream.joined()
             await stream.done
         finally:
             if isinstance(link, Link):

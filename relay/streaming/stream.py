@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
 from aiohttp.abc import AbstractStreamWriter
 
@@ -44,23 +45,28 @@ class End(StrEnum):
     """Cut off: this process was too far behind to serve it without a gap."""
 
 
-class EventStream(Member[bytes]):
-    """A member of the hub writing to one connection; what its socket cannot take waits in the transport."""
+class EventStream(Member[bytes], asyncio.Protocol):
+    """A member of the hub writing to one connection, which it takes over from the server's protocol.
+
+    Nothing but a write is done for each event: the transport tells when its socket does not take everything,
+    when it does again, and when the connection is lost.
+    """
 
     __slots__ = (
         "_asked",
-        "_closing",
+        "_http",
         "_limits",
         "_loop",
-        "_over",
         "_slow_since",
         "_transport",
-        "_waiting",
-        "_write",
         "_writer",
+        "deliver",
         "done",
         "framing",
     )
+
+    deliver: Callable[[bytes], None]
+    """Writes bytes that are framed already: the transport's own method while nothing waits there."""
 
     def __init__(
         self,
@@ -72,11 +78,7 @@ class EventStream(Member[bytes]):
         asked: str | None,
     ) -> None:
         self._transport = transport
-        # What every delivery calls, bound once.
-        self._write = transport.write
-        self._waiting = transport.get_write_buffer_size
-        self._closing = transport.is_closing
-        self._over = False
+        self._http = cast("asyncio.Protocol", transport.get_protocol())
         self._writer = writer
         self._limits = limits
         self._asked = asked
@@ -85,20 +87,37 @@ class EventStream(Member[bytes]):
         self.framing = framing
         self.done: asyncio.Future[End] = self._loop.create_future()
         """Set once the stream has ended."""
+        self.deliver = transport.write
+        transport.set_protocol(self)
+        transport.set_write_buffer_limits(0)
 
     def __repr__(self) -> str:
         if self.done.done():
             return f"EventStream({self.done.result()})"
-        return f"EventStream({self.framing}, {self._waiting()} bytes wait)"
+        return f"EventStream({self.framing}, {self.waiting} bytes wait)"
 
-    def deliver(self, payload: bytes) -> None:
-        """Write bytes that are framed already."""
-        if self._over:
-            return
-        if self._closing():
-            self._end(End.CLOSED)
-        elif not self._waiting() or self._may_wait():
-            self._write(payload)
+    @property
+    def waiting(self) -> int:
+        """Bytes that the socket has not taken yet."""
+        return self._transport.get_write_buffer_size()
+
+    def pause_writing(self) -> None:
+        """Look at what waits before each write. Called by the transport."""
+        self._http.pause_writing()
+        if not self.done.done():
+            self.deliver = self._deliver_behind
+
+    def resume_writing(self) -> None:
+        """Go on without a look. Called by the transport."""
+        self._http.resume_writing()
+        self._slow_since = None
+        if not self.done.done():
+            self.deliver = self._transport.write
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End. Called by the transport."""
+        self._end(End.CLOSED)
+        self._http.connection_lost(exc)
 
     def send(self, frames: bytes) -> None:
         """Write frames."""
@@ -122,7 +141,7 @@ class EventStream(Member[bytes]):
             self.cut(End.SLOW)
         except ConnectionError:
             self._end(End.CLOSED)
-        return not self._over
+        return not self.done.done()
 
     def joined(self) -> None:
         """Forget what was asked for: gaps from now on are told by what was sent."""
@@ -143,20 +162,24 @@ class EventStream(Member[bytes]):
         self._transport.abort()
 
     def _end(self, why: End) -> None:
-        self._over = True
+        self.deliver = _nowhere
         if not self.done.done():
             self.done.set_result(why)
 
-    def _may_wait(self) -> bool:
-        waiting = self._waiting()
+    def _deliver_behind(self, payload: bytes) -> None:
+        waiting = self.waiting
+        now = self._loop.time()
         if waiting <= HIGH_WATER:
             self._slow_since = None
-            return True
-        now = self._loop.time()
-        if waiting > self._limits.buffer_bytes:
-            self.cut(End.BUFFER)
         elif self._slow_since is None:
             self._slow_since = now
-        elif now - self._slow_since > self._limits.slow_seconds:
+        if waiting > self._limits.buffer_bytes:
+            self.cut(End.BUFFER)
+        elif self._slow_since is not None and now - self._slow_since > self._limits.slow_seconds:
             self.cut(End.SLOW)
-        return not self._over
+        else:
+            self._transport.write(payload)
+
+
+def _nowhere(_payload: bytes) -> None:
+    """Take what comes to a stream that has ended."""

@@ -188,7 +188,7 @@ async def test_one_read_leaves_in_one_write(office: Office, clients: MakeClient,
     await joined(office, 1)
     [stream] = office.streams._streams
     writes: list[bytes] = []
-    stream._write = Watched(stream._write, writes)  # type: ignore[assignment]
+    stream.deliver = Watched(stream.deliver, writes)
     await Line(journal).tones(40)
     assert await client.has(40) == list(range(1, 41))
     assert len(writes) == 1
@@ -196,7 +196,7 @@ async def test_one_read_leaves_in_one_write(office: Office, clients: MakeClient,
 
 def waiting(office: Office) -> int:
     """Return the bytes that wait for the slowest client."""
-    return max((stream._waiting() for stream in office.streams._streams), default=0)
+    return max((stream.waiting for stream in office.streams._streams), default=0)
 
 
 class Watched:
