@@ -17,7 +17,7 @@ MAX_SUBSCRIPTIONS: Final = 64
 LONGEST: Final = 300_000
 """Milliseconds a client may ask its connect to be held, or its session to be kept, for."""
 
-_VERSION: Final = re.compile(r"([0-9]{1,9})(\.[0-9A-Za-z.-]*)?", re.ASCII)
+_VERSION: Final = re.compile(r"([0-9]{1,9})(?:\.([0-9]{0,9})[0-9A-Za-z.-]*)?", re.ASCII)
 
 
 class Refused(NamedTuple):
@@ -125,10 +125,19 @@ def _handshake(message: Message, connection_types: Sequence[str]) -> Request:
     matched = _VERSION.fullmatch(version)
     if matched is None or int(matched[1]) != 1:
         return Refused(message, errors.version_mismatch(version), final=True)
+    minimum = message.get("minimumVersion")
+    if isinstance(minimum, str) and _is_beyond(minimum):
+        return Refused(message, errors.version_mismatch(minimum), final=True)
     named = [name for name in offered if isinstance(name, str)]
     if not set(named) & set(connection_types):
         return Refused(message, errors.no_common_transport(named), final=True)
     return Handshake(message)
+
+
+def _is_beyond(version: str) -> bool:
+    """Tell whether a version is later than what is spoken here."""
+    matched = _VERSION.fullmatch(version)
+    return matched is not None and (int(matched[1]), int(matched[2] or 0)) > (1, 0)
 
 
 def _connect(message: Message, client: str, connection_types: Sequence[str]) -> Request:

@@ -186,7 +186,10 @@ async def test_an_unusable_last_event_id_is_named(face: Face) -> None:
     """The header as well as the parameter."""
     answer = await face.request("GET", "/events/stream", headers={"Last-Event-ID": "<x>"})
     assert (answer.status, answer.code) == (400, "invalid_field")
-    assert answer.body["errors"][0]["header"] == "Last-Event-ID"
+    [error] = answer.body["errors"]
+    assert error["header"] == "Last-Event-ID"
+    assert answer.body["detail"] == f"Last-Event-ID {error['detail']}"
+    assert error["detail"].startswith("must be an event id")
 
 
 async def test_a_stream_is_no_thing_to_head(face: Face) -> None:

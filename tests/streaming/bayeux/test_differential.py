@@ -174,6 +174,7 @@ async def test_handshake_reply(client: Client) -> None:
     [
         ({"version": None}, "402:version:parameter_missing"),
         ({"version": "2.0"}, "300:2.0:Version mismatch"),
+        ({"minimumVersion": "2.0"}, "300:2.0:Version mismatch"),
         ({"supportedConnectionTypes": None}, "402:supportedConnectionTypes:parameter_missing"),
         ({"supportedConnectionTypes": ["iframe"]}, "301:iframe:Connection types not supported"),
     ],

@@ -145,6 +145,11 @@ def test_other_ids_are_refused_and_not_echoed(given_: Any) -> None:
         ({**HANDSHAKE, "version": "2.0"}, "300:2.0:Version mismatch"),
         ({**HANDSHAKE, "version": "one"}, "300:one:Version mismatch"),
         ({**HANDSHAKE, "version": "1"}, None),
+        ({**HANDSHAKE, "minimumVersion": "1.0"}, None),
+        ({**HANDSHAKE, "minimumVersion": "0.9"}, None),
+        ({**HANDSHAKE, "minimumVersion": 2}, None),
+        ({**HANDSHAKE, "minimumVersion": "1.1"}, "300:1.1:Version mismatch"),
+        ({**HANDSHAKE, "minimumVersion": "2"}, "300:2:Version mismatch"),
         ({**HANDSHAKE, "supportedConnectionTypes": None}, "402:supportedConnectionTypes:parameter_missing"),
         ({**HANDSHAKE, "supportedConnectionTypes": "x"}, "402:supportedConnectionTypes:parameter_missing"),
         (
