@@ -16,7 +16,6 @@ DEADLINE: Final = 72 * 3600.0
 """Seconds after its event when a delivery is given up, however long the pauses: it bounds what is kept."""
 
 GONE: Final = 410
-RETRY_AFTER_STATUSES: Final = frozenset({429, 503})
 
 
 class Verdict(Enum):
@@ -67,7 +66,6 @@ def decide(
     schedule: Sequence[float],
     made: int,
     *,
-    status: int | None,
     hint: float | None,
     age: float,
     chance: float,
@@ -84,15 +82,15 @@ def decide(
     if made > len(schedule):
         return GiveUp(Reason.EXHAUSTED)
     pause = schedule[made - 1] * (1 + JITTER * (2 * chance - 1))
-    pause = max(pause, asked_pause(status, hint))
+    pause = max(pause, asked_pause(hint))
     if age + pause > DEADLINE:
         return GiveUp(Reason.DEADLINE)
     return Retry(pause)
 
 
-def asked_pause(status: int | None, hint: float | None) -> float:
-    """Return the seconds for which an answer asked to be left alone; 0 if it did not."""
-    return min(hint, LONGEST_HINT) if hint is not None and status in RETRY_AFTER_STATUSES else 0.0
+def asked_pause(hint: float | None) -> float:
+    """Return the seconds for which a failure's answer asked to be left alone; 0 if it did not."""
+    return 0.0 if hint is None else min(hint, LONGEST_HINT)
 
 
 def retry_after(value: str | None, now: float) -> float | None:

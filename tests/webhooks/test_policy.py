@@ -23,7 +23,6 @@ from relay.webhooks.policy import (
 SCHEDULE = (5.0, 30.0, 300.0)
 NOW = 1_763_717_404.0
 
-statuses = st.one_of(st.none(), st.integers(300, 599).filter(lambda status: status != 410))
 chances = st.floats(0, 1)
 
 
@@ -48,45 +47,38 @@ def test_only_2xx_is_success_and_410_is_the_end(status: int | None, verdict: Ver
     assert judge(status) is verdict
 
 
-@given(status=statuses, chance=chances, made=st.integers(1, 3))
-def test_the_schedule_is_kept_within_a_fifth(status: int | None, chance: float, made: int) -> None:
+@given(chance=chances, made=st.integers(1, 3))
+def test_the_schedule_is_kept_within_a_fifth(chance: float, made: int) -> None:
     """Without a hint, each pause is its place in the schedule, 20 % more or less."""
-    decision = decide(SCHEDULE, made, status=status, hint=None, age=0, chance=chance)
+    decision = decide(SCHEDULE, made, hint=None, age=0, chance=chance)
 
     assert isinstance(decision, Retry)
     assert 0.8 * SCHEDULE[made - 1] <= decision.pause <= 1.2 * SCHEDULE[made - 1] + 1e-9
 
 
-@given(status=statuses, chance=chances)
-def test_a_schedule_ends(status: int | None, chance: float) -> None:
+@given(chance=chances)
+def test_a_schedule_ends(chance: float) -> None:
     """After as many retries as the schedule has, and at once without any, the delivery is dead."""
     for schedule in (SCHEDULE, ()):
         made = len(schedule) + 1
-        assert decide(schedule, made, status=status, hint=60, age=0, chance=chance) == GiveUp(
-            Reason.EXHAUSTED
-        )
+        assert decide(schedule, made, hint=60, age=0, chance=chance) == GiveUp(Reason.EXHAUSTED)
 
 
-@given(status=st.sampled_from((429, 503)), hint=st.floats(0.1, 10**7), chance=chances)
-def test_a_hint_is_never_undercut(status: int, hint: float, chance: float) -> None:
-    """Retry-After of 429 and 503 makes a pause longer, up to a day, and never shorter than planned."""
-    plain = decide(SCHEDULE, 1, status=status, hint=None, age=0, chance=chance)
-    hinted = decide(SCHEDULE, 1, status=status, hint=hint, age=0, chance=chance)
+@given(hint=st.floats(0.1, 10**7), chance=chances)
+def test_a_hint_is_never_undercut(hint: float, chance: float) -> None:
+    """Retry-After makes a pause longer, up to a day, and never shorter than planned."""
+    plain = decide(SCHEDULE, 1, hint=None, age=0, chance=chance)
+    hinted = decide(SCHEDULE, 1, hint=hint, age=0, chance=chance)
 
     assert isinstance(plain, Retry)
     assert isinstance(hinted, Retry)
     assert hinted.pause == max(plain.pause, min(hint, LONGEST_HINT))
 
 
-def test_a_hint_of_another_answer_is_not_asked() -> None:
-    """Only 429 and 503 may ask for patience."""
-    assert decide(SCHEDULE, 1, status=500, hint=1000, age=0, chance=0.5) == Retry(5.0)
-
-
 @given(age=st.floats(0, 2 * DEADLINE), hint=st.none() | st.floats(1, LONGEST_HINT), chance=chances)
 def test_no_attempt_comes_after_the_deadline(age: float, hint: float | None, chance: float) -> None:
     """72 hours after its event a delivery is over, whatever schedule and hints say."""
-    decision = decide((36_000.0,), 1, status=503, hint=hint, age=age, chance=chance)
+    decision = decide((36_000.0,), 1, hint=hint, age=age, chance=chance)
 
     if isinstance(decision, Retry):
         assert age + decision.pause <= DEADLINE
@@ -96,7 +88,7 @@ def test_no_attempt_comes_after_the_deadline(age: float, hint: float | None, cha
 
 def test_gone_is_the_end_at_once() -> None:
     """After 410 nothing is tried again."""
-    assert decide(SCHEDULE, 1, status=410, hint=None, age=0, chance=0, gone=True) == GiveUp(Reason.GONE)
+    assert decide(SCHEDULE, 1, hint=None, age=0, chance=0, gone=True) == GiveUp(Reason.GONE)
 
 
 @pytest.mark.parametrize(
