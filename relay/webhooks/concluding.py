@@ -126,7 +126,6 @@ class Concluding:
         decision = decide(
             outbox.retries,
             reference.attempts + 1,
-            status=attempt.status_code,
             hint=hint,
             age=age,
             chance=random.random(),  # noqa: S311 - spreads retries, hides nothing
@@ -179,7 +178,7 @@ class Concluding:
         """Note a failure; where the manner has an end to its patience, look again when that is over."""
         condition = outbox.condition
         was = condition.breaker
-        complaint, asked = outbox.manner.complaint(attempt), asked_pause(attempt.status_code, hint)
+        complaint, asked = outbox.manner.complaint(attempt), asked_pause(hint)
         if condition.failed(time.monotonic(), complaint, probe=probe, asked=asked):
             self._keep_health(outbox)
         if was is Breaker.CLOSED is not condition.breaker:
