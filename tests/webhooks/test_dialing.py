@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from relay.errors import InvalidFieldError
 from relay.webhooks.attempts import ErrorCode
 from relay.webhooks.guard import Guard
 from relay.webhooks.sender import Answer, Exchange, Failure, Request
@@ -44,7 +45,7 @@ class Names:
         self.asked: list[str] = []
         self.addresses: list[str] = ["127.0.0.1"]
 
-    def look_up(self, host: str, port: int, **_: Any) -> list[tuple[Any, ...]]:
+    def look_up(self, host: str, port: int, *_: Any, **__: Any) -> list[tuple[Any, ...]]:
         """Stand in for `socket.getaddrinfo`."""
         self.asked.append(host)
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in self.addresses]
@@ -113,6 +114,31 @@ async def test_only_permitted_addresses_of_a_name_are_dialled(sender: HttpSender
         names.addresses = ["10.0.0.1", "169.254.169.254"]
         for _ in range(2):
             assert await sender.send(to(endpoint, "other.example")) == Failure(ErrorCode.BLOCKED_IP)
+
+
+@pytest.mark.parametrize(
+    "addresses", [["93.184.216.34", "10.0.0.1"], ["::ffff:10.0.0.1", "2606:4700::1"], ["169.254.169.254"]]
+)
+async def test_a_name_that_leads_inside_too_is_refused_when_it_is_given(
+    names: Names, addresses: list[str]
+) -> None:
+    """One address that webhooks may not reach is enough."""
+    names.addresses = addresses
+    with pytest.raises(InvalidFieldError) as refused:
+        await Guard().check_url("http://h.example/")
+    assert refused.value.field == "url"
+
+
+async def test_a_name_that_is_bound_anew_is_refused_at_the_dial(names: Names) -> None:
+    """It was public when it was given; nothing is sent where it leads later."""
+    public = HttpSender(Guard())
+    names.addresses = ["93.184.216.34"]
+    await Guard().check_url("http://h.example/")
+    names.addresses = ["127.0.0.1"]
+    async with serving(well) as endpoint:
+        assert await public.send(to(endpoint)) == Failure(ErrorCode.BLOCKED_IP)
+        assert endpoint.connections == 0
+    await public.close()
 
 
 async def test_an_answers_fields_are_told(sender: HttpSender) -> None:
