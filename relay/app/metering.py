@@ -16,10 +16,12 @@ _NOW: Final = frozenset({"in_flight", "held", "sockets"})
 """Counts that also fall: of what is, not of what has been."""
 _WAITING: Final = {
     "queue_events": ("queued", "events in queues"),
+    "behind_events": ("behind", "events that wait behind a failing head of their call"),
     "due_lanes": ("due", "calls that wait for a retry of their head"),
     "oldest_queued_seconds": ("oldest_queued", "age of the oldest event in a queue"),
     "oldest_due_seconds": ("oldest_due", "how long the most overdue retry has been due"),
     "errands": ("errands", "resends, tests and recoveries asked for and not done"),
+    "dead_letters_held": ("dead", "dead letters that are kept"),
 }
 """Of what waits, by metric: the field of `Survey`, and what it is."""
 

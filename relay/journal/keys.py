@@ -46,6 +46,7 @@ class Keys:
         "ready",
         "subs",
         "timers",
+        "with_dead",
     )
 
     def __init__(self, partition: int) -> None:
@@ -59,6 +60,8 @@ class Keys:
         self.cursor = prefix + "cursor"
         #: Set: ids of the subscriptions whose queue has entries.
         self.ready = prefix + "ready"
+        #: Set: ids of the subscriptions that have dead letters; taken out once none are counted.
+        self.with_dead = prefix + "with-dead"
         #: ZSET: lanes that wait for a retry, ``<subscription> <session>``, by the time it is due.
         self.due = prefix + "due"
         #: Hash: id -> JSON, what the owner is asked to do for subscriptions and has not done yet.

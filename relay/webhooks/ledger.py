@@ -50,7 +50,7 @@ async def apply(store: Store, lease: Lease, retention: Retention, batch: Sequenc
 
     """
     keys = store.keys_at(lease.partition)
-    named = [keys.ready, keys.due, keys.subs, keys.events]
+    named = [keys.ready, keys.due, keys.subs, keys.events, keys.with_dead]
     arguments = [*retention.arguments()]
     for operation in batch:
         named += operation.keys

@@ -8,7 +8,10 @@ from hypothesis import strategies as st
 from relay.journal.journal import Journal
 from relay.journal.store import Store
 from relay.telemetry.histogram import SECONDS, Histogram
-from relay.webhooks.survey import Survey, survey
+from relay.webhooks.references import DeliveryId
+from relay.webhooks.repair import Repair
+from relay.webhooks.survey import SAMPLE, Survey, survey
+from tests.calls.calling import ACCOUNT
 from tests.streaming.publishing import Line
 from tests.waiting import eventually
 from tests.webhooks.conftest import StartProcess, Subscribe
@@ -39,9 +42,68 @@ async def test_what_waits_is_counted_with_its_age(
     gate.open()
 
     async def drained() -> bool:
-        return (await survey(store, range(2)))[:3] == (0, 1, 0.0)
+        found = await survey(store, range(2))
+        return (found.queued, found.due, found.oldest_queued) == (0, 1, 0.0)
 
     await eventually(drained)
+
+
+async def test_what_waits_behind_a_failing_head_is_counted_apart(
+    journal: Journal, store: Store, receiver: Receiver, subscribe: Subscribe, start_process: StartProcess
+) -> None:
+    """It is in no queue; with many failing calls the number is estimated from some."""
+    receiver.answers = {"/hook": always(500)}
+    hook = await subscribe(retries=(1000.0,))
+    await start_process()
+    for _ in range(3):
+        await Line(journal).tones(5)
+
+    async def counted() -> bool:
+        found = await survey(store, range(2))
+        return (found.queued, found.behind, found.due) == (0, 12, 3)
+
+    await eventually(counted)
+    keys = store.keys(ACCOUNT)
+    lanes = [part for number in range(SAMPLE * 2) for part in (f"call-{number}", "1 1-0 2-0 3-0")]
+    await store.call("HSET", keys.lanes(hook.id), *lanes)
+    assert 2 * SAMPLE * 2 <= (await survey(store, [keys.partition])).behind <= 2 * SAMPLE * 2 + 12 * 3
+
+
+async def test_dead_letters_are_counted_while_they_are_kept(
+    journal: Journal,
+    store: Store,
+    receiver: Receiver,
+    subscribe: Subscribe,
+    start_process: StartProcess,
+    repair: Repair,
+) -> None:
+    """Each that is redriven or purged counts no more, and their keys are looked at no more."""
+    receiver.answers = {"/hook": always(500)}
+    hook = await subscribe(retries=())
+    await start_process()
+    letters = await Line(journal).tones(3)
+
+    async def held(count: int) -> bool:
+        return (await survey(store, range(2))).dead == count
+
+    await eventually(lambda: held(3))
+    receiver.answers = {}
+    first = DeliveryId(store.keys(ACCOUNT).partition, hook.id, letters[0])
+    await repair.redrive(ACCOUNT, hook.id, [str(first)])
+    await eventually(lambda: held(2))
+    await repair.purge(ACCOUNT, hook.id)
+    await eventually(lambda: held(0))
+    assert not await store.call("EXISTS", store.keys(ACCOUNT).with_dead)
+
+
+async def test_a_broken_key_does_not_hide_what_the_others_tell(store: Store) -> None:
+    """A queue that is none counts as empty; a partition that cannot be read is left out."""
+    one, other = store.keys_at(0), store.keys_at(1)
+    await store.call("SADD", one.ready, "sub_1", "sub_2")
+    await store.call("ZADD", one.queue("sub_1"), 1, "1-0")
+    for key in (one.queue("sub_2"), one.lanes("sub_1"), other.ready):
+        await store.call("SET", key, "nonsense")
+    assert (await survey(store, [0, 1])).queued == 1
 
 
 async def test_an_overdue_retry_shows_its_age(store: Store) -> None:

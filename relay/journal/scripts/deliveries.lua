@@ -1,6 +1,6 @@
 -- Apply changes to subscriptions' queues and to what is kept of their deliveries, one after another. Owner script.
 --
--- EVALSHA deliveries 5+n  lease ready due subs events  key*n  token attempts_ms dead_ms dead_body_ms (operation)*
+-- EVALSHA deliveries 6+n  lease ready due subs events with-dead  key*n  token attempts_ms dead_ms dead_body_ms (operation)*
 --
 -- Each operation is its name and arguments; its keys follow those of the operation before:
 --
@@ -39,6 +39,7 @@
 -- due             zset                         "<sub> <lane>" by when it is tried again
 -- subs            hash    (whether it is in)
 -- events          stream  the event            operational events
+-- with-dead       set                          subscriptions with dead letters; expiry
 -- log             stream                       their ids
 -- queue:<sub>     zset    (whether it is there) events by place
 -- lanes:<sub>     hash    the lane             "<attempts> <event> <event>..."
@@ -51,7 +52,7 @@
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then
   return false
 end
-local ready, due, subs, events = KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local ready, due, subs, events, with_dead = KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local attempts_ms, dead_ms, dead_body_ms = tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -60,7 +61,7 @@ local TRIM = 4 -- kept entries that are looked at per entry added: more than one
 local PLACES = 4096
 local MOST_ATTEMPTS = 50 -- of one delivery: each may have an excerpt of 4 KiB, and resends are unlimited
 
-local key_at, arg_at = 5, 4
+local key_at, arg_at = 6, 4
 local function key()
   key_at = key_at + 1
   return KEYS[key_at]
@@ -220,6 +221,8 @@ function operations.settled()
     end
     remove(attempts, score, event)
     keep(dead, dead_ms, score, event, delivery)
+    redis.call('SADD', with_dead, sub)
+    redis.call('PEXPIRE', with_dead, whole(dead_ms))
   else
     release(parked, sub)
     keep(attempts, attempts_ms, score, event, delivery)
