@@ -22,8 +22,8 @@ from relay.journal.scripts import Script
 from relay.journal.store import Store
 from relay.streaming.bayeux.batches import Batches
 
-MAX_SESSIONS: Final = 100
-"""Sessions a user may have at once: one a browser tab, and those that reloads have left behind to expire."""
+MAX_SESSIONS: Final = 1000
+"""Sessions a user may have at once: one a browser tab, or one a client of a server that speaks for many."""
 MAX_SUBSCRIPTIONS: Final = 256
 """Patterns a session may be subscribed to."""
 ENDED_RETENTION: Final = 60

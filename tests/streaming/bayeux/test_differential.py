@@ -325,10 +325,10 @@ async def test_sessions_of_others_are_unknown(make_client: MakeClient, other: st
 async def test_user_with_too_many_sessions_is_refused_another(client: Client) -> None:
     """Beyond the limit a handshake is denied, with the advice to try again."""
     replies = []
-    for _ in range(4):
-        replies += await asyncio.gather(*(client.send([HANDSHAKE]) for _ in range(26)))
+    for _ in range(13):
+        replies += await asyncio.gather(*(client.send([HANDSHAKE]) for _ in range(78)))
     outcomes = [reply["successful"] for _, [reply] in replies]
-    assert sorted(outcomes) == [False] * 4 + [True] * 100
+    assert sorted(outcomes) == [False] * 14 + [True] * 1000
     refused = next(reply for _, [reply] in replies if not reply["successful"])
     assert refused["error"] == "403::handshake_denied"
     assert refused["advice"] == {"reconnect": "handshake", "interval": 1000}
