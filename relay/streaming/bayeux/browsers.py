@@ -22,10 +22,14 @@ _LABEL: Final = re.compile(r"[A-Za-z0-9._~+/=-]{1,128}", re.ASCII)
 class Browsers:
     """What is known of browsers in this process. ``limit`` is connects held of each at a time; 0: any."""
 
-    def __init__(self, *, secure: bool, strict: bool, limit: int) -> None:
-        """Say whether cookies are for HTTPS only, and whether sessions are good in one browser only."""
+    def __init__(self, *, secure: bool, cross_site: bool, strict: bool, limit: int) -> None:
+        """Say whether cookies are for HTTPS only, and whether sessions are good in one browser only.
+
+        Only a secure cookie is sent ``cross_site``, by pages of other sites.
+        """
         self.strict = strict
         self._secure = secure
+        self._same_site = "None" if secure and cross_site else "Lax"
         self._limit = limit
         self._held: dict[str, Counter[str]] = {}
 
@@ -51,7 +55,9 @@ class Browsers:
     def mark(self, request: web.Request, response: web.StreamResponse, browser: str) -> None:
         """Have the browser keep its label."""
         if request.cookies.get(COOKIE) != browser:
-            response.set_cookie(COOKIE, browser, httponly=True, secure=self._secure, samesite="Lax")
+            response.set_cookie(
+                COOKIE, browser, httponly=True, secure=self._secure, samesite=self._same_site
+            )
 
     def crowded(self, browser: str, client: str) -> dict[str, Any] | None:
         """Return advice for a session whose browser already holds all the connects it may, else None."""

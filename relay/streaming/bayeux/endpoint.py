@@ -58,6 +58,7 @@ class Endpoint:
         service = Service(sessions, self._connects, self.stats, types)
         browsers = Browsers(
             secure=settings.base_url.startswith("https:"),
+            cross_site=bool(settings.cors_origins),
             strict=settings.bayeux_strict_cookie,
             limit=settings.bayeux_sessions_per_browser,
         )

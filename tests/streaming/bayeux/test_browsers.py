@@ -21,6 +21,8 @@ HANDSHAKE = {
     "supportedConnectionTypes": ["callback-polling"],
 }
 
+LONG = {"supportedConnectionTypes": ["long-polling"]}
+
 
 async def script(
     http: aiohttp.ClientSession, pod: Pod, *messages: Any, status: int = 200, **fields: str
@@ -94,7 +96,7 @@ async def test_strict_session_is_good_in_its_browser_only(
 ) -> None:
     """With the strict option another browser, or none, is told that the session is unknown."""
     pod = await open_pod(settings=Settings(bayeux_strict_cookie=True))
-    shake = {**HANDSHAKE, "supportedConnectionTypes": ["long-polling"]}
+    shake = HANDSHAKE | LONG
     reply, cookie = await raw(http, pod, shake, None)
     message = {"channel": "/service/x", "clientId": reply["clientId"], "data": 1}
     assert (await raw(http, pod, message, cookie))[0]["successful"]
@@ -102,6 +104,25 @@ async def test_strict_session_is_good_in_its_browser_only(
         assert (await raw(http, pod, message, other))[0]["error"] == "402::Unknown client"
     reply, given = await raw(http, pod, shake, "adopted")
     assert (reply["successful"], given) == (True, None)
+
+
+@pytest.mark.parametrize(
+    ("base", "origins", "expected"),
+    [
+        ("http://relay.example.com", ("https://app.example.net",), ("", "Lax")),
+        ("https://relay.example.com", (), (True, "Lax")),
+        ("https://relay.example.com", ("https://app.example.net",), (True, "None")),
+    ],
+)
+async def test_cookie_goes_where_pages_may_call_from(
+    open_pod: OpenPod, http: aiohttp.ClientSession, base: str, origins: tuple[str, ...], expected: tuple[object, str]
+) -> None:
+    """Pages of listed origins bring it, over HTTPS, so that theirs can be strict sessions; no others do."""
+    settings = Settings(public_url=base, cors_origins=origins)
+    pod = await open_pod(settings=settings)
+    async with http.post(pod.url, json=[HANDSHAKE | LONG], headers=JANE) as response:
+        given = response.cookies["BAYEUX_BROWSER"]
+        assert (given["secure"], given["samesite"], given["httponly"]) == (*expected, True)
 
 
 async def test_crowded_browser_polls(open_pod: OpenPod, make_client: MakeClient) -> None:
