@@ -55,9 +55,7 @@ class Browsers:
     def mark(self, request: web.Request, response: web.StreamResponse, browser: str) -> None:
         """Have the browser keep its label."""
         if request.cookies.get(COOKIE) != browser:
-            response.set_cookie(
-                COOKIE, browser, httponly=True, secure=self._secure, samesite=self._same_site
-            )
+            response.set_cookie(COOKIE, browser, httponly=True, secure=self._secure, samesite=self._same_site)
 
     def crowded(self, browser: str, client: str) -> dict[str, Any] | None:
         """Return advice for a session whose browser already holds all the connects it may, else None."""

@@ -115,7 +115,11 @@ async def test_strict_session_is_good_in_its_browser_only(
     ],
 )
 async def test_cookie_goes_where_pages_may_call_from(
-    open_pod: OpenPod, http: aiohttp.ClientSession, base: str, origins: tuple[str, ...], expected: tuple[object, str]
+    open_pod: OpenPod,
+    http: aiohttp.ClientSession,
+    base: str,
+    origins: tuple[str, ...],
+    expected: tuple[object, str],
 ) -> None:
     """Pages of listed origins bring it, over HTTPS, so that theirs can be strict sessions; no others do."""
     settings = Settings(public_url=base, cors_origins=origins)
