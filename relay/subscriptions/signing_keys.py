@@ -27,9 +27,12 @@ _PAIR: Final = 64
 
 
 def new_secret(signature: str = SYMMETRIC) -> str:
-    """Make a secret of 32 random bytes for a kind of signature."""
-    prefix = PRIVATE_PREFIX if signature == ASYMMETRIC else SECRET_PREFIX
-    return prefix + base64.b64encode(secrets.token_bytes(_SEED)).decode()
+    """Make a secret of 32 random bytes for a kind of signature; behind a private key stands its public one."""
+    made = secrets.token_bytes(_SEED)
+    if signature == SYMMETRIC:
+        return SECRET_PREFIX + base64.b64encode(made).decode()
+    public = Ed25519PrivateKey.from_private_bytes(made).public_key().public_bytes_raw()
+    return PRIVATE_PREFIX + base64.b64encode(made + public).decode()
 
 
 def signature_of(secret: str) -> str:

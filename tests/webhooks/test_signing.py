@@ -20,11 +20,18 @@ ID = b"msg_p5jXN8AQM9LWM0D4loKWxJek"
 TIMESTAMP = 1614265330
 BODY = b'{"test": 2432232314}'
 SIGNATURE = b"v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+PRIVATE = "whsk_6Xb/dCcHpPea21PS1N9VY/NZW723CEc77N4rJCubMbfVKIDij2HKpMKkioLlX0dRqSKJp4AJ6p9lMicMFs6Kvg=="
+PUBLIC = "whpk_1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4="
+ASYMMETRIC_SIGNATURE = (
+    b"v1a,hnO3f9T8Ytu9HwrXslvumlUpqtNVqkhqw/enGzPCXe5BdqzCInXqYXFymVJaA7AZdpXwVLPo3mNl8EM+m7TBAg=="
+)
 
 
-def test_the_known_answer_comes_out() -> None:
-    """The standard's secret, id, timestamp and body give the standard's signature."""
+def test_the_known_answers_come_out() -> None:
+    """The standard's secrets, id, timestamp and body give the standard's signatures."""
     assert Signer([SECRET]).sign(ID, TIMESTAMP, BODY) == SIGNATURE
+    assert Signer([PRIVATE]).sign(ID, TIMESTAMP, BODY) == ASYMMETRIC_SIGNATURE
+    assert public_key(PRIVATE) == PUBLIC
 
 
 def test_a_secret_without_prefix_or_padding_is_the_same_secret() -> None:
@@ -60,19 +67,20 @@ def test_broken_base64_is_refused() -> None:
 
 
 def test_an_asymmetric_secret_signs_what_its_public_key_verifies() -> None:
-    """As v1a: Ed25519 over the same content; a key with its public half behind it is the same key."""
+    """As v1a: Ed25519 over the same content; without its public half behind it, a key is the same key."""
     secret = new_secret("v1a")
     shown = public_key(secret)
     assert shown is not None
     key = Ed25519PublicKey.from_public_bytes(base64.b64decode(shown.removeprefix("whpk_")))
-    pair = secret_key(secret.replace("whsk_", "whsec_")) + key.public_bytes_raw()
+    pair = secret_key(secret.replace("whsk_", "whsec_"))
+    assert pair[32:] == key.public_bytes_raw()
 
     signature = Signer([secret]).sign(ID, TIMESTAMP, BODY)
 
     version, _, encoded = signature.partition(b",")
     assert version == b"v1a"
     key.verify(base64.b64decode(encoded), b"%b.%d.%b" % (ID, TIMESTAMP, BODY))
-    assert Signer(["whsk_" + base64.b64encode(pair).decode()]).sign(ID, TIMESTAMP, BODY) == signature
+    assert Signer(["whsk_" + base64.b64encode(pair[:32]).decode()]).sign(ID, TIMESTAMP, BODY) == signature
     assert public_key(SECRET) is None
 
 
