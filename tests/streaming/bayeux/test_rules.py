@@ -12,7 +12,7 @@ import pytest
 
 from relay.settings import Settings
 from tests.streaming.bayeux.conftest import MakeClient, MakeLine, OpenPod
-from tests.streaming.bayeux.pods import CALLS, Client, Pod, Reply
+from tests.streaming.bayeux.pods import ACCOUNT, CALLS, Client, Pod, Reply
 from tests.streaming.bayeux.sockets import Socket
 from tests.streaming.publishing import Line
 
@@ -85,6 +85,30 @@ async def test_handshake_without_a_connect_expires(open_pod: OpenPod, make_clien
         pass
     assert (await client.connect())[1]["error"] == "402::Unknown client"
     assert pod.endpoint.stats.expired == 1
+
+
+@pytest.mark.parametrize("transport", ["long-polling", "websocket"])
+async def test_client_that_polls_rarely_says_so(
+    client: Client, http: aiohttp.ClientSession, transport: str
+) -> None:
+    """With a connect that is not to be held it may announce an interval, for which its session lives on."""
+    await client.open()
+    socket = await Socket.open(http, client.pod)
+
+    async def lives(interval: int | None) -> float:
+        advice = {"timeout": 0} if interval is None else {"timeout": 0, "interval": interval}
+        connect = client.message("/meta/connect", connectionType=transport, advice=advice)
+        if transport == "websocket":
+            await socket.send(connect)
+            assert (await socket.reply(connect))["successful"]
+        else:
+            assert (await client.send([connect]))[1][-1]["successful"]
+        store = client.pod.store
+        due = await store.call("ZSCORE", store.keys(ACCOUNT).bayeux_due, client.id)
+        return float(due) - await store.time_ms()
+
+    for interval, seconds in ((None, 5), (60_000, 65), (None, 5), (10**9, 305)):
+        assert seconds - 3 < await lives(interval) / 1000 <= seconds
 
 
 async def test_advice_comes_with_the_first_connect_by_another_transport(

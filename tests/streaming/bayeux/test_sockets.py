@@ -11,6 +11,7 @@ import aiohttp
 import pytest
 
 from relay.settings import Settings
+from relay.streaming.bayeux.messages import MAX_BODY
 from tests.streaming.bayeux.conftest import MakeClient, MakeLine, OpenPod
 from tests.streaming.bayeux.pods import ACCOUNT, CALLS, Client, Pod
 from tests.streaming.bayeux.sockets import Socket
@@ -204,11 +205,17 @@ async def test_progress_is_noted_about_once_a_second(socket: Socket, pod: Pod, l
     assert pod.store.batches - batches < 100
 
 
-@pytest.mark.parametrize("frame", ["", "x", "[]", "7", "[7]", '[{"channel":'])
+@pytest.mark.parametrize("frame", ["", "x", "[]", "7", "[7]", '[{"channel":', "[" * 50_000 + "]" * 50_000])
 async def test_malformed_frame_closes_the_socket(socket: Socket, frame: str) -> None:
     """What holds no messages closes with 1007."""
     await socket.raw.send_str(frame)
     assert await socket.closed() == 1007
+
+
+async def test_frame_that_is_too_large_closes_the_socket(socket: Socket) -> None:
+    """A payload has so many bytes at most; beyond, it closes with 1009."""
+    await socket.raw.send_str("x" * (MAX_BODY + 1))
+    assert await socket.closed() == 1009
 
 
 async def test_binary_frame_closes_the_socket(socket: Socket) -> None:
