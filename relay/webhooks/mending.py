@@ -89,6 +89,13 @@ async def _subscriptions(store: Store, keys: Keys) -> AsyncIterator[list[str]]:
             return
 
 
-_TYPES: Final = {"subs": "hash", "ready": "set", "due": "zset", "health": "hash", "errands": "hash"}
+_TYPES: Final = {
+    "subs": "hash",
+    "ready": "set",
+    "due": "zset",
+    "health": "hash",
+    "errands": "hash",
+    "with_dead": "set",
+}
 """What each key must be; the subscriptions come first, as the others are found out from them."""
 _MAKING: Final[dict[str, Callable[[Store, Keys, str], Awaitable[None]]]] = {"ready": _ready, "due": _due}

@@ -83,6 +83,25 @@ async def test_a_key_that_breaks_while_it_is_used_costs_no_event(
     assert receiver.by_call("/ill") == receiver.by_call("/well")
 
 
+async def test_a_dead_letter_is_kept_though_the_key_broke_that_says_whose_there_are(
+    journal: Journal, store: Store, receiver: Receiver, subscribe: Subscribe, start_process: StartProcess
+) -> None:
+    """The key is begun anew, with those that have dead letters from now on."""
+    receiver.answers = {"/ill": always(500)}
+    ill = await subscribe("/ill", retries=())
+    await start_process()
+    keys = store.keys(ACCOUNT)
+    await store.call("SET", keys.with_dead, JUNK)
+    [event] = await Line(journal).tones(1)
+
+    async def kept() -> bool:
+        letters = await store.call("ZRANGE", keys.dead(ill.id), 0, -1)
+        return [letter.partition(b" ")[0].decode() for letter in letters] == [event]
+
+    await eventually(kept)
+    await eventually(lambda: store.call("SISMEMBER", keys.with_dead, ill.id))
+
+
 async def test_a_partition_whose_subscriptions_are_gone_goes_on(
     journal: Journal, store: Store, receiver: Receiver, subscribe: Subscribe, start_process: StartProcess
 ) -> None:

@@ -202,6 +202,10 @@ function operations.settled()
   if not exists(sub) then
     return
   end
+  if died == '1' then
+    redis.call('SADD', with_dead, sub)
+    redis.call('PEXPIRE', with_dead, whole(dead_ms))
+  end
   local waiting = failing(lanes, lane)
   local taken = waiting ~= nil and waiting[1] == event
   if taken then
@@ -221,8 +225,6 @@ function operations.settled()
     end
     remove(attempts, score, event)
     keep(dead, dead_ms, score, event, delivery)
-    redis.call('SADD', with_dead, sub)
-    redis.call('PEXPIRE', with_dead, whole(dead_ms))
   else
     release(parked, sub)
     keep(attempts, attempts_ms, score, event, delivery)
