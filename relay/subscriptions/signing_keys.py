@@ -27,7 +27,7 @@ _PAIR: Final = 64
 
 
 def new_secret(signature: str = SYMMETRIC) -> str:
-    """Make a secret of 32 random bytes for a kind of signature; behind a private key stands its public one."""
+    """Make a secret of 32 random bytes for a kind of signature; behind a private key is its public one."""
     made = secrets.token_bytes(_SEED)
     if signature == SYMMETRIC:
         return SECRET_PREFIX + base64.b64encode(made).decode()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import random
 import time
 import uuid
 from collections.abc import Callable, Sequence
@@ -35,13 +37,16 @@ MOST_RETIRED: Final = 4
 """Replaced secrets that sign at a time: each costs a signature and a part of a header per delivery."""
 MAX_PAGE: Final = 1000
 """Subscriptions a page holds at most."""
+MAX_TRIES: Final = 20
+"""Times a change is made anew because another was first."""
+PAUSE: Final = 0.05
+"""Seconds until the next try at most; each pause is random, so that one of those who lost is first again."""
 
 _PUT: Final = Script("subscription_put")
 _DELETE: Final = Script("subscription_delete")
 _log: Final = log.get("subscriptions")
 _encoder: Final = msgspec.json.Encoder()
 _decoder: Final = msgspec.json.Decoder(Subscription)
-_CHANGE_TRIES: Final = 5
 
 
 def new_id() -> str:
@@ -316,7 +321,7 @@ class Subscriptions:
             ContendedError: others kept changing it.
 
         """
-        for _ in range(_CHANGE_TRIES):
+        for _ in range(MAX_TRIES):
             found = await self.get(account, subscription_id)
             wanted = changed(found)
             if wanted is found:
@@ -324,6 +329,7 @@ class Subscriptions:
             written = await self._put(wanted, None if notice is None else notice(wanted))
             if written is not None:
                 return written
+            await asyncio.sleep(PAUSE * random.random())  # noqa: S311 - spreads tries
         raise ContendedError("the subscription is being changed by others")
 
     def _read(self, subscription_id: str, stored: bytes | None) -> Subscription | None:

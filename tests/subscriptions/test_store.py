@@ -276,6 +276,18 @@ async def test_a_change_that_lost_a_race_is_made_again(subscriptions: Subscripti
     assert (found.description, found.expires_at) == ("a", 7)
 
 
+async def test_many_changes_at_once_are_all_made(subscriptions: Subscriptions) -> None:
+    """Whoever loses a race waits a moment, so that each wins one before it has tried often enough."""
+    made = await make(subscriptions)
+
+    def longer(found: Subscription) -> Subscription:
+        return replace(found, types=(*found.types, "call.leg.*"))
+
+    await asyncio.gather(*(subscriptions.change(ACCOUNT, made.id, longer) for _ in range(15)))
+
+    assert len((await subscriptions.get(ACCOUNT, made.id)).types) == 15
+
+
 async def test_labels_reach_the_index(store: Store, subscriptions: Subscriptions) -> None:
     """A subscription with filters of labels is given the events that have one of them."""
     filters = (EventFilter("/missed", ("missed",)), EventFilter("/inbound", ("telephony", "inbound")))
