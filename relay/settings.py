@@ -97,6 +97,8 @@ class Settings:
     comma-separated: the first seals, every one opens; unset: they are stored as they are."""
 
     # CometD
+    streams_per_user: int = 10_000
+    """Event streams (SSE) that a user may have open in a process, which has 20,000 in all."""
     bayeux_timeout: float = 30
     """How long a `/meta/connect` is held when there is nothing to tell."""
     bayeux_max_interval: float = 10
@@ -270,6 +272,7 @@ _PARSERS: dict[str, Callable[[str], Any]] = {
     "delivery_retention": _seconds,
     "max_subscriptions": _whole(1, 1_000_000),
     "secret_key": _secret_keys,
+    "streams_per_user": _whole(1, 20_000),
     "bayeux_timeout": _seconds,
     "bayeux_max_interval": _seconds,
     "bayeux_callback_polling": _switched,

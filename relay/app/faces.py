@@ -54,6 +54,7 @@ def _add_v3(app: web.Application, parts: Parts, directory: Directory, settings: 
         journal=parts.journal,
         directory=directory,
         streams=parts.streams,
+        streams_per_user=settings.streams_per_user,
         renderers=parts.renderers,
         limits=parts.limits,
         detached=parts.detached,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
@@ -9,13 +10,13 @@ import msgspec
 from aiohttp import web
 
 from relay.dialects.v3.access import check_reach
-from relay.dialects.v3.problems import InvalidParameterError
+from relay.dialects.v3.problems import InvalidParameterError, StreamsExceededError
 from relay.dialects.v3.queries import event_id, page_limit
 from relay.directory.model import Principal
 from relay.errors import InvalidFieldError
 from relay.journal.journal import Journal
 from relay.journal.record import LOGGED
-from relay.streaming.sse import EventStreams, InvalidLastEventIdError
+from relay.streaming.sse import RETRY_WHEN_FULL, EventStreams, InvalidLastEventIdError
 from relay.subscriptions.filters import compile_filter
 from relay.subscriptions.rendering import Rendered, Renderers, rendered
 
@@ -40,10 +41,13 @@ class _Wanted(NamedTuple):
 class Events:
     """History and stream of an account's events."""
 
-    def __init__(self, journal: Journal, streams: EventStreams, renderers: Renderers) -> None:
+    def __init__(self, journal: Journal, streams: EventStreams, renderers: Renderers, *, most: int) -> None:
+        """Take what is read and served, and how many streams a user may have open here at ``most``."""
         self._journal = journal
         self._streams = streams
         self._renderers = renderers
+        self._most = most
+        self._open: Counter[tuple[str, str]] = Counter()
 
     async def history(self, request: web.Request, principal: Principal) -> web.Response:
         """Answer a page of events, oldest first, with the cursor of the next page where there is one."""
@@ -74,6 +78,12 @@ class Events:
         if event_format not in self._renderers:
             known = ", ".join(self._renderers)
             raise InvalidParameterError(f"must be one of {known}", parameter="format")
+        owner = (principal.account, principal.user.id)
+        if self._open[owner] >= self._most:
+            raise StreamsExceededError(
+                f"you have {self._most} event streams here already", retry_after=RETRY_WHEN_FULL
+            )
+        self._open[owner] += 1
         try:
             return await self._streams.serve(
                 request,
@@ -88,6 +98,10 @@ class Events:
             raise _unusable(error) from error
         except InvalidLastEventIdError as error:
             raise InvalidParameterError(str(error), header="Last-Event-ID") from error
+        finally:
+            self._open[owner] -= 1
+            if not self._open[owner]:
+                del self._open[owner]
 
 
 def _wanted(request: web.Request, principal: Principal) -> _Wanted:

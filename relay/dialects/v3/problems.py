@@ -61,6 +61,10 @@ class IdempotencyKeyInUseError(errors.UnavailableError):
     """The first request with this idempotency key is still being carried out."""
 
 
+class StreamsExceededError(errors.UnavailableError):
+    """The user has all the event streams that a user may have open here."""
+
+
 class _Kind(NamedTuple):
     status: int
     code: str
@@ -90,6 +94,7 @@ _KINDS: Final[dict[type[Exception], _Kind]] = {
     IdempotencyKeyReusedError: _Kind(422, "idempotency_key_reused", "The idempotency key was used before"),
     errors.RefusedError: _Kind(422, "invalid_field", "The request cannot be carried out"),
     RateLimitedError: _Kind(429, "rate_limited", "Too many requests"),
+    StreamsExceededError: _Kind(429, "too_many_streams", "Too many event streams"),
     SealedError: _Kind(503, "secrets_unavailable", "Stored secrets cannot be opened"),
     errors.StoreUnavailableError: _Kind(503, "store_unavailable", "The store is away"),
     errors.SwitchUnavailableError: _Kind(503, "switch_unavailable", "The switch is away"),

@@ -42,6 +42,8 @@ class Parts:
     journal: Journal
     directory: Directory
     streams: EventStreams
+    streams_per_user: int
+    """Streams that a user may have open in this process."""
     renderers: Renderers
     """By format; ``v3`` is among them."""
     limits: RateLimits
@@ -68,7 +70,7 @@ def add_routes(app: web.Application, parts: Parts) -> None:
     idempotency = Idempotency(parts.journal.store)
     commands = CallControl(parts.control, parts.limits, idempotency, parts.detached)
     calls = Calls(parts.control)
-    events = Events(parts.journal, parts.streams, parts.renderers)
+    events = Events(parts.journal, parts.streams, parts.renderers, most=parts.streams_per_user)
     tickets = Tickets(parts.journal.store, parts.directory)
     routes = [
         web.post(f"{PREFIX}/call_control", known(commands.handle)),

@@ -39,7 +39,7 @@ async def make_face(aiohttp_client: AiohttpClient, journal: Journal) -> AsyncIte
     """Give a function that starts one more process on the test's store."""
     running: list[tuple[EventStreams, Hub, Tail, Detached]] = []
 
-    async def make(*, limits: bool = False, simulated: bool = True) -> Face:
+    async def make(*, limits: bool = False, simulated: bool = True, streams_per_user: int = 100) -> Face:
         clock = Clock()
         renderers = {"v3": render}
         control = Control(journal, DEMO, Simulator(DEMO.device, ring_timeout=60), now=clock)
@@ -56,6 +56,7 @@ async def make_face(aiohttp_client: AiohttpClient, journal: Journal) -> AsyncIte
             journal=journal,
             directory=DEMO,
             streams=streams,
+            streams_per_user=streams_per_user,
             renderers=renderers,
             limits=RateLimits(journal.store, enabled=limits),
             detached=detached,

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 import msgspec
 import pytest
 
+from tests.dialects.v3.conftest import MakeFace
 from tests.dialects.v3.face import TENANT, Face
 from tests.streaming.eventstream import Reader
 from tests.waiting import eventually
@@ -180,6 +181,26 @@ async def test_an_unusable_parameter_is_named(face: Face, path: str, parameter: 
     answer = await face.get(path, "admin")
     assert (answer.status, answer.code) == (400, "invalid_field")
     assert answer.body["errors"][0]["parameter"] == parameter
+
+
+async def test_a_user_has_so_many_streams(make_face: MakeFace) -> None:
+    """With a token or a ticket; who leaves makes room, and others are not concerned."""
+    face = await make_face(streams_per_user=2)
+    ticket = (await face.request("POST", "/events/tickets")).body["ticket"]
+    async with following(face), following(face, f"/events/stream?ticket={ticket}", None) as leaving:
+        answer = await face.get("/events/stream")
+        assert (answer.status, answer.code) == (429, "too_many_streams")
+        assert int(answer.headers["Retry-After"]) > 0
+        async with following(face, user="john"), following(face, user="mallory"):
+            pass
+        assert leaving.types == []
+
+    async def has_room() -> bool:
+        answer = face.client.get("/v3/events/stream", headers={"Authorization": "Bearer demo-jane"})
+        async with answer as response:
+            return response.status == 200
+
+    await eventually(has_room)
 
 
 async def test_an_unusable_last_event_id_is_named(face: Face) -> None:
