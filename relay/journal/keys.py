@@ -149,9 +149,9 @@ class Keys:
         """Return where one of the partition's keys is put that is of no use; expires."""
         return f"{self._prefix}aside:{key.removeprefix(self._prefix)}"
 
-    def anew(self, key: str) -> str:
-        """Return where what takes its place is put together."""
-        return f"{self._prefix}anew:{key.removeprefix(self._prefix)}"
+    def anew(self, key: str, nonce: str) -> str:
+        """Return where somebody puts together what is to take its place; expires."""
+        return f"{self._prefix}anew:{key.removeprefix(self._prefix)}:{nonce}"
 
     def recovery(self, subscription: str, recovery: str) -> str:
         """Return the string that says how far a recovery has come, as JSON; expires."""

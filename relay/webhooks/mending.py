@@ -6,6 +6,7 @@ others are lost with what was in them, and the partition goes on without.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final
 
@@ -20,6 +21,8 @@ from relay.webhooks.stats import Stats
 
 KEPT: Final = 7 * 86_400
 """Seconds that what was set aside can be looked at."""
+MADE_WITHIN: Final = 600
+"""Seconds after which what was made anew is forgotten that nobody has put in place."""
 PAGE: Final = 500
 """Subscriptions looked at in a round trip, and members written in one."""
 
@@ -32,7 +35,7 @@ class SetAsideError(UnavailableError):
 
 
 async def mend(store: Store, lease: Lease, stats: Stats) -> bool:
-    """Set aside what is of no use among a partition's keys; tell whether there was anything.
+    """Set aside what is of no use among a partition's keys; tell whether there was any, though others did it.
 
     Raises:
         LeaseLostError: the partition has another owner.
@@ -45,14 +48,14 @@ async def mend(store: Store, lease: Lease, stats: Stats) -> bool:
     for (name, wanted), held in zip(_TYPES.items(), (one.decode() for one in found), strict=True):
         if held not in (wanted, "none"):
             key = getattr(keys, name)
-            anew = keys.anew(key)
-            await store.call("DEL", anew)
+            anew = keys.anew(key, secrets.token_hex(8))  # several of the owner's tasks may find it at once
             if name in _MAKING:
                 await _MAKING[name](store, keys, anew)
+                await store.call("EXPIRE", anew, MADE_WITHIN)
             named = [key, anew, keys.aside(key)]
-            await run_owned(store, _SCRIPT, lease, named, [wanted, KEPT * 1000])
-            stats.unreadable += 1
-            _log.error("unfit key set aside", partition=lease.partition, key=name, held=held)
+            if await run_owned(store, _SCRIPT, lease, named, [wanted, KEPT * 1000]):
+                stats.unreadable += 1
+                _log.error("unfit key set aside", partition=lease.partition, key=name, held=held)
             mended = True
     return mended
 

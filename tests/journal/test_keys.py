@@ -20,7 +20,6 @@ NAMED_KEYS = (
     "token",
     "receipt",
     "aside",
-    "anew",
 )
 
 
@@ -42,6 +41,6 @@ def test_all_keys_of_a_partition_share_its_slot(partition: int, name: str) -> No
     """Every key has the partition's hash tag first, so that one script may touch them all."""
     keys = Keys(partition)
     made = [getattr(keys, key) for key in PARTITION_KEYS] + [getattr(keys, key)(name) for key in NAMED_KEYS]
-    made.append(keys.rate("commands", name))
+    made += [keys.rate("commands", name), keys.anew(name, "1")]
     assert all(key.startswith(f"relay:{{p{partition:02d}}}:") for key in made)
     assert len(set(made)) == len(made)

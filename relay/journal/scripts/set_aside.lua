@@ -2,12 +2,12 @@
 --
 -- EVALSHA set_aside 4  lease key anew aside  token type kept_ms
 --
--- Returns nil (the lease is not the caller's), 0 (the key is of the right type by now) or 1.
+-- Returns nil (the lease is not the caller's), 0 (the key is of the right type by now; `anew` is deleted) or 1.
 --
 -- key     type    reads    writes
 -- lease   string  token
--- key     any     (type)   what was made anew
--- anew    any              moved
+-- key     any     (type)   what was made anew, without expiry
+-- anew    any              moved or deleted
 -- aside   any              what the key was; expiry
 
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then
@@ -16,11 +16,13 @@ end
 local key, anew, aside = KEYS[2], KEYS[3], KEYS[4]
 local held = redis.call('TYPE', key)['ok']
 if held == ARGV[2] or held == 'none' then
+  redis.call('DEL', anew)
   return 0
 end
 redis.call('RENAME', key, aside)
 redis.call('PEXPIRE', aside, ARGV[3])
 if redis.call('EXISTS', anew) == 1 then
   redis.call('RENAME', anew, key)
+  redis.call('PERSIST', key)
 end
 return 1
