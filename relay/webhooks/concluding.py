@@ -10,14 +10,14 @@ from typing import Final, final
 
 from relay.telemetry import log
 from relay.webhooks.agenda import Agenda
-from relay.webhooks.attempts import Attempt, Delivery, Status
+from relay.webhooks.attempts import Attempt, Delivery, Status, encode
 from relay.webhooks.clock import StoreClock
 from relay.webhooks.condition import Breaker
 from relay.webhooks.endings import Endings
 from relay.webhooks.flights import Flight
-from relay.webhooks.health import encode
+from relay.webhooks.health import health_of
 from relay.webhooks.ledger import Ledger
-from relay.webhooks.operations import Operations
+from relay.webhooks.operations import Operations, Settled
 from relay.webhooks.outbox import Outbox
 from relay.webhooks.outcomes import attempt_of, status_of
 from relay.webhooks.policy import DEADLINE, GiveUp, Reason, Retry, Verdict, asked_pause, decide, retry_after
@@ -74,21 +74,20 @@ class Concluding:
 
     def settle(self, outbox: Outbox, reference: Reference, delivery: Delivery) -> None:
         """Have the end of a delivery stored; its lane then goes on."""
-        dead = delivery.status is Status.DEAD
         self._stats.succeeded += delivery.status is Status.SUCCEEDED
-        settled = self._operations.settled(
-            outbox.id, reference, delivery, dead=dead, then=partial(self._settled, outbox, reference)
+        then = partial(self._settled, outbox, reference)
+        if delivery.status is not Status.DEAD:
+            self._ledger.write(Settled(outbox.id, reference, encode(delivery), then))
+            return
+        self._stats.gave_up(delivery.reason)
+        _log.warning(
+            "delivery given up",
+            subscription=outbox.id,
+            event_id=str(reference.entry.id),
+            reason=delivery.reason,
         )
-        if dead:
-            self._stats.gave_up(delivery.reason)
-            _log.warning(
-                "delivery given up",
-                subscription=outbox.id,
-                event_id=str(reference.entry.id),
-                reason=delivery.reason,
-            )
-            settled = self._endings.given_up(outbox.subscription, delivery, reference.event, settled)
-        self._ledger.write(settled)
+        died = self._operations.died(outbox.id, reference, delivery, then)
+        self._ledger.write(self._endings.given_up(outbox.subscription, delivery, reference.event, died))
 
     def check_patience(self, outbox: Outbox) -> None:
         """Give a subscription up whose manner's patience is over; otherwise look again when it will be."""
@@ -187,4 +186,4 @@ class Concluding:
         self.check_patience(outbox)
 
     def _keep_health(self, outbox: Outbox) -> None:
-        self._ledger.write(self._operations.health(outbox.id, encode(outbox.condition, self._clock.now())))
+        self._ledger.write(self._operations.health(outbox.id, health_of(outbox.condition, self._clock.now())))

@@ -53,11 +53,11 @@ class Endings:
             self._chores.spawn(self._disable(outbox, reason))
 
     def given_up(
-        self, subscription: Subscription, delivery: Delivery, event: str, settled: Operation
+        self, subscription: Subscription, delivery: Delivery, event: str, died: Operation
     ) -> Operation:
         """Have the end of a delivery told of, unless its subscription ends too or it told of one itself."""
         if delivery.reason == Reason.GONE or delivery.type in _OPERATIONAL:
-            return settled
+            return died
         partition = self._keys.partition
         notice = OperationalEvent(
             type=OperationalType.EXHAUSTED,
@@ -71,7 +71,7 @@ class Endings:
             event_type=delivery.type or None,
             attempts=len(delivery.attempts),
         )
-        return self._operations.exhausted(settled, subscription.account, _encoder.encode(notice))
+        return self._operations.exhausted(died, subscription.account, _encoder.encode(notice))
 
     def clear(self, subscription: str, up_to: int) -> None:
         """Clear what is queued for a subscription up to a place."""

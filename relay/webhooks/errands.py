@@ -19,10 +19,10 @@ from relay.journal.store import Store
 from relay.subscriptions.index import Index
 from relay.subscriptions.model import Subscription, SubscriptionChanged
 from relay.telemetry import log
-from relay.webhooks.attempts import Delivery, Status
+from relay.webhooks.attempts import Delivery, Status, encode
 from relay.webhooks.courier import Courier
 from relay.webhooks.ledger import RETRY_PAUSE, Ledger
-from relay.webhooks.operations import Operations
+from relay.webhooks.operations import Operations, Settled
 from relay.webhooks.parts import Parts
 from relay.webhooks.records import Records
 from relay.webhooks.recovering import Recovering
@@ -176,6 +176,4 @@ class Errands:
         """Note that a test is not sent: its subscription was disabled before."""
         canceled = Delivery(status=Status.CANCELED, type=OperationalType.TEST)
         reference = Missing(errand.event, place(parse(errand.event)))
-        await self._ledger.written(
-            [self._operations.settled(errand.subscription, reference, canceled, dead=False, then=None)]
-        )
+        await self._ledger.written([Settled(errand.subscription, reference, encode(canceled))])

@@ -169,8 +169,8 @@ class Feeder:
         self._stats.gave_up(Reason.BODY_MISSING)
         _log.error("event missing", event_id=missing.event, subscription=outbox.id)
         delivery = Delivery(status=Status.DEAD, type="", attempts=history, reason=Reason.BODY_MISSING)
-        settled = self._operations.settled(outbox.id, missing, delivery, dead=True, then=then)
-        self._ledger.write(self._endings.given_up(outbox.subscription, delivery, missing.event, settled))
+        died = self._operations.died(outbox.id, missing, delivery, then)
+        self._ledger.write(self._endings.given_up(outbox.subscription, delivery, missing.event, died))
 
     def _readable(self, outbox: Outbox, states: dict[str, bytes]) -> dict[str, Missing]:
         """Return the heads of failing lanes; a lane that cannot be read is dropped."""

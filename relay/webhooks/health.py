@@ -27,7 +27,7 @@ _encoder: Final = msgspec.json.Encoder()
 _decoder: Final = msgspec.json.Decoder(Health)
 
 
-def encode(condition: Condition, now: float) -> bytes:
+def health_of(condition: Condition, now: float) -> bytes:
     """Return what is kept of a condition ``now`` (seconds since the epoch); nothing of one that is well."""
     failing = condition.failing
     if failing is None:

@@ -14,7 +14,7 @@ from relay.journal.scripts import Script
 from relay.journal.store import Store
 from relay.telemetry import log
 from relay.webhooks.mending import SetAsideError, mend
-from relay.webhooks.operations import Operation
+from relay.webhooks.operations import Change, Operations, Settled
 from relay.webhooks.policy import DEADLINE
 from relay.webhooks.stats import Stats
 
@@ -40,7 +40,7 @@ class Retention(NamedTuple):
         return (kept, kept + round(DEADLINE * 1000), kept)
 
 
-async def apply(store: Store, lease: Lease, retention: Retention, batch: Sequence[Operation]) -> None:
+async def apply(store: Store, lease: Lease, retention: Retention, batch: Sequence[Change]) -> None:
     """Store operations in order, all at once.
 
     Raises:
@@ -50,12 +50,9 @@ async def apply(store: Store, lease: Lease, retention: Retention, batch: Sequenc
 
     """
     keys = store.keys_at(lease.partition)
-    named = [keys.ready, keys.due, keys.subs, keys.events, keys.with_dead]
-    arguments = [*retention.arguments()]
-    for operation in batch:
-        named += operation.keys
-        arguments += operation.arguments
-    await run_owned(store, _SCRIPT, lease, named, arguments)
+    named, arguments = Operations(keys).call(batch)
+    shared = (keys.ready, keys.due, keys.subs, keys.events, keys.with_dead)
+    await run_owned(store, _SCRIPT, lease, (*shared, *named), (*retention.arguments(), *arguments))
 
 
 @final
@@ -70,18 +67,18 @@ class Ledger:
         self._lease = lease
         self._retention = retention
         self._stats = stats
-        self._waiting: deque[Operation] = deque()
+        self._waiting: deque[Change] = deque()
         self._wake = asyncio.Event()
 
     def __repr__(self) -> str:
         return f"Ledger({len(self._waiting)} waiting for {self._lease!r})"
 
-    def write(self, operation: Operation) -> None:
+    def write(self, operation: Change) -> None:
         """Have an operation stored soon."""
         self._waiting.append(operation)
         self._wake.set()
 
-    async def written(self, operations: Sequence[Operation]) -> None:
+    async def written(self, operations: Sequence[Change]) -> None:
         """Have operations stored, and wait until they are."""
         if not operations:
             return
@@ -112,7 +109,7 @@ class Ledger:
                 if operation.then is not None:
                     operation.then()
 
-    async def _apply(self, batch: Sequence[Operation]) -> None:
+    async def _apply(self, batch: Sequence[Change]) -> None:
         """Store a batch, or what can be stored of it: one broken key must not stop a partition.
 
         Raises SetAsideError if it is a key of the whole partition: the batch can be stored then.
@@ -130,4 +127,5 @@ class Ledger:
                 await apply(self._store, self._lease, self._retention, [operation])
             except StoreCommandError as error:
                 self._stats.refused += 1
-                _log.error("outcome not stored", operation=operation.arguments[0], error=str(error))
+                name = "settled" if isinstance(operation, Settled) else operation.arguments[0]
+                _log.error("outcome not stored", operation=name, error=str(error))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple, final
 
 from relay.journal.keys import Keys
@@ -20,6 +20,21 @@ class Operation(NamedTuple):
     """Called once it is stored."""
 
 
+class Settled(NamedTuple):
+    """An event that leaves its queue, delivered or let go of; what waited behind it is queued again."""
+
+    subscription: str
+    reference: Queued
+    delivery: bytes
+    """As it is kept."""
+    then: Callable[[], None] | None = None
+    """Called once it is stored."""
+
+
+Change = Operation | Settled
+"""What the ledger stores."""
+
+
 @final
 class Operations:
     """Makes the operations of one partition."""
@@ -27,36 +42,56 @@ class Operations:
     def __init__(self, keys: Keys) -> None:
         self._keys = keys
 
-    def settled(
-        self,
-        subscription: str,
-        reference: Queued,
-        delivery: Delivery,
-        *,
-        dead: bool,
-        then: Callable[[], None] | None,
+    def call(self, batch: Iterable[Change]) -> tuple[list[str], list[Argument]]:
+        """Return keys and arguments of the script for changes in their order.
+
+        Events that one subscription is rid of become one operation, unless another one comes in between.
+        """
+        keys: list[str] = []
+        arguments: list[Argument] = []
+        together: dict[str, list[Settled]] = {}
+        for change in batch:
+            if isinstance(change, Settled):
+                together.setdefault(change.subscription, []).append(change)
+            else:
+                self._settle(together, keys, arguments)
+                together.clear()
+                keys += change.keys
+                arguments += change.arguments
+        self._settle(together, keys, arguments)
+        return keys, arguments
+
+    def _settle(
+        self, together: Mapping[str, Sequence[Settled]], keys: list[str], arguments: list[Argument]
+    ) -> None:
+        named = self._keys
+        for subscription, group in together.items():
+            keys += (named.queue(subscription), named.lanes(subscription), named.attempts(subscription))
+            keys += [named.parked(one.reference.event) for one in group]
+            arguments += ("settled", subscription, len(group))
+            for _, reference, delivery, _ in group:
+                arguments += (reference.lane, reference.event, reference.score, delivery)
+
+    def died(
+        self, subscription: str, reference: Queued, delivery: Delivery, then: Callable[[], None] | None
     ) -> Operation:
-        """Take an event out, delivered or given up; what waited behind it is queued again."""
+        """Take an event out that was given up; what waited behind it is queued again."""
         keys, event = self._keys, reference.event
         return Operation(
             (
                 *(keys.queue(subscription), keys.lanes(subscription), keys.attempts(subscription)),
                 *(keys.dead(subscription), keys.parked(event)),
             ),
-            (
-                *("settled", subscription, reference.lane, event, reference.score),
-                encode(delivery),
-                int(dead),
-            ),
+            ("died", subscription, reference.lane, event, reference.score, encode(delivery)),
             then,
         )
 
-    def exhausted(self, settled: Operation, account: str, notice: bytes) -> Operation:
+    def exhausted(self, died: Operation, account: str, notice: bytes) -> Operation:
         """Have an operational event tell of a delivery that is given up."""
-        name, *arguments = settled.arguments
-        assert name == "settled", "what is given up is settled"  # noqa: S101
+        name, *arguments = died.arguments
+        assert name == "died", "what is told of was given up"  # noqa: S101
         return Operation(
-            (self._keys.log(account), *settled.keys), ("exhausted", account, notice, *arguments), settled.then
+            (self._keys.log(account), *died.keys), ("exhausted", account, notice, *arguments), died.then
         )
 
     def failed(

@@ -11,10 +11,10 @@ from relay.journal.leases import Lease
 from relay.subscriptions.model import Subscription
 from relay.subscriptions.rendering import Rendered, rendered
 from relay.telemetry import log
-from relay.webhooks.attempts import MANUAL, Attempt, Delivery, Status, readable
+from relay.webhooks.attempts import MANUAL, Attempt, Delivery, Status, encode, readable
 from relay.webhooks.courier import Courier
 from relay.webhooks.ledger import Ledger
-from relay.webhooks.operations import Operations
+from relay.webhooks.operations import Operations, Settled
 from relay.webhooks.outbox import Outbox
 from relay.webhooks.outcomes import attempt_of, status_of
 from relay.webhooks.parts import Parts
@@ -85,8 +85,7 @@ class Resending:
             attempts=(sent.attempt,),
             reason=None if sent.succeeded else Reason.EXHAUSTED,
         )
-        ended = self._operations.settled(subscription.id, sent.reference, delivery, dead=False, then=None)
-        await self._ledger.written([ended])
+        await self._ledger.written([Settled(subscription.id, sent.reference, encode(delivery))])
         return True
 
     async def _send(self, outbox: Outbox, event: str) -> _Sent | bool:

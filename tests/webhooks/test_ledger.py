@@ -11,9 +11,9 @@ from relay.journal.ids import parse
 from relay.journal.keys import Keys
 from relay.journal.leases import Lease, LeaseLostError, Leases
 from relay.journal.store import Store
-from relay.webhooks.attempts import Attempt, Delivery, ErrorCode, Status, readable
+from relay.webhooks.attempts import Attempt, Delivery, ErrorCode, Status, encode, readable
 from relay.webhooks.ledger import BATCH, Ledger, Retention, apply
-from relay.webhooks.operations import Operation, Operations
+from relay.webhooks.operations import Change, Operation, Operations, Settled
 from relay.webhooks.references import Missing, place
 from relay.webhooks.stats import Stats
 
@@ -60,10 +60,11 @@ async def queued(store: Store, count: int, subscription: str = SUB) -> list[Miss
     return found
 
 
-def settled(keys: Keys, one: Missing, subscription: str = SUB, *, dead: bool = False) -> Operation:
+def settled(keys: Keys, one: Missing, subscription: str = SUB, *, dead: bool = False) -> Change:
     """Return the end of a delivery."""
-    delivery = Delivery(status=Status.DEAD if dead else Status.SUCCEEDED, type="t")
-    return Operations(keys).settled(subscription, one, delivery, dead=dead, then=None)
+    if dead:
+        return Operations(keys).died(subscription, one, Delivery(status=Status.DEAD, type="t"), None)
+    return Settled(subscription, one, encode(Delivery(status=Status.SUCCEEDED, type="t")))
 
 
 def failed(keys: Keys, one: Missing, behind: list[Missing], *, made: int = 1) -> Operation:
@@ -106,7 +107,7 @@ async def test_a_repeated_batch_changes_nothing(store: Store, keys: Keys, lease:
     """After an answer that was lost the same batch is applied again, to the same end."""
     first, second, third, fourth = await queued(store, 4)
     operations = Operations(keys)
-    batches = [
+    batches: list[list[Change]] = [
         [failed(keys, first, [second]), operations.behind(SUB, third)],
         [failed(keys, first, [], made=2), operations.behind(SUB, fourth)],
         [settled(keys, first), settled(keys, second, dead=True)],
@@ -171,6 +172,38 @@ async def test_a_lane_waits_and_comes_back(store: Store, keys: Keys, lease: Leas
 
     await apply(store, lease, RETENTION, [settled(keys, one) for one in (second, third, fourth)])
     assert list(await dump(store)) == [keys.attempts(SUB).encode(), keys.subs.encode()]
+
+
+async def test_a_batch_ends_as_its_operations_one_by_one(store: Store, keys: Keys, lease: Lease) -> None:
+    """Although what leaves a subscription's queue is stored together."""
+    operations = Operations(keys)
+    first, second, third, alone, late, lost = mine = await queued(store, 6)
+    others = await queued(store, 2, OTHER)
+    changes: list[Change] = [
+        settled(keys, alone._replace(lane="call-2")),
+        settled(keys, others[0], OTHER),
+        failed(keys, first, [second]),
+        settled(keys, others[1]._replace(lane="call-3"), OTHER),
+        operations.behind(SUB, third),
+        settled(keys, first),
+        settled(keys, late._replace(lane="call-4")),
+        settled(keys, second),
+        settled(keys, lost._replace(lane="call-5"), dead=True),
+    ]
+
+    ends = []
+    for at_a_time in (len(changes), 4, 1):
+        for subscription, events in ((SUB, mine), (OTHER, others)):
+            await store.call("DEL", keys.attempts(subscription), keys.dead(subscription))
+            await store.call("SADD", keys.ready, subscription)
+            for one in events:
+                await store.call("ZADD", keys.queue(subscription), one.score, one.event)
+        for at in range(0, len(changes), at_a_time):
+            await apply(store, lease, RETENTION, changes[at : at + at_a_time])
+        ends.append(await dump(store))
+
+    assert ends[0] == ends[1] == ends[2]
+    assert await store.call("ZRANGE", keys.queue(SUB), 0, -1) == [third.event.encode()]
 
 
 async def test_a_record_is_kept_while_anybody_needs_it(store: Store, keys: Keys, lease: Lease) -> None:

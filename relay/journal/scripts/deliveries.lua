@@ -4,10 +4,12 @@
 --
 -- Each operation is its name and arguments; its keys follow those of the operation before:
 --
---   settled  queue lanes attempts dead parked       sub lane event score delivery dead
---            An event succeeded or (`dead` is 1) was given up; a lane it headed goes back into the queue.
---   exhausted  log, then as settled                  account notice, then as settled
---            The same for one that was given up, and an operational event tells of it.
+--   settled  queue lanes attempts parked*n          sub n (lane event score delivery)*n
+--            Events were delivered, or are let go of; a lane that one headed goes back into the queue.
+--   died     queue lanes attempts dead parked       sub lane event score delivery
+--            An event was given up; its lane goes back as well.
+--   exhausted  log, then as died                    account notice, then as died
+--            The same, and an operational event tells of it.
 --   failed   queue lanes attempts parked*(1+n)      sub lane event score delivery made pause_ms n event*n
 --            It is tried again after a pause; the events behind it, if it is the first failure, wait with it.
 --   behind   queue lanes parked                     sub lane event
@@ -61,29 +63,17 @@ local TRIM = 4 -- kept entries that are looked at per entry added: more than one
 local PLACES = 4096
 local MOST_ATTEMPTS = 50 -- of one delivery: each may have an excerpt of 4 KiB, and resends are unlimited
 
-local key_at, arg_at = 6, 4
-local function key()
-  key_at = key_at + 1
-  return KEYS[key_at]
-end
-local function arg()
-  arg_at = arg_at + 1
-  return ARGV[arg_at]
-end
-local function keys(count)
-  local taken = {}
-  for i = 1, count do
-    taken[i] = key()
+local function taker(list, at)
+  return function(count)
+    local taken = {}
+    for i = 1, tonumber(count) do
+      at = at + 1
+      taken[i] = list[at]
+    end
+    return taken
   end
-  return taken
 end
-local function args(count)
-  local taken = {}
-  for i = 1, count do
-    taken[i] = arg()
-  end
-  return taken
-end
+local keys, args = taker(KEYS, 6), taker(ARGV, 4)
 
 local function whole(number)
   return string.format('%.0f', number)
@@ -98,16 +88,27 @@ local function exists(sub)
   return redis.call('HEXISTS', subs, sub) == 1
 end
 
-local function failing(lanes, lane)
-  local state = redis.call('HGET', lanes, lane)
+-- The events of a lane as it is kept while it fails: the head, then those behind it; none of another lane.
+local function waiting_in(state)
   local waiting = {}
-  if not state then
-    return nil
-  end
-  for event in state:gmatch('%d+%-%d+') do
+  for event in (state or ''):gmatch('%d+%-%d+') do
     waiting[#waiting + 1] = event
   end
   return waiting
+end
+
+-- Let a lane go on whose failing head is settled. False if the event is not that head.
+local function resume(sub, queue, lanes, lane, event, state)
+  local waiting = waiting_in(state)
+  if waiting[1] ~= event then
+    return false
+  end
+  redis.call('HDEL', lanes, lane)
+  redis.call('ZREM', due, sub .. ' ' .. lane)
+  for i = 2, #waiting do
+    redis.call('ZADD', queue, place(waiting[i]), waiting[i])
+  end
+  return true
 end
 
 -- A deleted subscription stays ready until it is erased, so that the next owner goes on where this one ends.
@@ -157,31 +158,35 @@ local function release(parked, sub)
   end
 end
 
-local function remove(kept, score, event)
-  for _, entry in ipairs(redis.call('ZRANGE', kept, score, score, 'BYSCORE')) do
-    if entry:sub(1, #event + 1) == event .. ' ' then
-      redis.call('ZREM', kept, entry)
-    end
-  end
-end
-
-local function keep(kept, retention, score, event, delivery)
-  remove(kept, score, event)
-  redis.call('ZADD', kept, score, event .. ' ' .. delivery)
-  local horizon = whole((now - retention) * PLACES)
-  local old = redis.call('ZRANGE', kept, '-inf', '(' .. horizon, 'BYSCORE', 'LIMIT', 0, TRIM)
-  if old[1] then
-    redis.call('ZREM', kept, unpack(old))
-  end
-  redis.call('PEXPIRE', kept, whole(retention))
-end
-
 local function find(kept, score, event)
   for _, entry in ipairs(redis.call('ZRANGE', kept, score, score, 'BYSCORE')) do
     if entry:sub(1, #event + 1) == event .. ' ' then
       return entry:sub(#event + 2)
     end
   end
+end
+
+local function remove(kept, score, event)
+  local found = find(kept, score, event)
+  if found then
+    redis.call('ZREM', kept, event .. ' ' .. found)
+  end
+end
+
+-- Keep what became of deliveries, (score "<event> <delivery>")*, and drop what is older than the retention.
+local function keep(kept, retention, entries)
+  redis.call('ZADD', kept, unpack(entries))
+  local horizon = whole((now - retention) * PLACES)
+  local old = redis.call('ZRANGE', kept, '-inf', '(' .. horizon, 'BYSCORE', 'LIMIT', 0, TRIM * #entries / 2)
+  if old[1] then
+    redis.call('ZREM', kept, unpack(old))
+  end
+  redis.call('PEXPIRE', kept, whole(retention))
+end
+
+local function keep_one(kept, retention, score, event, delivery)
+  remove(kept, score, event)
+  keep(kept, retention, {score, event .. ' ' .. delivery})
 end
 
 -- Note that an event is not sent any more; the attempts that were made stay.
@@ -191,51 +196,59 @@ local function cancel(attempts, event)
   local known = kept and cjson.decode(kept) or {false, '', {}}
   local made = known[3][1] and cjson.encode(known[3]) or '[]'
   local canceled = '["canceled",' .. cjson.encode(known[2]) .. ',' .. made .. ',null,null]'
-  keep(attempts, attempts_ms, score, event, canceled)
+  keep_one(attempts, attempts_ms, score, event, canceled)
 end
 
 local operations = {}
 
 function operations.settled()
-  local queue, lanes, attempts, dead, parked = unpack(keys(5))
-  local sub, lane, event, score, delivery, died = unpack(args(6))
+  local queue, lanes, attempts = unpack(keys(3))
+  local sub, count = unpack(args(2))
+  local parked = keys(count)
+  local of_lanes, events, entries = {}, {}, {}
+  for i = 1, #parked do
+    local lane, event, score, delivery = unpack(args(4))
+    of_lanes[i], events[i] = lane, event
+    entries[2 * i - 1], entries[2 * i] = score, event .. ' ' .. delivery
+  end
   if not exists(sub) then
     return
   end
-  if died == '1' then
-    redis.call('SADD', with_dead, sub)
-    redis.call('PEXPIRE', with_dead, whole(dead_ms))
+  local states = redis.call('HMGET', lanes, unpack(of_lanes))
+  for i, event in ipairs(events) do
+    resume(sub, queue, lanes, of_lanes[i], event, states[i])
+    release(parked[i], sub)
+    remove(attempts, entries[2 * i - 1], event)
   end
-  local waiting = failing(lanes, lane)
-  local taken = waiting ~= nil and waiting[1] == event
-  if taken then
-    redis.call('HDEL', lanes, lane)
-    redis.call('ZREM', due, sub .. ' ' .. lane)
-    for i = 2, #waiting do
-      redis.call('ZADD', queue, place(waiting[i]), waiting[i])
-    end
-  else
-    taken = redis.call('ZREM', queue, event) == 1
+  redis.call('ZREM', queue, unpack(events))
+  keep(attempts, attempts_ms, entries)
+  rest(sub, queue, lanes)
+end
+
+function operations.died()
+  local queue, lanes, attempts, dead, parked = unpack(keys(5))
+  local sub, lane, event, score, delivery = unpack(args(5))
+  if not exists(sub) then
+    return
   end
-  if died == '1' then
-    park(parked, sub, event)
-    if redis.call('EXISTS', parked) == 1 then
-      redis.call('HSET', parked, sub, 'dead')
-      let_go(parked)
-    end
-    remove(attempts, score, event)
-    keep(dead, dead_ms, score, event, delivery)
-  else
-    release(parked, sub)
-    keep(attempts, attempts_ms, score, event, delivery)
+  redis.call('SADD', with_dead, sub)
+  redis.call('PEXPIRE', with_dead, whole(dead_ms))
+  local taken = resume(sub, queue, lanes, lane, event, redis.call('HGET', lanes, lane))
+    or redis.call('ZREM', queue, event) == 1
+  park(parked, sub, event)
+  if redis.call('EXISTS', parked) == 1 then
+    redis.call('HSET', parked, sub, 'dead')
+    let_go(parked)
   end
+  remove(attempts, score, event)
+  keep_one(dead, dead_ms, score, event, delivery)
   rest(sub, queue, lanes)
   return taken
 end
 
 function operations.exhausted()
-  local log, account, notice = key(), arg(), arg()
-  if operations.settled() then -- not again where the batch is repeated
+  local log, account, notice = keys(1)[1], unpack(args(2))
+  if operations.died() then -- not again where the batch is repeated
     local id = redis.call('XADD', events, '*', 'k', 'operational', 'a', account, 'd', notice)
     if type(redis.pcall('XADD', log, id, '', '')) == 'table' then -- it tells of a history that is gone
       redis.call('DEL', log)
@@ -247,12 +260,12 @@ end
 function operations.failed()
   local queue, lanes, attempts, parked = unpack(keys(4))
   local sub, lane, event, score, delivery, made, pause, count = unpack(args(8))
-  local behind_parked, behind = keys(tonumber(count)), args(tonumber(count))
+  local behind_parked, behind = keys(count), args(count)
   if not exists(sub) then
     return
   end
-  local waiting = failing(lanes, lane)
-  if not waiting then
+  local waiting = waiting_in(redis.call('HGET', lanes, lane))
+  if not waiting[1] then
     redis.call('ZREM', queue, event)
     waiting = {event}
     for i, one in ipairs(behind) do
@@ -266,7 +279,7 @@ function operations.failed()
   redis.call('ZADD', due, whole(now + pause), sub .. ' ' .. lane)
   redis.call('SADD', ready, sub)
   park(parked, sub, event)
-  keep(attempts, attempts_ms, score, event, delivery)
+  keep_one(attempts, attempts_ms, score, event, delivery)
 end
 
 function operations.behind()
@@ -308,7 +321,7 @@ end
 function operations.abandon()
   local queue, lanes, attempts = unpack(keys(3))
   local sub, lane, count = unpack(args(3))
-  local parked, waiting = keys(tonumber(count)), args(tonumber(count))
+  local parked, waiting = keys(count), args(count)
   local taken = redis.call('HDEL', lanes, lane) == 1
   redis.call('ZREM', due, sub .. ' ' .. lane)
   for i, event in ipairs(waiting) do
@@ -352,15 +365,11 @@ function operations.resent()
       letter = nil
     end
   end
-  if letter then
-    keep(dead, dead_ms, score, event, cjson.encode(delivery))
-  else
-    keep(attempts, attempts_ms, score, event, cjson.encode(delivery))
-  end
+  keep_one(letter and dead or attempts, letter and dead_ms or attempts_ms, score, event, cjson.encode(delivery))
 end
 
 function operations.health()
-  local kept = key()
+  local kept = keys(1)[1]
   local sub, health = unpack(args(2))
   if health == '' then
     redis.call('HDEL', kept, sub)
@@ -370,12 +379,12 @@ function operations.health()
 end
 
 function operations.done()
-  redis.call('HDEL', key(), arg())
+  redis.call('HDEL', keys(1)[1], args(1)[1])
 end
 
 function operations.erase()
   local queue, lanes, attempts, dead = unpack(keys(4))
-  local sub = arg()
+  local sub = args(1)[1]
   if not exists(sub) then
     redis.call('DEL', attempts, dead)
     if redis.call('EXISTS', queue, lanes) == 0 then
@@ -384,7 +393,7 @@ function operations.erase()
   end
 end
 
-while arg_at < #ARGV do
-  operations[arg()]()
+for name in function() return args(1)[1] end do
+  operations[name]()
 end
 return 1
