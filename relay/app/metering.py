@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from relay.app.parts import Parts
 from relay.journal.ownership import Ownership
+from relay.streaming.stream import End
 from relay.telemetry.metrics import Metrics
 from relay.webhooks.duty import WebhookDuty
 
@@ -37,7 +38,7 @@ def register(metrics: Metrics, parts: Parts, ownership: Ownership) -> None:
     metrics.counter(
         "sse_streams_ended",
         "Event streams that ended, by why.",
-        lambda: {str(why): count for why, count in streams.ended.items()},
+        lambda: {str(why): streams.ended[why] for why in End},
         label="reason",
     )
     metrics.counter(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aiohttp import ClientSession
 
+from relay.streaming.stream import End
 from tests.harness.demo import ADMIN
 from tests.harness.fixtures import NewRelay
 from tests.harness.process import RelayProcess
@@ -34,3 +35,11 @@ async def test_operations_are_on_the_admin_port_alone(relay: RelayProcess, http:
             assert response.status == 200
         async with http.get(relay.url + path) as response:
             assert response.status == 404
+
+
+async def test_what_has_not_happened_is_shown_as_none(relay: RelayProcess, http: ClientSession) -> None:
+    """Whoever watches a counter sees its first step: every reason for a stream's end is there from the start."""
+    async with http.get(relay.admin_url + "/metrics") as response:
+        shown = (await response.text()).splitlines()
+    for why in End:
+        assert any(line.startswith(f'relay_sse_streams_ended_total{{reason="{why}"}} ') for line in shown)
