@@ -38,7 +38,7 @@ async def test_operations_are_on_the_admin_port_alone(relay: RelayProcess, http:
 
 
 async def test_what_has_not_happened_is_shown_as_none(relay: RelayProcess, http: ClientSession) -> None:
-    """Whoever watches a counter sees its first step: every reason for a stream's end is there from the start."""
+    """A counter's first step is seen: every reason for a stream's end is there from the start."""
     async with http.get(relay.admin_url + "/metrics") as response:
         shown = (await response.text()).splitlines()
     for why in End:
