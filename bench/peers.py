@@ -1,4 +1,4 @@
-"""Event streams of relay and of nginx with nchan, by the same readers in the same run.
+"""Event streams of relay, of nginx with nchan, and of a bare loop, by the same readers in the same run.
 
 ``python -m bench.peers [--seconds 8] [--rounds 3]``. Server and load have a core each, by turns.
 """
@@ -20,10 +20,11 @@ from typing import Final, NamedTuple, Protocol
 
 import uvloop
 
+from bench.bare import bare
 from bench.box import cpu_seconds, describe
 from bench.client import Connection, head_of
 from bench.figures import percentile
-from bench.nchan import STREAM, Mouth, nchan
+from bench.nchan import STREAM, Mouth, Peer, nchan
 from bench.publishing import Publisher, stamp
 from bench.readers import Readers
 from bench.service import service
@@ -58,7 +59,7 @@ class Voice(Protocol):
 
 
 class Side(NamedTuple):
-    """One of the two servers."""
+    """One of the servers."""
 
     name: str
     port: int
@@ -110,7 +111,7 @@ class Result(NamedTuple):
 
 
 def main() -> int:
-    """Measure, and show both beside each other."""
+    """Measure, and show all beside each other."""
     parser = argparse.ArgumentParser(prog="python -m bench.peers", description=__doc__)
     parser.add_argument("--seconds", type=float, default=6.0, help="of each case in each round (default 6)")
     parser.add_argument("--rounds", type=int, default=3, help="of which medians are shown (default 3)")
@@ -121,17 +122,17 @@ def main() -> int:
 
 
 async def _run(seconds: float, rounds: int) -> int:
-    async with service() as relay, nchan() as peer:
+    async with service() as relay, nchan() as peer, bare() as least:
         print(describe(relay.store_pid), flush=True)
         publisher = await Publisher.open(relay.port)
         event = await _sample(relay.port, publisher)
-        mouths = [Mouth(await Connection.open(peer.port), event) for _ in range(BURST)]
         stream = head_of("GET", "/v3/events/stream", ADMIN) + b"\r\n"
         sides = (
             Side("relay", relay.port, relay.pid, stream, publisher.phones[:BURST], Readers()),
-            Side("nchan", peer.port, peer.pid, STREAM, mouths, Readers()),
+            await _posting("nchan", peer, event),
+            await _posting("bare", least, event),
         )
-        _pin({relay.pid, peer.pid}, {relay.store_pid, os.getpid()})
+        _pin({side.pid for side in sides}, {relay.store_pid, os.getpid()})
         alone = {(side.name, burst): await _alone(side, burst) for side in sides for burst in (1, BURST)}
         for side in sides:
             await _memory(side)
@@ -149,6 +150,12 @@ async def _run(seconds: float, rounds: int) -> int:
         for side in sides:
             side.readers.close()
     return 0
+
+
+async def _posting(name: str, peer: Peer, event: bytes) -> Side:
+    """Return a server that events are posted to."""
+    mouths = [Mouth(await Connection.open(peer.port), event) for _ in range(BURST)]
+    return Side(name, peer.port, peer.pid, STREAM, mouths, Readers())
 
 
 async def _alone(side: Side, burst: int) -> Cpu:

@@ -67,10 +67,11 @@ def _fit(transport: asyncio.Transport, limits: Limits) -> None:
     known = transport.get_extra_info("socket")
     if known is None:
         return
-    connection = socket.socket(fileno=known.fileno())  # the loop's own is made anew for each option
+    # The loop's own makes one like this for each option.
+    connection = socket.socket(known.family, known.type, known.proto, fileno=known.fileno())
     try:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, limits.socket_bytes)
-        if _USER_TIMEOUT is not None and connection.family in (socket.AF_INET, socket.AF_INET6):
+        if _USER_TIMEOUT is not None and known.family in (socket.AF_INET, socket.AF_INET6):
             connection.setsockopt(socket.IPPROTO_TCP, _USER_TIMEOUT, int(limits.slow_seconds * 1000))
     finally:
         connection.detach()

@@ -63,6 +63,8 @@ class Ring:
 
     def after(self, position: StreamId, *, until: StreamId | None = None) -> list[Held]:
         """Return the entries after an id, up to and including ``until``."""
+        if position >= self.last:
+            return []
         behind = 0
         for held in reversed(self._held):  # whoever asks is nearly always close to the end
             if held.key <= position:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Collection
+from contextlib import suppress
+from functools import lru_cache, partial
 from typing import Final
 
 from aiohttp import web
@@ -28,6 +29,8 @@ RETRY_SPREAD_MS: Final = (1_000, 10_000)
 POSITION_WITHIN: Final = 1.0
 """Seconds a fresh stream's head waits for the live end, so that nothing is missed from the head on. It comes
 without it while the store is away, when nothing can be committed either."""
+SELECTIONS: Final = 1024
+"""Selections that are kept, since most streams want what others want: a few hundred bytes each."""
 RETRY_WHEN_FULL: Final = 10
 """Seconds a client is asked to wait when this process has all the streams it takes."""
 
@@ -54,7 +57,7 @@ class EventStreams:
         heartbeat_seconds: float = HEARTBEAT_SECONDS,
     ) -> None:
         self._hub = hub
-        self._renderers = renderers
+        self._selection = lru_cache(SELECTIONS)(partial(Framed.of, renderers=renderers))
         self._limits = limits or Limits()
         self._heartbeats = Heartbeats(heartbeat_seconds)
         self._streams: set[EventStream] = set()
@@ -98,19 +101,25 @@ class EventStreams:
         """
         asked = self._asked(request, after)
         framing = framing_for(request)
-        selection = Framed.of(
-            event_format, framing, self._renderers, types=types, extensions=extensions, user_id=user_id
+        selection = self._selection(
+            event_format, framing, types=tuple(types), extensions=tuple(extensions), user_id=user_id
         )
-        with self._place():
+        self._take_place()
+        try:
             since = asked or await self._live_end(account)
             first = OPENING if asked or since is None else OPENING + position(since)
             response, writer, transport = await open_response(request, self._limits, first)
             stream = EventStream(transport, writer, framing, self._limits, asked=asked)
-            with self._listed(stream):
+            self._begin(stream)
+            try:
                 await self._follow(stream, account, selection, since)
                 if stream.done.result() is End.DRAINED:
                     with suppress(ConnectionError):  # it left while it was told to
                         await response.write_eof()
+            finally:
+                self._forget(stream)
+        finally:
+            self._free_place()
         return response
 
     async def drain(self, within: float = 5.0) -> None:
@@ -149,35 +158,32 @@ class EventStreams:
         except TimeoutError:
             return None
 
-    @contextmanager
-    def _place(self) -> Iterator[None]:
+    def _take_place(self) -> None:
         """Take one of the places this process has."""
         if self._draining:
             raise DrainingError("this process is stopping")
         if self._taken >= self._limits.streams:
             raise TooManyStreamsError("too many event streams", retry_after=RETRY_WHEN_FULL)
         self._taken += 1
-        try:
-            yield
-        finally:
-            self._taken -= 1
-            if not self._taken:
-                self._emptied.set()
 
-    @contextmanager
-    def _listed(self, stream: EventStream) -> Iterator[None]:
-        """Give the stream its heartbeats, and see that it is drained and counted."""
+    def _free_place(self) -> None:
+        self._taken -= 1
+        if not self._taken:
+            self._emptied.set()
+
+    def _begin(self, stream: EventStream) -> None:
+        """Give a stream its heartbeats, and see that it is drained."""
         self._streams.add(stream)
         self._heartbeats.add(stream)
         if self._draining:  # since it took its place
             stream.finish(_retry_hint())
-        try:
-            yield
-        finally:
-            self._heartbeats.remove(stream)
-            self._streams.remove(stream)
-            left = not stream.done.done() or stream.done.cancelled()
-            self.ended[End.CLOSED if left else stream.done.result()] += 1
+
+    def _forget(self, stream: EventStream) -> None:
+        """Count a stream that has ended."""
+        self._heartbeats.remove(stream)
+        self._streams.remove(stream)
+        left = not stream.done.done() or stream.done.cancelled()
+        self.ended[End.CLOSED if left else stream.done.result()] += 1
 
     async def _follow(self, stream: EventStream, account: str, selection: Framed, since: str | None) -> None:
         """Have the hub serve the stream until it ends; a join that still replays then is given up."""
