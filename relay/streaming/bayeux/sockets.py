@@ -15,12 +15,12 @@ from relay.streaming.bayeux.browsers import Browsers
 from relay.streaming.bayeux.connects import DRAIN_SPREAD, DRAIN_STEPS
 from relay.streaming.bayeux.conversation import Conversation, Pushing
 from relay.streaming.bayeux.messages import MAX_BODY, MalformedPayloadError
-from relay.streaming.bayeux.origins import is_allowed
 from relay.streaming.bayeux.outlet import Outlet
 from relay.streaming.bayeux.requests import LONGEST
 from relay.streaming.bayeux.service import Service
 from relay.streaming.bayeux.stats import BayeuxStats
-from relay.streaming.stream import End, Limits
+from relay.streaming.stream import Limits
+from relay.streaming.websockets import close, count_cut, may_open
 
 QUIET: Final = LONGEST / 1000 + 60
 """Seconds after which a socket is closed on which nothing has come: no connect is held for as long."""
@@ -58,13 +58,7 @@ class Sockets:
 
     def refusal(self, request: web.Request) -> web.Response | None:
         """Return why a request for a websocket is refused, None if it is not."""
-        allowed = is_allowed(
-            request.headers.get(hdrs.ORIGIN),
-            host=request.headers.get(hdrs.HOST),
-            base_url=self._base_url,
-            listed=self._origins,
-        )
-        if not allowed:
+        if not may_open(request, base_url=self._base_url, listed=self._origins):
             return web.Response(status=403, text="pages of this origin may not open websockets here")
         if self._draining or len(self._open) >= self._limits.streams:
             return web.Response(status=503, text="unavailable", headers={hdrs.RETRY_AFTER: "1"})
@@ -91,14 +85,14 @@ class Sockets:
         transport: Any = request.transport
         if transport is None:
             return socket
-        outlet = Outlet(transport, self._limits, self._count_cut)
+        outlet = Outlet(transport, self._limits, partial(count_cut, self._stats))
         talk = Conversation(
             principal,
             outlet,
             self._service,
             self._pushing,
             admitted=admitted,
-            hang_up=partial(_close, socket, WSCloseCode.OK),
+            hang_up=partial(close, socket, WSCloseCode.OK),
             browser=browser,
             strict=self._browsers.strict,
         )
@@ -123,7 +117,7 @@ class Sockets:
             for socket, talk in sockets[step::DRAIN_STEPS]:
                 talk.close()
                 closing.append(
-                    asyncio.create_task(_close(socket, WSCloseCode.GOING_AWAY), name="bayeux-socket-close")
+                    asyncio.create_task(close(socket, WSCloseCode.GOING_AWAY), name="bayeux-socket-close")
                 )
             await asyncio.sleep(DRAIN_SPREAD / DRAIN_STEPS)
         await asyncio.gather(*closing, return_exceptions=True)
@@ -147,13 +141,3 @@ class Sockets:
                 return WSCloseCode.TRY_AGAIN_LATER
             if talk.over:
                 return WSCloseCode.OK
-
-    def _count_cut(self, why: End) -> None:
-        if why is End.BUFFER:
-            self._stats.cut_buffer += 1
-        else:
-            self._stats.cut_slow += 1
-
-
-async def _close(socket: web.WebSocketResponse, code: WSCloseCode) -> None:
-    await socket.close(code=code)

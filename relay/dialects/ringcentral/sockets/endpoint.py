@@ -6,9 +6,10 @@ import asyncio
 import time
 import uuid
 from collections.abc import Collection, Coroutine
+from functools import partial
 from typing import Any, Final
 
-from aiohttp import WSCloseCode, WSMsgType, hdrs, web
+from aiohttp import WSCloseCode, WSMsgType, web
 
 from relay.dialects.ringcentral.failures import ApiError, explain
 from relay.dialects.ringcentral.sockets import messages
@@ -22,10 +23,10 @@ from relay.dialects.ringcentral.sockets.stats import SocketStats
 from relay.dialects.ringcentral.tokens import Caller, Tokens
 from relay.dialects.times import timestamp
 from relay.errors import DrainingError, NotAllowedError, UnavailableError
-from relay.streaming.bayeux.origins import is_allowed
 from relay.streaming.bayeux.outlet import Outlet
 from relay.streaming.hub import Hub
-from relay.streaming.stream import End, Limits
+from relay.streaming.stream import Limits
+from relay.streaming.websockets import close, count_cut, may_open
 from relay.telemetry import log
 
 IDLE_SECONDS: Final = 1800.0
@@ -115,7 +116,7 @@ class Sockets:
         transport: Any = request.transport
         if transport is None:
             return socket
-        outlet = Outlet(transport, self._limits, self._count_cut)
+        outlet = Outlet(transport, self._limits, partial(count_cut, self._stats))
         talk = Conversation(
             caller,
             begun.session,
@@ -154,13 +155,7 @@ class Sockets:
         _log.warning("websockets did not end", open=len(self))
 
     def _check(self, request: web.Request) -> None:
-        allowed = is_allowed(
-            request.headers.get(hdrs.ORIGIN),
-            host=request.headers.get(hdrs.HOST),
-            base_url=self._base_url,
-            listed=self._origins,
-        )
-        if not allowed:
+        if not may_open(request, base_url=self._base_url, listed=self._origins):
             raise NotAllowedError("pages of this origin may not open websockets here")
         if self._draining:
             raise DrainingError("this process is stopping")
@@ -208,7 +203,7 @@ class Sockets:
                 return WSCloseCode.TRY_AGAIN_LATER
 
     def _close(self, socket: web.WebSocketResponse, code: int) -> None:
-        self._spawn(_close(socket, code))
+        self._spawn(close(socket, code))
 
     def _spawn(self, ending: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(ending, name="ringcentral-socket-end")
@@ -234,16 +229,6 @@ class Sockets:
             await self._sessions.leave(secret)
         except UnavailableError:
             _log.debug("the end of a websocket is not noted")
-
-    def _count_cut(self, why: End) -> None:
-        if why is End.BUFFER:
-            self._stats.cut_buffer += 1
-        else:
-            self._stats.cut_slow += 1
-
-
-async def _close(socket: web.WebSocketResponse, code: int) -> None:
-    await socket.close(code=code)
 
 
 async def _refuse(socket: web.WebSocketResponse) -> None:
