@@ -40,7 +40,7 @@ class Devices:
         if not asked:
             return {}
         keys = self._store.keys(account)
-        found = await self._store.fetch([("HGETALL", keys.device(account, device)) for device in asked])
+        found = await self._store.ask([("HGETALL", keys.device(account, device)) for device in asked])
         return {device: _state(fields) for device, fields in zip(asked, found, strict=True)}
 
     async def put_settings(self, event: DeviceEvent, before: DeviceState) -> str | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
@@ -112,6 +111,8 @@ class Link:
             StoreUnavailableError: the store could not be reached, or refused.
 
         """
+        if self._connection.is_connected:
+            return
         with _boundary():
             async with asyncio.timeout(self._timeout):
                 await self._connection.connect()  # type: ignore[no-untyped-call]
@@ -136,12 +137,11 @@ class Link:
         with _boundary():
             async with asyncio.timeout(timeout or self._timeout):
                 await connection.send_packed_command(list(packed))
+                # Not `connection.read_response`: what it does around this costs more than the reply.
+                read = connection._parser.read_response  # type: ignore[attr-defined] # noqa: SLF001
                 for _ in packed:
-                    try:
-                        reply = await connection.read_response(timeout=math.inf, disconnect_on_error=False)
-                    except ResponseError as error:
-                        reply = _own(error)
-                    replies.append(reply)
+                    reply = await read()
+                    replies.append(_own(reply) if isinstance(reply, ResponseError) else reply)
 
     async def ask(self, *arguments: Argument, timeout: float | None = None) -> Any:
         """Return the reply of one command.

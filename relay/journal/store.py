@@ -117,6 +117,12 @@ class Store:
         """
         return await self.submit(*command)
 
+    async def ask(self, commands: Sequence[Sequence[Argument]]) -> Sequence[Any]:
+        """Return the replies of a few plain commands, sent as `call` sends one; raises as it does."""
+        if len(commands) == 1:
+            return (await self.call(*commands[0]),)
+        return await asyncio.gather(*self._pipe(self._writing).submit_all(commands))
+
     async def run(self, script: Script, keys: Sequence[str], args: Sequence[Argument]) -> Any:
         """Return the reply of a script, sent in a batch with others; raises as `call` does."""
         command = ("EVALSHA", script.sha, len(keys), *keys, *args)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import uuid
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from relay.calls.identifiers import leg_id, new_command_id, session_id
 
 
@@ -30,6 +33,14 @@ def test_nobody_meets_another_ones_call() -> None:
 
 
 def test_ids_are_uuids() -> None:
-    """Every id has the form that clients expect of one."""
-    for made in (new_command_id(), session_id("a", "u", "c"), leg_id("s", 1)):
+    """Every id has the form that clients expect of one, with its version and variant."""
+    for made, version in ((new_command_id(), 4), (session_id("a", "u", "c"), 5), (leg_id("s", 1), 5)):
         assert str(uuid.UUID(made)) == made
+        assert uuid.UUID(made).version == version
+
+
+@given(st.text(), st.integers(min_value=1))
+def test_ids_that_follow_from_names_are_those_of_the_standard(session: str, ordinal: int) -> None:
+    """They are UUIDs of version 5 in relay's own namespace: calls that were placed before keep their legs."""
+    namespace = uuid.UUID("3f0d7a56-9f0c-5d0e-8a4e-6c1f3f1f8f52")
+    assert leg_id(session, ordinal) == str(uuid.uuid5(namespace, f"{session}\n{ordinal}"))
