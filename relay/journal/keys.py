@@ -168,8 +168,9 @@ class Keys:
         """Return the hash of one client's Bayeux session.
 
         ``account``, ``user``, ``created`` (ms), ``gen`` (its connects so far), ``held`` (1: the last one is
-        not answered yet), ``cursor``, ``changed`` (id of the last record about it), ``sub:<pattern>`` -> id
-        after which entries match. For a while after the session has ended, only ``ended``: why.
+        not answered yet), ``cursor``, ``by`` (the connect that moved it there), ``changed`` (id of the last
+        record about it), ``sub:<pattern>`` -> id after which entries match. For a while after the session has
+        ended, only ``ended``: why.
         """
         return f"{self._prefix}bayeux:{client}"
 

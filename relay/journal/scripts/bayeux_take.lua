@@ -10,14 +10,15 @@
 --
 -- key              type    reads                writes
 -- bayeux-due       zset    (type)               when the session expires
--- bayeux:<client>  hash    gen changed batch at cursor batch held
+-- bayeux:<client>  hash    gen changed batch at cursor batch held; by: gen, if that moves the cursor
+--                          cursor by
 
 redis.call('ZCARD', KEYS[1])
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local sessions = {}
 for i = 2, #KEYS do
-  sessions[i - 1] = redis.call('HMGET', KEYS[i], 'gen', 'changed', 'batch', 'at')
+  sessions[i - 1] = redis.call('HMGET', KEYS[i], 'gen', 'changed', 'batch', 'at', 'cursor', 'by')
 end
 
 local taken = {}
@@ -31,12 +32,13 @@ for i, session in ipairs(sessions) do
     taken[i] = -2
   else
     redis.call('ZADD', KEYS[1], string.format('%.0f', now + ARGV[at + 5]), ARGV[at + 1])
+    local by = session[5] == ARGV[at + 4] and session[6] or ARGV[at + 2]
     if session[3] then
       local batch = tonumber(session[3]) + 1
-      redis.call('HSET', key, 'cursor', ARGV[at + 4], 'held', 0, 'batch', batch)
+      redis.call('HSET', key, 'cursor', ARGV[at + 4], 'by', by, 'held', 0, 'batch', batch)
       taken[i] = 1 + batch
     else
-      redis.call('HSET', key, 'cursor', ARGV[at + 4], 'held', 0)
+      redis.call('HSET', key, 'cursor', ARGV[at + 4], 'by', by, 'held', 0)
       taken[i] = 1
     end
   end

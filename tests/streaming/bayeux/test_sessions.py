@@ -240,6 +240,17 @@ async def test_giving_back_nothing_moves_no_cursor(sessions: Sessions) -> None:
     assert (await connected(sessions, client)).cursor == "7-0"
 
 
+async def test_what_a_later_connect_took_is_not_put_back(sessions: Sessions, store: Store) -> None:
+    """Both may have come to the same id: it was told once, by the later, and the older knows no better."""
+    client = await begun(sessions)
+    older, newer = await connected(sessions, client), await connected(sessions, client)
+    assert (await sessions.take(answer(newer, "5-0"), changed=newer.changed)).taken is Taken.DONE
+    told = len(await records(store))
+    assert not await sessions.put_back(answer(older, "5-0"))
+    assert (await connected(sessions, client)).cursor == "5-0"
+    assert len(await records(store)) == told
+
+
 async def test_answer_is_put_back_under_a_later_connect(sessions: Sessions, store: Store) -> None:
     """A later connect, which began behind what is put back, is told; one that has taken keeps its place."""
     client = await begun(sessions)
