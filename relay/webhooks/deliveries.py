@@ -14,7 +14,7 @@ from relay.journal.link import Argument
 from relay.journal.store import Store
 from relay.subscriptions.filters import TypeFilter, compile_filter
 from relay.subscriptions.model import Subscription
-from relay.subscriptions.rendering import Renderers, rendered
+from relay.subscriptions.rendering import Rendered, Renderers, rendered
 from relay.subscriptions.store import MAX_PAGE, Subscriptions
 from relay.webhooks.attempts import Delivery, Status, readable
 from relay.webhooks.records import Records
@@ -92,6 +92,16 @@ class Deliveries:
         if queued is None and wanted.event not in await self._waiting(keys, subscription.id):
             raise NotFoundError("there is no such delivery")
         return Found(wanted, _PENDING)
+
+    async def event(self, account: str, found: Found) -> Rendered | None:
+        """Return what a delivery's endpoint is sent, None where it is not kept any more.
+
+        Raises:
+            NotFoundError: its subscription is gone.
+
+        """
+        subscription = await self._subscriptions.get(account, found.id.subscription)
+        return (await self._rendered(subscription, [found.id.event])).get(found.id.event)
 
     async def list(
         self,
@@ -196,17 +206,17 @@ class Deliveries:
             return taken
         untyped = [event for event, one in taken.items() if not one.type]
         typed = {event: one.type for event, one in taken.items() if one.type}
-        typed |= await self._types(subscription, untyped)
+        typed |= {event: one.type for event, one in (await self._rendered(subscription, untyped)).items()}
         return {event: one for event, one in taken.items() if event in typed and types.matches(typed[event])}
 
-    async def _types(self, subscription: Subscription, events: Sequence[str]) -> dict[str, str]:
-        """Return the types of events that were not tried yet, as far as they can be read."""
+    async def _rendered(self, subscription: Subscription, events: Sequence[str]) -> dict[str, Rendered]:
+        """Return events as the subscription's endpoint is told of them, as far as they can be read."""
         partition = self._store.keys(subscription.account).partition
         entries = await Records(self._store, partition).load(events)
         shown = {
             event: rendered(entry, subscription.format, self._renderers) for event, entry in entries.items()
         }
-        return {event: one.type for event, one in shown.items() if one is not None}
+        return {event: one for event, one in shown.items() if one is not None}
 
     async def _waiting(self, keys: Keys, subscription: str) -> Sequence[str]:
         """Return the events that wait behind failing heads."""

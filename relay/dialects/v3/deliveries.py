@@ -18,7 +18,8 @@ from relay.directory.model import Principal
 from relay.errors import InvalidFieldError
 from relay.http.body import json_object
 from relay.http.detached import Detached
-from relay.webhooks.attempts import Status
+from relay.subscriptions.rendering import Rendered
+from relay.webhooks.attempts import CAPTURE, Status
 from relay.webhooks.deliveries import Deliveries, Found
 from relay.webhooks.repair import Repair
 
@@ -70,11 +71,15 @@ class DeliveriesFace:
         return answer({"deliveries": [shown(one) for one in page.deliveries], "next": page.next})
 
     async def get(self, request: web.Request, principal: Principal) -> web.Response:
-        """Answer one delivery with its attempts."""
+        """Answer one delivery with what is sent, and its attempts."""
         found = await self._deliveries.get(
             principal.account, request.match_info["id"], user_id=_user(principal)
         )
-        return answer({**shown(found), "attempts": attempts(found)})
+        event = await self._deliveries.event(principal.account, found)
+        told = shown(found)
+        if event is not None:
+            told["type"] = event.type
+        return answer({**told, "request": _request(event), "attempts": attempts(found)})
 
     async def resend(self, request: web.Request, principal: Principal) -> web.Response:
         """Have one sent again, now and once; its attempt is marked manual."""
@@ -163,6 +168,14 @@ def attempts(found: Found) -> list[dict[str, Any]]:
         }
         for number, one in enumerate(found.delivery.attempts)
     ]
+
+
+def _request(event: Rendered | None) -> dict[str, Any] | None:
+    """Return the beginning of what every attempt sends; None where it is not kept any more."""
+    if event is None:
+        return None
+    excerpt = event.body[:CAPTURE].decode(errors="ignore")  # without the part of a character at its end
+    return {"body": excerpt, "truncated": len(event.body) > CAPTURE}
 
 
 def _user(principal: Principal) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -12,10 +13,10 @@ from tests.dialects.v3.face import TENANT, Face
 from tests.dialects.v3.test_subscriptions import subscribe
 
 
-async def dead_letter(face: Face, user: str = "jane") -> DeliveryId:
+async def dead_letter(face: Face, user: str = "jane", **payload: Any) -> DeliveryId:
     """Make a call, and leave its first event a dead letter of a new subscription."""
     subscription = (await subscribe(face, user)).body["id"]
-    await face.dial()
+    await face.dial(**payload)
     events = (await face.get("/events/")).body["events"]
     store = face.journal.store
     keys = store.keys(TENANT)
@@ -56,7 +57,11 @@ async def test_a_delivery_is_shown_with_its_attempts(face: Face) -> None:
         "response": "no",
         "truncated": True,
     }
-    assert (await face.get(f"/deliveries/{letter}")).body == {**expected, "attempts": [attempt]}
+    [body, *_] = (await face.get("/events/")).body["events"]
+    found = (await face.get(f"/deliveries/{letter}")).body
+    request = found.pop("request")
+    assert found == {**expected, "attempts": [attempt]}
+    assert (json.loads(request["body"]), request["truncated"]) == (body, False)
     assert (await face.get(f"/deliveries/{letter}", "admin")).status == 200
     for user in ("john", "mallory"):
         assert (await face.get(f"/deliveries/{letter}", user)).status == 404
@@ -88,6 +93,23 @@ async def test_a_parameter_that_cannot_be_used_is_named(face: Face, name: str, v
     """With 400."""
     refused = await face.get("/deliveries/", **{name: value})
     assert (refused.status, refused.body["errors"][0]["parameter"]) == (400, name)
+
+
+async def test_of_a_request_the_beginning_is_shown(face: Face) -> None:
+    """While its event is kept; also of what was not tried yet, whose type can be told then."""
+    letter = await dead_letter(face, user_data={"note": "ż" * 3000})
+    store = face.journal.store
+    keys = store.keys(TENANT)
+    await store.call("DEL", keys.dead(letter.subscription))
+    await store.call("ZADD", keys.queue(letter.subscription), letter.place, letter.event)
+    found = (await face.get(f"/deliveries/{letter}")).body
+    assert (found["status"], found["type"], found["attempts"]) == ("pending", "call.leg.ringing", [])
+    assert found["request"]["truncated"]
+    assert found["request"]["body"].startswith('{"type":"call.leg.ringing"')
+    assert 4093 <= len(found["request"]["body"].encode()) <= 4096
+    await store.call("XTRIM", keys.events, "MAXLEN", 0)
+    gone = (await face.get(f"/deliveries/{letter}")).body
+    assert (gone["request"], gone["type"]) == (None, None)
 
 
 async def test_a_resend_is_accepted(face: Face) -> None:
