@@ -15,6 +15,7 @@ from relay.calls.model import Address
 from relay.calls.presence import PresenceEvent
 from relay.errors import RelayError
 from relay.journal.operational import OperationalEvent
+from relay.telemetry import log
 
 
 class RecordKind(StrEnum):
@@ -88,6 +89,7 @@ class MalformedEntryError(RelayError):
     """An entry of the journal cannot be read; the message names its id."""
 
 
+_log: Final = log.get("journal")
 _KINDS: Final = {kind.value.encode(): kind for kind in RecordKind}
 _DECODERS: Final[Mapping[RecordKind, msgspec.json.Decoder[Any]]] = {
     RecordKind.CALL: msgspec.json.Decoder(CallEvent),
@@ -158,6 +160,16 @@ class Entry:
             except msgspec.DecodeError as error:
                 raise MalformedEntryError(f"journal entry {self.id} holds no {self.kind}: {error}") from error
         return self._event
+
+    @property
+    def readable(self) -> bool:
+        """Whether the data of a record of a told kind is such an event; if not, that is logged."""
+        try:
+            _ = self.told
+        except MalformedEntryError as error:
+            _log.error("entry skipped", partition=self.id.partition, id=self.id.stream_id, error=str(error))
+            return False
+        return True
 
     @property
     def address(self) -> Address | None:

@@ -15,7 +15,7 @@ from typing import Final, Protocol, final
 
 from relay.errors import DrainingError, UnavailableError
 from relay.journal.ids import is_after
-from relay.journal.record import TOLD, Entry, MalformedEntryError
+from relay.journal.record import Entry, MalformedEntryError
 from relay.journal.scripts import Script
 from relay.journal.store import Store
 from relay.telemetry import log
@@ -41,7 +41,7 @@ class Listener(Protocol):
     """What follows a partition. Both calls are synchronous and must not block."""
 
     def entries(self, partition: int, batch: Sequence[Entry]) -> None:
-        """Take entries in the journal's order; events of call records are decoded already."""
+        """Take entries in the journal's order. Who looks into one asks it first whether it is `readable`."""
 
     def reset(self, partition: int, position: str) -> None:
         """Learn that the store was emptied or lost writes: entries before `position` may never have come."""
@@ -185,7 +185,7 @@ class _Reader:
         self._epoch = epoch
 
     def _deliver(self, found: Sequence[tuple[str, Mapping[bytes, bytes]]]) -> None:
-        batch = [entry for stream_id, fields in found if (entry := self._decoded(stream_id, fields))]
+        batch = [entry for stream_id, fields in found if (entry := self._entry(stream_id, fields))]
         self._position = found[-1][0]  # first: whoever joins from here on gets what comes after this batch
         if not batch:
             return
@@ -193,16 +193,13 @@ class _Reader:
             if not listening.closed:
                 listening.deliver(self._partition, batch)
 
-    def _decoded(self, stream_id: str, fields: Mapping[bytes, bytes]) -> Entry | None:
+    def _entry(self, stream_id: str, fields: Mapping[bytes, bytes]) -> Entry | None:
         try:
-            entry = Entry.of(self._partition, stream_id, fields)
-            if entry.kind in TOLD:
-                _ = entry.told
+            return Entry.of(self._partition, stream_id, fields)
         except MalformedEntryError as error:
             self.malformed += 1
             _log.error("entry skipped", partition=self._partition, id=stream_id, error=str(error))
             return None
-        return entry
 
 
 @final
@@ -221,7 +218,7 @@ class Tail:
 
     @property
     def malformed(self) -> int:
-        """How many entries were skipped because they could not be decoded."""
+        """How many entries were skipped because they are none of relay's, or of a newer version."""
         return self._malformed + sum(reader.malformed for reader, _ in self._readers.values())
 
     def listen(self, partition: int, listener: Listener) -> Listening:

@@ -96,7 +96,9 @@ class PartitionFeed:
         now = asyncio.get_running_loop().time()
         for entry in batch:
             stream = self._streams.get(entry.account)
-            if stream is not None and entry.kind in _FOLLOWED:
+            if stream is None or entry.kind not in _FOLLOWED:
+                continue
+            if entry.kind in INTERRUPTING or entry.readable:
                 stream.ring.append(entry, now)
                 self._attention[stream] = None
         self._begun = True

@@ -230,6 +230,9 @@ class FanOut:
         formats = self._index.formats(entry.account)
         if not formats:
             return chunk
+        if not entry.readable:
+            self._parts.stats.unreadable += 1
+            return chunk
         self._parts.stats.fanned_out += 1
         matching = [
             subscription

@@ -43,6 +43,7 @@ def test_data_that_is_no_event_is_malformed_when_asked_for(data: bytes) -> None:
     entry = Entry.of(7, "1-0", fields(d=data))
     with pytest.raises(MalformedEntryError, match="evt_07_1-0"):
         _ = entry.event
+    assert not entry.readable
 
 
 def test_other_kinds_have_no_event() -> None:

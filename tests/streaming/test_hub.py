@@ -130,6 +130,18 @@ async def test_accounts_of_one_partition_do_not_see_one_another(hub: Hub, journa
     assert (member.told, neighbour.told) == ([1, 2], [1, 2, 3])
 
 
+async def test_a_record_that_cannot_be_read_is_passed_over(hub: Hub, journal: Journal) -> None:
+    """A broken event comes to nobody and stops nothing."""
+    line, member = Line(journal), Keeping()
+    link = await hub.join(ACCOUNT, member, ALL)
+    await line.tones(1)
+    for data in (b"nonsense", b"{}"):
+        await journal.append(ACCOUNT, [Record(RecordKind.CALL, ACCOUNT, data)])
+    [last] = await line.tones(1)
+    await reaches(link, last)
+    assert member.told == [1, 2]
+
+
 async def test_what_one_read_brings_is_delivered_in_one_go(hub: Hub, journal: Journal) -> None:
     """Events that were committed together leave together."""
     member = Keeping()

@@ -235,9 +235,13 @@ async def test_an_event_that_cannot_be_read_is_passed_over(
     await line.tones(1)
     process = await start_process()
     await line.tones(1)
-
     await eventually(lambda: len(receiver.requests) == 3)
     assert process.duty.stats.unreadable == 2
+
+    await store.call("XADD", keys.events, "*", "k", "call", "a", subscription.account, "d", "nonsense")
+    await line.tones(1)
+    await eventually(lambda: len(receiver.requests) == 4)
+    assert process.duty.stats.unreadable == 3
 
 
 async def test_the_cursor_moves_though_nothing_matches(
