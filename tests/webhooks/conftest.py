@@ -6,7 +6,7 @@ import asyncio
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
 from ipaddress import ip_network
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -152,6 +152,34 @@ def repair(store: Store, subscriptions: Subscriptions, deliveries: Deliveries) -
     return Repair(store, subscriptions, deliveries, retention=60)
 
 
+class Kit(NamedTuple):
+    """What tests of the engine work with, all on one store."""
+
+    journal: Journal
+    store: Store
+    receiver: Receiver
+    subscribe: Subscribe
+    subscriptions: Subscriptions
+    start_process: StartProcess
+    deliveries: Deliveries
+    repair: Repair
+
+
+@pytest.fixture
+def kit(
+    journal: Journal,
+    store: Store,
+    receiver: Receiver,
+    subscribe: Subscribe,
+    subscriptions: Subscriptions,
+    start_process: StartProcess,
+    deliveries: Deliveries,
+    repair: Repair,
+) -> Kit:
+    """Give all of it."""
+    return Kit(journal, store, receiver, subscribe, subscriptions, start_process, deliveries, repair)
+
+
 async def leftovers(store: Store) -> list[str]:
     """Return the keys that must be gone once everything is delivered."""
     names = ("queue:", "lanes:", "parked:", "ready", "due")
@@ -162,3 +190,8 @@ async def leftovers(store: Store) -> list[str]:
 async def nothing_left(store: Store) -> bool:
     """Tell whether everything is delivered and its traces are gone."""
     return await leftovers(store) == []
+
+
+async def no_errands(store: Store) -> bool:
+    """Tell whether every errand was run."""
+    return not await store.call("EXISTS", store.keys(ACCOUNT).errands)

@@ -5,17 +5,13 @@ from __future__ import annotations
 import pytest
 import structlog.testing
 
-from relay.journal.journal import Journal
 from relay.journal.keys import Keys
-from relay.journal.store import Store
-from relay.webhooks.deliveries import Deliveries
 from relay.webhooks.health import healths
 from relay.webhooks.references import is_event, read_lane
 from tests.calls.calling import ACCOUNT
 from tests.streaming.publishing import Line
 from tests.waiting import eventually
-from tests.webhooks.conftest import StartProcess, Subscribe
-from tests.webhooks.receiving import Receiver
+from tests.webhooks.conftest import Kit
 
 JUNK = "nonsense"
 
@@ -61,57 +57,48 @@ def broken(what: str, keys: Keys, sub: str, event: str, at: int) -> tuple[str | 
     ],
 )
 async def test_what_is_broken_of_one_subscription_stops_no_other(
-    journal: Journal,
-    store: Store,
-    receiver: Receiver,
-    subscribe: Subscribe,
-    start_process: StartProcess,
-    deliveries: Deliveries,
-    what: str,
-    counted: str | None,
+    kit: Kit, what: str, counted: str | None
 ) -> None:
     """The others are delivered to without delay, the owner need not begin anew, and lists can be read."""
-    ill = await subscribe("/ill")
-    await subscribe("/well")
-    keys = store.keys(ACCOUNT)
-    line = Line(journal)
+    ill = await kit.subscribe("/ill")
+    await kit.subscribe("/well")
+    keys = kit.store.keys(ACCOUNT)
+    line = Line(kit.journal)
     [event, _] = await line.tones(2)
     ms, seq = event.split("-")
     at = int(ms) * 4096 + int(seq)
-    await store.call("SADD", keys.ready, ill.id)
+    await kit.store.call("SADD", keys.ready, ill.id)
     if "lane" in what:
-        await store.call("ZADD", keys.due, 0, f"{ill.id} call")
-    await store.call(*broken(what, keys, ill.id, event, at))
+        await kit.store.call("ZADD", keys.due, 0, f"{ill.id} call")
+    await kit.store.call(*broken(what, keys, ill.id, event, at))
     with structlog.testing.capture_logs() as logs:
-        process = await start_process()
-        await eventually(lambda: len(receiver.at("/well")) == 2, within=5)
+        process = await kit.start_process()
+        await eventually(lambda: len(kit.receiver.at("/well")) == 2, within=5)
         await line.tones(3)
-        await eventually(lambda: len(receiver.at("/well")) == 5, within=5)
+        await eventually(lambda: len(kit.receiver.at("/well")) == 5, within=5)
         if counted is not None:
             await eventually(lambda: getattr(process.duty.stats, counted) > 0)
     assert [one for one in logs if one["event"] == "duty failed"] == []
     if "type" not in what and what != "subscription":
-        await eventually(lambda: len(set(receiver.ids("/ill"))) == 5)
-    await healths(store, ACCOUNT, [ill.id])
+        await eventually(lambda: len(set(kit.receiver.ids("/ill"))) == 5)
+    await healths(kit.store, ACCOUNT, [ill.id])
     if "type" not in what:
-        await deliveries.list(ACCOUNT)
+        await kit.deliveries.list(ACCOUNT)
 
 
-async def test_a_queue_that_cannot_be_read_is_not_asked_for_again_and_again(
-    journal: Journal, store: Store, receiver: Receiver, subscribe: Subscribe, start_process: StartProcess
-) -> None:
+async def test_a_queue_that_cannot_be_read_is_not_asked_for_again_and_again(kit: Kit) -> None:
     """It is left alone for a while."""
-    ill = await subscribe("/ill")
-    keys = store.keys(ACCOUNT)
-    await store.call("SADD", keys.ready, ill.id)
-    await store.call("SET", keys.queue(ill.id), JUNK)
+    ill = await kit.subscribe("/ill")
+    keys = kit.store.keys(ACCOUNT)
+    await kit.store.call("SADD", keys.ready, ill.id)
+    await kit.store.call("SET", keys.queue(ill.id), JUNK)
     with structlog.testing.capture_logs() as logs:
-        await start_process()
-        await subscribe("/well")
-        line = Line(journal)
+        await kit.start_process()
+        await kit.subscribe("/well")
+        line = Line(kit.journal)
         for _ in range(20):
             await line.tones(1)
-            await eventually(lambda: len(receiver.at("/well")) == line.sent)
+            await eventually(lambda: len(kit.receiver.at("/well")) == line.sent)
     assert len([one for one in logs if one["event"] == "queue not readable"]) == 1
 
 

@@ -6,23 +6,14 @@ import pytest
 from aiohttp import web
 
 from relay.errors import InvalidFieldError, NotFoundError
-from relay.journal.journal import Journal
-from relay.journal.store import Store
-from relay.subscriptions.store import Subscriptions
 from relay.webhooks.attempts import CAPTURE, Status
 from relay.webhooks.deliveries import Deliveries, Found
 from relay.webhooks.references import DeliveryId
 from tests.calls.calling import ACCOUNT
 from tests.streaming.publishing import Line
 from tests.waiting import eventually
-from tests.webhooks.conftest import RENDERERS, StartProcess, Subscribe, nothing_left
-from tests.webhooks.receiving import Gate, Received, Receiver, always
-
-
-@pytest.fixture
-def deliveries(store: Store) -> Deliveries:
-    """Give the deliveries of the store."""
-    return Deliveries(store, Subscriptions(store, formats=tuple(RENDERERS), limit=1000), RENDERERS)
+from tests.webhooks.conftest import Kit, Subscribe, nothing_left
+from tests.webhooks.receiving import Gate, Received, always
 
 
 async def pages(deliveries: Deliveries, **asked: object) -> list[Found]:
@@ -48,59 +39,45 @@ async def test_an_id_says_where_a_delivery_is() -> None:
             DeliveryId.parse(text)
 
 
-async def test_a_success_tells_its_attempt(
-    journal: Journal,
-    store: Store,
-    receiver: Receiver,
-    subscribe: Subscribe,
-    start_process: StartProcess,
-    deliveries: Deliveries,
-) -> None:
+async def test_a_success_tells_its_attempt(kit: Kit) -> None:
     """A delivery that succeeded has one attempt, with status, duration and the answer's beginning."""
 
     async def talks(received: Received) -> web.Response:
         return web.Response(text="x" * (CAPTURE + 1))
 
-    receiver.answers["/hook"] = talks
-    subscription = await subscribe()
-    before = await store.time_ms()
-    await start_process()
-    [event] = await Line(journal).tones(1)
-    await eventually(lambda: len(receiver.requests) == 1)
-    await eventually(lambda: nothing_left(store))
+    kit.receiver.answers["/hook"] = talks
+    subscription = await kit.subscribe()
+    before = await kit.store.time_ms()
+    await kit.start_process()
+    [event] = await Line(kit.journal).tones(1)
+    await eventually(lambda: len(kit.receiver.requests) == 1)
+    await eventually(lambda: nothing_left(kit.store))
 
-    [found] = (await deliveries.list(ACCOUNT)).deliveries
+    [found] = (await kit.deliveries.list(ACCOUNT)).deliveries
 
-    assert found == await deliveries.get(ACCOUNT, str(found.id))
-    assert found.id == DeliveryId(store.keys(ACCOUNT).partition, subscription.id, event)
-    assert found.event_id == receiver.requests[0].id
+    assert found == await kit.deliveries.get(ACCOUNT, str(found.id))
+    assert found.id == DeliveryId(kit.store.keys(ACCOUNT).partition, subscription.id, event)
+    assert found.event_id == kit.receiver.requests[0].id
     assert (found.delivery.status, found.delivery.type) == (Status.SUCCEEDED, "call.leg.dtmf")
     [attempt] = found.delivery.attempts
     assert (attempt.status_code, attempt.error, attempt.trigger) == (200, None, "schedule")
     assert (attempt.response, attempt.truncated) == ("x" * CAPTURE, True)
-    assert before <= attempt.at <= await store.time_ms()
+    assert before <= attempt.at <= await kit.store.time_ms()
     assert 0 <= attempt.duration_ms < 5000
     assert found.attempt_id(0) == str(found.id).replace("dlv", "att") + "_1"
 
 
-async def test_every_state_is_listed(
-    journal: Journal,
-    store: Store,
-    receiver: Receiver,
-    subscribe: Subscribe,
-    start_process: StartProcess,
-    deliveries: Deliveries,
-) -> None:
+async def test_every_state_is_listed(kit: Kit) -> None:
     """Succeeded, failed, waiting behind a failed one, dead, not tried yet: each is found and shown so."""
-    receiver.answers["/failing"] = always(500)
-    receiver.answers["/dead"] = always(500)
-    receiver.answers["/hanging"] = Gate()
-    fine = await subscribe("/fine")
-    failing = await subscribe("/failing", retries=(1000.0,))
-    dead = await subscribe("/dead", retries=())
-    hanging = await subscribe("/hanging")
-    process = await start_process(drain_timeout=0.1)
-    events = await Line(journal).tones(3)
+    kit.receiver.answers["/failing"] = always(500)
+    kit.receiver.answers["/dead"] = always(500)
+    kit.receiver.answers["/hanging"] = Gate()
+    fine = await kit.subscribe("/fine")
+    failing = await kit.subscribe("/failing", retries=(1000.0,))
+    dead = await kit.subscribe("/dead", retries=())
+    hanging = await kit.subscribe("/hanging")
+    process = await kit.start_process(drain_timeout=0.1)
+    events = await Line(kit.journal).tones(3)
     await eventually(lambda: process.duty.stats.succeeded == process.duty.stats.dead == 3)
 
     expected = {
@@ -111,7 +88,7 @@ async def test_every_state_is_listed(
     }
 
     async def as_expected() -> bool:
-        found = await pages(deliveries)
+        found = await pages(kit.deliveries)
         return {
             subscription: [one.delivery.status for one in found if one.id.subscription == subscription]
             for subscription in expected
@@ -120,109 +97,89 @@ async def test_every_state_is_listed(
     await eventually(as_expected)
     for status in Status:
         wanted = sum(statuses.count(status) for statuses in expected.values())
-        assert len(await pages(deliveries, status=status)) == wanted
-    [failed] = await pages(deliveries, status=Status.FAILED)
+        assert len(await pages(kit.deliveries, status=status)) == wanted
+    [failed] = await pages(kit.deliveries, status=Status.FAILED)
     assert failed.delivery.next_attempt_at is not None
-    assert 790_000 < failed.delivery.next_attempt_at - await store.time_ms() <= 1_200_000
-    for one in await pages(deliveries, limit=2):
-        assert (await deliveries.get(ACCOUNT, str(one.id))).delivery.status is one.delivery.status
+    assert 790_000 < failed.delivery.next_attempt_at - await kit.store.time_ms() <= 1_200_000
+    for one in await pages(kit.deliveries, limit=2):
+        assert (await kit.deliveries.get(ACCOUNT, str(one.id))).delivery.status is one.delivery.status
     for limit in (1, 2, 5, 12):
-        listed = [one.id.event for one in await pages(deliveries, subscription=failing.id, limit=limit)]
+        listed = [one.id.event for one in await pages(kit.deliveries, subscription=failing.id, limit=limit)]
         assert listed == events[::-1]
-    assert len(await pages(deliveries, event_type="call.leg.*")) == 12
-    assert len(await pages(deliveries, event_type="call.leg.dtmf", subscription=hanging.id)) == 3
-    assert await pages(deliveries, event_type="call.leg.hungup") == []
-    assert await pages(deliveries, since=await store.time_ms() + 1000) == []
+    assert len(await pages(kit.deliveries, event_type="call.leg.*")) == 12
+    assert len(await pages(kit.deliveries, event_type="call.leg.dtmf", subscription=hanging.id)) == 3
+    assert await pages(kit.deliveries, event_type="call.leg.hungup") == []
+    assert await pages(kit.deliveries, since=await kit.store.time_ms() + 1000) == []
 
 
-async def test_a_list_goes_on_though_a_subscription_is_gone(
-    journal: Journal,
-    store: Store,
-    subscribe: Subscribe,
-    start_process: StartProcess,
-    deliveries: Deliveries,
-) -> None:
+async def test_a_list_goes_on_though_a_subscription_is_gone(kit: Kit) -> None:
     """Where a page ended may be deleted before the next is asked for."""
-    first, second = await subscribe("/a"), await subscribe("/b")
-    process = await start_process()
-    events = await Line(journal).tones(3)
+    first, second = await kit.subscribe("/a"), await kit.subscribe("/b")
+    process = await kit.start_process()
+    events = await Line(kit.journal).tones(3)
     await eventually(lambda: process.duty.stats.succeeded == 6)
-    await eventually(lambda: nothing_left(store))
-    page = await deliveries.list(ACCOUNT, limit=2)
+    await eventually(lambda: nothing_left(kit.store))
+    page = await kit.deliveries.list(ACCOUNT, limit=2)
     assert {one.id.subscription for one in page.deliveries} == {first.id}
 
     await process.subscriptions.delete(ACCOUNT, first.id)
 
-    rest = await deliveries.list(ACCOUNT, cursor=page.next)
+    rest = await kit.deliveries.list(ACCOUNT, cursor=page.next)
     assert [(one.id.subscription, one.id.event) for one in rest.deliveries] == [
         (second.id, event) for event in events[::-1]
     ]
     with pytest.raises(InvalidFieldError):
-        await deliveries.list(ACCOUNT, subscription=second.id, cursor=page.next)
+        await kit.deliveries.list(ACCOUNT, subscription=second.id, cursor=page.next)
 
 
-async def test_what_a_disabled_subscription_did_not_get_is_canceled(
-    journal: Journal,
-    store: Store,
-    receiver: Receiver,
-    subscribe: Subscribe,
-    start_process: StartProcess,
-    deliveries: Deliveries,
-) -> None:
+async def test_what_a_disabled_subscription_did_not_get_is_canceled(kit: Kit) -> None:
     """What was tried and what was not, behind a failing head and in the queue; not what was on its way."""
-    receiver.answers["/hook"] = always(500)
+    kit.receiver.answers["/hook"] = always(500)
     gate = Gate()
-    receiver.answers["/slow"] = gate
-    failing = await subscribe(retries=(1000.0,))
-    slow = await subscribe("/slow", max_in_flight=1)
-    process = await start_process()
-    await Line(journal).tones(3)
-    await eventually(lambda: process.duty.stats.failed == 1 and len(receiver.at("/slow")) == 1)
+    kit.receiver.answers["/slow"] = gate
+    failing = await kit.subscribe(retries=(1000.0,))
+    slow = await kit.subscribe("/slow", max_in_flight=1)
+    process = await kit.start_process()
+    await Line(kit.journal).tones(3)
+    await eventually(lambda: process.duty.stats.failed == 1 and len(kit.receiver.at("/slow")) == 1)
     for one in (failing, slow):
         await process.subscriptions.disable(ACCOUNT, one.id, "owner")
-    await eventually(lambda: nothing_left(store))
+    await eventually(lambda: nothing_left(kit.store))
 
-    found = await pages(deliveries, subscription=failing.id)
+    found = await pages(kit.deliveries, subscription=failing.id)
     assert [one.delivery.status for one in found] == [Status.CANCELED] * 3
     assert [len(one.delivery.attempts) for one in found] == [0, 0, 1]
     assert {one.delivery.next_attempt_at for one in found} == {None}
-    assert len(await pages(deliveries, status=Status.CANCELED, event_type="call.leg.dtmf")) == 6
+    assert len(await pages(kit.deliveries, status=Status.CANCELED, event_type="call.leg.dtmf")) == 6
     gate.open()
     await eventually(lambda: process.duty.stats.succeeded == 1)
 
     async def is_known() -> bool:
-        sent = await pages(deliveries, subscription=slow.id, status=Status.SUCCEEDED)
-        return [one.event_id for one in sent] == [receiver.at("/slow")[0].id]
+        sent = await pages(kit.deliveries, subscription=slow.id, status=Status.SUCCEEDED)
+        return [one.event_id for one in sent] == [kit.receiver.at("/slow")[0].id]
 
     await eventually(is_known)
-    assert len(await pages(deliveries, status=Status.CANCELED)) == 5
+    assert len(await pages(kit.deliveries, status=Status.CANCELED)) == 5
 
 
-async def test_accounts_and_users_see_their_own(
-    journal: Journal,
-    store: Store,
-    receiver: Receiver,
-    subscribe: Subscribe,
-    start_process: StartProcess,
-    deliveries: Deliveries,
-) -> None:
+async def test_accounts_and_users_see_their_own(kit: Kit) -> None:
     """Another account's delivery, or another user's, looks like none."""
-    await subscribe()
-    await start_process()
-    await Line(journal).tones(1)
-    await eventually(lambda: nothing_left(store))
-    await eventually(lambda: len(receiver.requests) == 1)
-    [found] = (await deliveries.list(ACCOUNT, user_id="admin")).deliveries
+    await kit.subscribe()
+    await kit.start_process()
+    await Line(kit.journal).tones(1)
+    await eventually(lambda: nothing_left(kit.store))
+    await eventually(lambda: len(kit.receiver.requests) == 1)
+    [found] = (await kit.deliveries.list(ACCOUNT, user_id="admin")).deliveries
 
-    assert (await deliveries.list(ACCOUNT, user_id="jane")).deliveries == []
+    assert (await kit.deliveries.list(ACCOUNT, user_id="jane")).deliveries == []
     with pytest.raises(NotFoundError):
-        await deliveries.get(ACCOUNT, str(found.id), user_id="jane")
+        await kit.deliveries.get(ACCOUNT, str(found.id), user_id="jane")
     for account in (f"account-{number}" for number in range(8)):
-        assert (await deliveries.list(account)).deliveries == []
+        assert (await kit.deliveries.list(account)).deliveries == []
         with pytest.raises(NotFoundError):
-            await deliveries.get(account, str(found.id))
+            await kit.deliveries.get(account, str(found.id))
         with pytest.raises(NotFoundError):
-            await deliveries.list(account, subscription=found.id.subscription)
+            await kit.deliveries.list(account, subscription=found.id.subscription)
 
 
 async def test_what_was_never_there_is_not_found(subscribe: Subscribe, deliveries: Deliveries) -> None:
@@ -247,28 +204,22 @@ async def test_what_was_never_there_is_not_found(subscribe: Subscribe, deliverie
         assert refused.value.field == "cursor"
 
 
-async def test_records_go_after_their_time(
-    journal: Journal,
-    store: Store,
-    receiver: Receiver,
-    subscribe: Subscribe,
-    start_process: StartProcess,
-) -> None:
+async def test_records_go_after_their_time(kit: Kit) -> None:
     """Attempts are kept as long as configured: trimmed as new ones come, and gone when none do."""
-    subscription = await subscribe()
-    process = await start_process(delivery_retention=0.5)
-    line = Line(journal)
-    kept = store.keys(ACCOUNT).attempts(subscription.id)
+    subscription = await kit.subscribe()
+    process = await kit.start_process(delivery_retention=0.5)
+    line = Line(kit.journal)
+    kept = kit.store.keys(ACCOUNT).attempts(subscription.id)
 
     for _ in range(60):
         await line.tones(1)
         await eventually(lambda: process.duty.stats.succeeded == line.sent)
-        if await store.call("ZCARD", kept) < line.sent - 2:
+        if await kit.store.call("ZCARD", kept) < line.sent - 2:
             break
     else:
         raise AssertionError("nothing was trimmed")
 
     async def gone() -> bool:
-        return not await store.call("EXISTS", kept)
+        return not await kit.store.call("EXISTS", kept)
 
     await eventually(gone)

@@ -10,19 +10,16 @@ import pytest
 from relay.calls.events import EventId
 from relay.dialects.operational import render, with_tests
 from relay.dialects.v3.render import render as render_v3
-from relay.journal.journal import Journal
 from relay.journal.operational import OperationalEvent, OperationalType
 from relay.journal.record import RecordKind
 from relay.journal.store import Store
 from relay.subscriptions.model import NewSubscription
-from relay.subscriptions.store import Subscriptions
 from relay.webhooks.attempts import Status
-from relay.webhooks.deliveries import Deliveries
-from relay.webhooks.repair import Repair, SubscriptionDisabledError
+from relay.webhooks.repair import SubscriptionDisabledError
 from tests.calls.calling import ACCOUNT
 from tests.streaming.publishing import Line
 from tests.waiting import eventually
-from tests.webhooks.conftest import RENDERERS, StartProcess, Subscribe, nothing_left
+from tests.webhooks.conftest import RENDERERS, Kit, no_errands, nothing_left
 from tests.webhooks.receiving import Receiver, always
 
 CALLS = ("call.leg.*",)
@@ -34,19 +31,17 @@ def told(receiver: Receiver, path: str = "/ops") -> list[dict[str, Any]]:
     return [one.event for one in receiver.at(path)]
 
 
-async def test_a_dead_letter_is_told_of(
-    journal: Journal, receiver: Receiver, subscribe: Subscribe, start_process: StartProcess
-) -> None:
+async def test_a_dead_letter_is_told_of(kit: Kit) -> None:
     """Once each, to those that name the type, with the ids to find the delivery by; history has it too."""
-    receiver.answers["/hook"] = always(500)
-    broken = await subscribe(types=CALLS, retries=(0.01,))
-    await subscribe("/ops", types=("delivery.exhausted",))
-    await subscribe("/calls")
-    await start_process()
-    [event, _] = await Line(journal).tones(2)
-    await eventually(lambda: len(told(receiver)) == 2)
-    first = told(receiver)[0]
-    partition = journal.store.keys(ACCOUNT).partition
+    kit.receiver.answers["/hook"] = always(500)
+    broken = await kit.subscribe(types=CALLS, retries=(0.01,))
+    await kit.subscribe("/ops", types=("delivery.exhausted",))
+    await kit.subscribe("/calls")
+    await kit.start_process()
+    [event, _] = await Line(kit.journal).tones(2)
+    await eventually(lambda: len(told(kit.receiver)) == 2)
+    first = told(kit.receiver)[0]
+    partition = kit.journal.store.keys(ACCOUNT).partition
     assert first["delivery"] == {
         "id": f"dlv_{partition:02d}_{broken.id.removeprefix('sub_')}_{event}",
         "event_id": f"evt_{partition:02d}_{event}",
@@ -55,34 +50,27 @@ async def test_a_dead_letter_is_told_of(
     }
     expected = ("delivery.exhausted", broken.id, "exhausted", ACCOUNT)
     assert (first["type"], first["subscription"], first["reason"], first["tenant_id"]) == expected
-    assert first["event_id"] == receiver.at("/ops")[0].id
-    page = await journal.history(ACCOUNT, None, limit=100)
+    assert first["event_id"] == kit.receiver.at("/ops")[0].id
+    page = await kit.journal.history(ACCOUNT, None, limit=100)
     assert [one.kind for one in page.entries].count(RecordKind.OPERATIONAL) == 2
-    assert {one.event["type"] for one in receiver.at("/calls")} == {"call.leg.dtmf"}
+    assert {one.event["type"] for one in kit.receiver.at("/calls")} == {"call.leg.dtmf"}
 
 
-async def test_a_dead_letter_that_told_of_one_is_not_told_of(
-    journal: Journal,
-    store: Store,
-    receiver: Receiver,
-    subscribe: Subscribe,
-    start_process: StartProcess,
-    deliveries: Deliveries,
-) -> None:
+async def test_a_dead_letter_that_told_of_one_is_not_told_of(kit: Kit) -> None:
     """Endpoints that take no operational events either make no more of them."""
-    receiver.answers = {"/hook": always(500), "/ops": always(500)}
-    await subscribe(types=CALLS, retries=())
-    watching = await subscribe("/ops", types=("delivery.*", "subscription.*"), retries=())
-    await start_process()
-    await Line(journal).tones(2)
+    kit.receiver.answers = {"/hook": always(500), "/ops": always(500)}
+    await kit.subscribe(types=CALLS, retries=())
+    watching = await kit.subscribe("/ops", types=("delivery.*", "subscription.*"), retries=())
+    await kit.start_process()
+    await Line(kit.journal).tones(2)
 
     async def given_up() -> bool:
-        found = await deliveries.list(ACCOUNT, subscription=watching.id, status=Status.DEAD)
+        found = await kit.deliveries.list(ACCOUNT, subscription=watching.id, status=Status.DEAD)
         return len(found.deliveries) == 2
 
     await eventually(given_up)
-    await eventually(lambda: nothing_left_but_records(store))
-    page = await journal.history(ACCOUNT, None, limit=100)
+    await eventually(lambda: nothing_left_but_records(kit.store))
+    page = await kit.journal.history(ACCOUNT, None, limit=100)
     assert [one.kind for one in page.entries].count(RecordKind.OPERATIONAL) == 2
 
 
@@ -92,119 +80,91 @@ async def nothing_left_but_records(store: Store) -> bool:
     return not await store.call("EXISTS", keys.ready, keys.due)
 
 
-async def test_a_subscription_that_ends_is_told_of_to_others(
-    journal: Journal,
-    store: Store,
-    receiver: Receiver,
-    subscribe: Subscribe,
-    start_process: StartProcess,
-    subscriptions: Subscriptions,
-) -> None:
+async def test_a_subscription_that_ends_is_told_of_to_others(kit: Kit) -> None:
     """By 410 or by its owner, with the reason; never to itself, however soon it is enabled again."""
-    receiver.answers["/gone"] = always(410)
-    gone = await subscribe("/gone", types=("*",))
-    watching = await subscribe("/ops", types=("subscription.*",))
-    await start_process()
-    await Line(journal).tones(1)
-    await eventually(lambda: len(told(receiver)) == 1)
-    receiver.answers["/gone"] = always(204)
-    await subscriptions.enable(ACCOUNT, gone.id)
-    await subscriptions.disable(ACCOUNT, gone.id, "owner")
-    await subscriptions.enable(ACCOUNT, gone.id)
-    await eventually(lambda: len(told(receiver)) == 2)
-    assert [(one["type"], one["subscription"], one["reason"]) for one in told(receiver)] == [
+    kit.receiver.answers["/gone"] = always(410)
+    gone = await kit.subscribe("/gone", types=("*",))
+    watching = await kit.subscribe("/ops", types=("subscription.*",))
+    await kit.start_process()
+    await Line(kit.journal).tones(1)
+    await eventually(lambda: len(told(kit.receiver)) == 1)
+    kit.receiver.answers["/gone"] = always(204)
+    await kit.subscriptions.enable(ACCOUNT, gone.id)
+    await kit.subscriptions.disable(ACCOUNT, gone.id, "owner")
+    await kit.subscriptions.enable(ACCOUNT, gone.id)
+    await eventually(lambda: len(told(kit.receiver)) == 2)
+    assert [(one["type"], one["subscription"], one["reason"]) for one in told(kit.receiver)] == [
         ("subscription.disabled", gone.id, "gone"),
         ("subscription.disabled", gone.id, "owner"),
     ]
-    await subscriptions.disable(ACCOUNT, watching.id, "owner")
-    await eventually(lambda: len(told(receiver, "/gone")) == 2)
-    assert told(receiver, "/gone")[-1]["subscription"] == watching.id
-    await eventually(lambda: nothing_left_but_records(store))
-    assert len(told(receiver)) == 2
+    await kit.subscriptions.disable(ACCOUNT, watching.id, "owner")
+    await eventually(lambda: len(told(kit.receiver, "/gone")) == 2)
+    assert told(kit.receiver, "/gone")[-1]["subscription"] == watching.id
+    await eventually(lambda: nothing_left_but_records(kit.store))
+    assert len(told(kit.receiver)) == 2
 
 
-async def test_an_agent_is_told_of_its_own_subscriptions(
-    journal: Journal, receiver: Receiver, subscriptions: Subscriptions, start_process: StartProcess
-) -> None:
+async def test_an_agent_is_told_of_its_own_subscriptions(kit: Kit) -> None:
     """Not of others', though they are for the same extension; who has the whole account is told of all."""
 
     async def subscribe(path: str, user: str, *extensions: str, **asked: Any) -> str:
-        new = msgspec.structs.replace(NEW, url=receiver.url(path), extensions=extensions, **asked)
-        return (await subscriptions.create(ACCOUNT, user, new)).id
+        new = msgspec.structs.replace(NEW, url=kit.receiver.url(path), extensions=extensions, **asked)
+        return (await kit.subscriptions.create(ACCOUNT, user, new)).id
 
     own = await subscribe("/hook", "jane", "210")
     others = await subscribe("/hook", "admin", "210")
     await subscribe("/ops/jane", "jane", "210", types=("delivery.exhausted",))
     await subscribe("/ops/john", "john", "200", types=("delivery.exhausted",))
     await subscribe("/ops/all", "admin", types=("delivery.exhausted",))
-    receiver.answers["/hook"] = always(500)
-    await start_process()
-    await Line(journal).tones(2)
-    await eventually(lambda: len(told(receiver, "/ops/all")) == 4)
-    await eventually(lambda: len(told(receiver, "/ops/jane")) == 2)
-    assert {one["subscription"] for one in told(receiver, "/ops/all")} == {own, others}
-    assert {one["subscription"] for one in told(receiver, "/ops/jane")} == {own}
-    assert told(receiver, "/ops/john") == []
+    kit.receiver.answers["/hook"] = always(500)
+    await kit.start_process()
+    await Line(kit.journal).tones(2)
+    await eventually(lambda: len(told(kit.receiver, "/ops/all")) == 4)
+    await eventually(lambda: len(told(kit.receiver, "/ops/jane")) == 2)
+    assert {one["subscription"] for one in told(kit.receiver, "/ops/all")} == {own, others}
+    assert {one["subscription"] for one in told(kit.receiver, "/ops/jane")} == {own}
+    assert told(kit.receiver, "/ops/john") == []
 
 
 @pytest.mark.parametrize("status", [204, 500])
-async def test_a_test_event_is_sent_once(
-    store: Store,
-    receiver: Receiver,
-    subscribe: Subscribe,
-    start_process: StartProcess,
-    deliveries: Deliveries,
-    repair: Repair,
-    status: int,
-) -> None:
+async def test_a_test_event_is_sent_once(kit: Kit, status: int) -> None:
     """To the one endpoint that is tried, whatever it subscribed to; its delivery tells the outcome."""
-    receiver.answers["/hook"] = always(status)
-    tried = await subscribe(types=CALLS)
-    await subscribe("/ops", types=("subscription.*", "*"))
-    asked = await repair.test(ACCOUNT, tried.id)
-    assert (await deliveries.get(ACCOUNT, str(asked.id))).delivery.status is Status.PENDING
-    await start_process()
+    kit.receiver.answers["/hook"] = always(status)
+    tried = await kit.subscribe(types=CALLS)
+    await kit.subscribe("/ops", types=("subscription.*", "*"))
+    asked = await kit.repair.test(ACCOUNT, tried.id)
+    assert (await kit.deliveries.get(ACCOUNT, str(asked.id))).delivery.status is Status.PENDING
+    await kit.start_process()
 
     async def over() -> bool:
-        return (await deliveries.get(ACCOUNT, str(asked.id))).delivery.status is not Status.PENDING
+        return (await kit.deliveries.get(ACCOUNT, str(asked.id))).delivery.status is not Status.PENDING
 
     await eventually(over)
-    delivery = (await deliveries.get(ACCOUNT, str(asked.id))).delivery
+    delivery = (await kit.deliveries.get(ACCOUNT, str(asked.id))).delivery
     [attempt] = delivery.attempts
     expected = (Status.SUCCEEDED, None) if status == 204 else (Status.DEAD, "exhausted")
     assert (delivery.status, delivery.reason) == expected
     assert (attempt.status_code, attempt.trigger) == (status, "manual")
-    await eventually(lambda: no_errands(store))
-    [request] = receiver.requests
+    await eventually(lambda: no_errands(kit.store))
+    [request] = kit.receiver.requests
     assert request.id == request.event["event_id"] == asked.event_id
     assert (request.event["type"], request.event["subscription"]) == ("subscription.test", tried.id)
-    assert await nothing_left(store)
+    assert await nothing_left(kit.store)
 
 
-async def no_errands(store: Store) -> bool:
-    """Tell whether every errand was run."""
-    return not await store.call("EXISTS", store.keys(ACCOUNT).errands)
-
-
-async def test_a_test_that_was_asked_for_in_vain_is_canceled(
-    subscribe: Subscribe,
-    start_process: StartProcess,
-    subscriptions: Subscriptions,
-    deliveries: Deliveries,
-    repair: Repair,
-) -> None:
+async def test_a_test_that_was_asked_for_in_vain_is_canceled(kit: Kit) -> None:
     """A disabled subscription cannot be tried, also where it was disabled only after the request."""
-    tried = await subscribe()
-    asked = await repair.test(ACCOUNT, tried.id)
-    await subscriptions.disable(ACCOUNT, tried.id, "owner")
-    await start_process()
+    tried = await kit.subscribe()
+    asked = await kit.repair.test(ACCOUNT, tried.id)
+    await kit.subscriptions.disable(ACCOUNT, tried.id, "owner")
+    await kit.start_process()
 
     async def canceled() -> bool:
-        return (await deliveries.get(ACCOUNT, str(asked.id))).delivery.status is Status.CANCELED
+        return (await kit.deliveries.get(ACCOUNT, str(asked.id))).delivery.status is Status.CANCELED
 
     await eventually(canceled)
     with pytest.raises(SubscriptionDisabledError):
-        await repair.test(ACCOUNT, tried.id)
+        await kit.repair.test(ACCOUNT, tried.id)
 
 
 def test_every_dialect_can_be_tried() -> None:

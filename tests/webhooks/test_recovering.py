@@ -9,18 +9,15 @@ from aiohttp import web
 
 from relay.errors import InvalidFieldError, NotFoundError
 from relay.journal.ids import parse
-from relay.journal.journal import Journal
 from relay.journal.store import Store
-from relay.subscriptions.store import Subscriptions
 from relay.webhooks import recovering
 from relay.webhooks.attempts import Status
-from relay.webhooks.deliveries import Deliveries
 from relay.webhooks.recoveries import Recovery, RecoveryStatus
 from relay.webhooks.repair import Repair, SubscriptionDisabledError
 from tests.calls.calling import ACCOUNT
 from tests.streaming.publishing import Line
 from tests.waiting import eventually
-from tests.webhooks.conftest import StartProcess, Subscribe, nothing_left
+from tests.webhooks.conftest import Kit, Subscribe, nothing_left
 from tests.webhooks.receiving import Gate, Received, Receiver, accept, always
 
 OTHER = "5d2f1c6a-7a55-4f0e-9d0b-1f6f8e1a2b3c"
@@ -42,90 +39,68 @@ async def sequence(receiver: Receiver, count: int) -> list[str]:
     return receiver.ids()
 
 
-async def test_what_was_missed_is_delivered_in_order_under_its_own_ids(
-    journal: Journal,
-    store: Store,
-    receiver: Receiver,
-    subscribe: Subscribe,
-    subscriptions: Subscriptions,
-    start_process: StartProcess,
-    repair: Repair,
-) -> None:
+async def test_what_was_missed_is_delivered_in_order_under_its_own_ids(kit: Kit) -> None:
     """Also what is newer comes after it; what is not for the subscription stays out."""
-    line, others = Line(journal), Line(journal, account=OTHER)
+    line, others = Line(kit.journal), Line(kit.journal, account=OTHER)
     await line.tones(3)
-    made = await subscribe(types=("call.leg.dtmf",))
-    await subscriptions.disable(ACCOUNT, made.id, "owner")
-    await start_process()
+    made = await kit.subscribe(types=("call.leg.dtmf",))
+    await kit.subscriptions.disable(ACCOUNT, made.id, "owner")
+    await kit.start_process()
     missed = [*await line.tones(20), *await line.tones(20)]
     await others.tones(5)
-    await subscriptions.enable(ACCOUNT, made.id)
+    await kit.subscriptions.enable(ACCOUNT, made.id)
 
-    recovery_id, asked = await repair.recover(ACCOUNT, made.id, 0)
+    recovery_id, asked = await kit.repair.recover(ACCOUNT, made.id, 0)
     fresh = await line.tones(5)
 
     assert (asked.complete, asked.begins) == (True, parse(made.from_id).ms)
-    done = await over(repair, made.id, recovery_id)
+    done = await over(kit.repair, made.id, recovery_id)
     assert (done.status, done.scanned, done.queued) == (RecoveryStatus.DONE, 40, 40)
-    got = [one.rpartition("_")[2] for one in await sequence(receiver, 45)]
+    got = [one.rpartition("_")[2] for one in await sequence(kit.receiver, 45)]
     assert [one for one in got if one in missed] == missed
     assert sorted(got) == sorted([*missed, *fresh])
-    await eventually(lambda: nothing_left(store))
-    assert not await store.call("EXISTS", store.keys(ACCOUNT).errands)
+    await eventually(lambda: nothing_left(kit.store))
+    assert not await kit.store.call("EXISTS", kit.store.keys(ACCOUNT).errands)
 
 
 @pytest.mark.parametrize("undelivered", [False, True])
-async def test_everything_of_a_range_or_what_was_not_delivered(
-    journal: Journal,
-    store: Store,
-    receiver: Receiver,
-    subscribe: Subscribe,
-    start_process: StartProcess,
-    deliveries: Deliveries,
-    repair: Repair,
-    undelivered: bool,
-) -> None:
+async def test_everything_of_a_range_or_what_was_not_delivered(kit: Kit, undelivered: bool) -> None:
     """Dead letters come to life either way, and keep their attempts."""
-    made = await subscribe(retries=())
-    await start_process()
-    line = Line(journal)
+    made = await kit.subscribe(retries=())
+    await kit.start_process()
+    line = Line(kit.journal)
     well = await line.tones(3)
-    await eventually(lambda: len(receiver.requests) == 3)
-    receiver.answers["/hook"] = always(500)
+    await eventually(lambda: len(kit.receiver.requests) == 3)
+    kit.receiver.answers["/hook"] = always(500)
     ill = await line.tones(2)
 
     async def dead() -> int:
-        return len((await deliveries.list(ACCOUNT, status=Status.DEAD)).deliveries)
+        return len((await kit.deliveries.list(ACCOUNT, status=Status.DEAD)).deliveries)
 
     async def all_dead() -> bool:
         return await dead() == 2
 
     await eventually(all_dead)
-    receiver.answers["/hook"] = accept
-    recovery_id, _ = await repair.recover(ACCOUNT, made.id, 0, undelivered=undelivered)
+    kit.receiver.answers["/hook"] = accept
+    recovery_id, _ = await kit.repair.recover(ACCOUNT, made.id, 0, undelivered=undelivered)
     wanted = ill if undelivered else [*well, *ill]
-    done = await over(repair, made.id, recovery_id)
+    done = await over(kit.repair, made.id, recovery_id)
     assert (done.scanned, done.queued) == (5, len(wanted))
-    ids = await sequence(receiver, 5 + len(wanted))
+    ids = await sequence(kit.receiver, 5 + len(wanted))
     assert [one.rpartition("_")[2] for one in ids[5:]] == wanted
-    await eventually(lambda: nothing_left(store))
+    await eventually(lambda: nothing_left(kit.store))
     assert await dead() == 0
-    partition = store.keys(ACCOUNT).partition
+    partition = kit.store.keys(ACCOUNT).partition
     one = f"dlv_{partition:02d}_{made.id.removeprefix('sub_')}_{ill[0]}"
-    assert [attempt.status_code for attempt in (await deliveries.get(ACCOUNT, one)).delivery.attempts] == [
+    assert [
+        attempt.status_code for attempt in (await kit.deliveries.get(ACCOUNT, one)).delivery.attempts
+    ] == [
         500,
         204,
     ]
 
 
-async def test_what_waits_is_not_queued_again(
-    journal: Journal,
-    store: Store,
-    receiver: Receiver,
-    subscribe: Subscribe,
-    start_process: StartProcess,
-    repair: Repair,
-) -> None:
+async def test_what_waits_is_not_queued_again(kit: Kit) -> None:
     """Neither what is on its way nor a failing head or what waits behind it: nothing overtakes."""
     gate = Gate()
     failed = asyncio.Event()
@@ -136,87 +111,76 @@ async def test_what_waits_is_not_queued_again(
             return web.Response(status=500)
         return await gate(received)
 
-    receiver.answers["/hook"] = answer
-    made = await subscribe(retries=(0.2, 0.2))
-    await start_process()
-    first, second = Line(journal), Line(journal)
+    kit.receiver.answers["/hook"] = answer
+    made = await kit.subscribe(retries=(0.2, 0.2))
+    await kit.start_process()
+    first, second = Line(kit.journal), Line(kit.journal)
     expected = await first.tones(4)
     await eventually(failed.is_set)
     on_the_way = await second.tones(3)
-    await eventually(lambda: len(receiver.requests) >= 2)
+    await eventually(lambda: len(kit.receiver.requests) >= 2)
 
-    recovery_id, _ = await repair.recover(ACCOUNT, made.id, 0)
-    done = await over(repair, made.id, recovery_id)
+    recovery_id, _ = await kit.repair.recover(ACCOUNT, made.id, 0)
+    done = await over(kit.repair, made.id, recovery_id)
     assert (done.scanned, done.queued) == (7, 0)
     gate.open()
-    await eventually(lambda: nothing_left(store))
-    got = [one.rpartition("_")[2] for one in receiver.ids()]
+    await eventually(lambda: nothing_left(kit.store))
+    got = [one.rpartition("_")[2] for one in kit.receiver.ids()]
     assert [one for one in got if one in expected] == [expected[0], *expected]
     assert [one for one in got if one in on_the_way] == on_the_way
-    assert receiver.overlaps == 0
+    assert kit.receiver.overlaps == 0
 
 
-async def test_a_recovery_survives_its_owners(
-    journal: Journal,
-    store: Store,
-    receiver: Receiver,
-    subscribe: Subscribe,
-    subscriptions: Subscriptions,
-    start_process: StartProcess,
-    repair: Repair,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_a_recovery_survives_its_owners(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
     """Killed and stopped ones; every event is queued once, and none is lost."""
     monkeypatch.setattr(recovering, "PAGE", 10)
-    made = await subscribe(max_in_flight=50)
-    await subscriptions.disable(ACCOUNT, made.id, "owner")
-    process = await start_process()
-    lines = [Line(journal) for _ in range(5)]
+    made = await kit.subscribe(max_in_flight=50)
+    await kit.subscriptions.disable(ACCOUNT, made.id, "owner")
+    process = await kit.start_process()
+    lines = [Line(kit.journal) for _ in range(5)]
     missed = [one for line in lines for one in await line.tones(200)]
-    keys = store.keys(ACCOUNT)
+    keys = kit.store.keys(ACCOUNT)
 
     async def passed_over() -> bool:
-        return (await store.call("GET", keys.cursor) or b"").decode() == missed[-1]
+        return (await kit.store.call("GET", keys.cursor) or b"").decode() == missed[-1]
 
     await eventually(passed_over)
     await process.stop()
-    await subscriptions.enable(ACCOUNT, made.id)
-    recovery_id, _ = await repair.recover(ACCOUNT, made.id, 0)
+    await kit.subscriptions.enable(ACCOUNT, made.id)
+    recovery_id, _ = await kit.repair.recover(ACCOUNT, made.id, 0)
 
     for end in ("kill", "stop", "kill"):
-        process = await start_process()
-        before = (await repair.recovery(ACCOUNT, made.id, recovery_id)).scanned
+        process = await kit.start_process()
+        before = (await kit.repair.recovery(ACCOUNT, made.id, recovery_id)).scanned
 
         async def further(before: int = before) -> bool:
-            found = await repair.recovery(ACCOUNT, made.id, recovery_id)
+            found = await kit.repair.recovery(ACCOUNT, made.id, recovery_id)
             return found.over or found.scanned > before + 50
 
         await eventually(further, every=0.001)
         await getattr(process, end)()
-    await start_process()
+    await kit.start_process()
 
-    done = await over(repair, made.id, recovery_id)
+    done = await over(kit.repair, made.id, recovery_id)
     assert (done.scanned, done.queued) == (1000, 1000)
-    await eventually(lambda: nothing_left(store), within=30)
-    got = {one.rpartition("_")[2] for one in receiver.ids()}
+    await eventually(lambda: nothing_left(kit.store), within=30)
+    got = {one.rpartition("_")[2] for one in kit.receiver.ids()}
     assert got == set(missed)
-    for told in receiver.by_call().values():
+    for told in kit.receiver.by_call().values():
         assert told == sorted(told)
 
 
-async def test_a_range_that_was_trimmed_says_so(
-    journal: Journal, store: Store, subscribe: Subscribe, repair: Repair
-) -> None:
+async def test_a_range_that_was_trimmed_says_so(kit: Kit) -> None:
     """It begins at the oldest event left."""
-    made = await subscribe()
-    line = Line(journal)
+    made = await kit.subscribe()
+    line = Line(kit.journal)
     await line.tones(1)
-    await eventually(lambda: later(store, parse(made.from_id).ms))
+    await eventually(lambda: later(kit.store, parse(made.from_id).ms))
     [kept] = await line.tones(1)
-    await store.call("XTRIM", store.keys(ACCOUNT).events, "MINID", kept)
-    _, asked = await repair.recover(ACCOUNT, made.id, 0)
+    await kit.store.call("XTRIM", kit.store.keys(ACCOUNT).events, "MINID", kept)
+    _, asked = await kit.repair.recover(ACCOUNT, made.id, 0)
     assert (asked.complete, asked.begins) == (False, parse(kept).ms)
-    _, asked = await repair.recover(ACCOUNT, made.id, parse(kept).ms)
+    _, asked = await kit.repair.recover(ACCOUNT, made.id, parse(kept).ms)
     assert asked.complete
 
 
@@ -225,28 +189,21 @@ async def later(store: Store, ms: int) -> bool:
     return await store.time_ms() > ms
 
 
-async def test_a_recovery_ends_with_its_subscription(
-    journal: Journal,
-    subscribe: Subscribe,
-    subscriptions: Subscriptions,
-    start_process: StartProcess,
-    repair: Repair,
-    receiver: Receiver,
-) -> None:
+async def test_a_recovery_ends_with_its_subscription(kit: Kit) -> None:
     """Disabled or deleted before its turn, nothing is sent; a disabled one cannot be recovered."""
-    made, gone = await subscribe(), await subscribe()
-    await Line(journal).tones(3)
-    recovery_id, _ = await repair.recover(ACCOUNT, made.id, 0)
-    await repair.recover(ACCOUNT, gone.id, 0)
-    await subscriptions.disable(ACCOUNT, made.id, "owner")
-    await subscriptions.delete(ACCOUNT, gone.id)
-    await start_process()
-    assert (await over(repair, made.id, recovery_id)).status is RecoveryStatus.CANCELED
+    made, gone = await kit.subscribe(), await kit.subscribe()
+    await Line(kit.journal).tones(3)
+    recovery_id, _ = await kit.repair.recover(ACCOUNT, made.id, 0)
+    await kit.repair.recover(ACCOUNT, gone.id, 0)
+    await kit.subscriptions.disable(ACCOUNT, made.id, "owner")
+    await kit.subscriptions.delete(ACCOUNT, gone.id)
+    await kit.start_process()
+    assert (await over(kit.repair, made.id, recovery_id)).status is RecoveryStatus.CANCELED
     with pytest.raises(SubscriptionDisabledError):
-        await repair.recover(ACCOUNT, made.id, 0)
+        await kit.repair.recover(ACCOUNT, made.id, 0)
     with pytest.raises(NotFoundError):
-        await repair.recovery(ACCOUNT, made.id, "none")
-    assert receiver.requests == []
+        await kit.repair.recovery(ACCOUNT, made.id, "none")
+    assert kit.receiver.requests == []
 
 
 async def test_a_range_must_lie_in_the_past(store: Store, subscribe: Subscribe, repair: Repair) -> None:

@@ -5,31 +5,27 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.journal.journal import Journal
 from relay.journal.store import Store
 from relay.telemetry.histogram import SECONDS, Histogram
 from relay.webhooks.references import DeliveryId
-from relay.webhooks.repair import Repair
 from relay.webhooks.survey import SAMPLE, Survey, survey
 from tests.calls.calling import ACCOUNT
 from tests.streaming.publishing import Line
 from tests.waiting import eventually
-from tests.webhooks.conftest import StartProcess, Subscribe
-from tests.webhooks.receiving import Gate, Receiver, always
+from tests.webhooks.conftest import Kit
+from tests.webhooks.receiving import Gate, always
 
 
-async def test_what_waits_is_counted_with_its_age(
-    journal: Journal, store: Store, receiver: Receiver, subscribe: Subscribe, start_process: StartProcess
-) -> None:
+async def test_what_waits_is_counted_with_its_age(kit: Kit) -> None:
     """Queued events, calls that wait for a retry, and since when; nothing once all is delivered."""
     gate = Gate()
-    receiver.answers = {"/slow": gate, "/ill": always(500)}
-    await subscribe("/slow")
-    process = await start_process()
+    kit.receiver.answers = {"/slow": gate, "/ill": always(500)}
+    await kit.subscribe("/slow")
+    process = await kit.start_process()
     await process.duty.survey()
     assert process.duty.surveyed == Survey()
-    await subscribe("/ill", retries=(1000.0,))
-    line = Line(journal)
+    await kit.subscribe("/ill", retries=(1000.0,))
+    line = Line(kit.journal)
     await line.tones(3)
 
     async def as_expected() -> bool:
@@ -42,58 +38,49 @@ async def test_what_waits_is_counted_with_its_age(
     gate.open()
 
     async def drained() -> bool:
-        found = await survey(store, range(2))
+        found = await survey(kit.store, range(2))
         return (found.queued, found.due, found.oldest_queued) == (0, 1, 0.0)
 
     await eventually(drained)
 
 
-async def test_what_waits_behind_a_failing_head_is_counted_apart(
-    journal: Journal, store: Store, receiver: Receiver, subscribe: Subscribe, start_process: StartProcess
-) -> None:
+async def test_what_waits_behind_a_failing_head_is_counted_apart(kit: Kit) -> None:
     """It is in no queue; with many failing calls the number is estimated from some."""
-    receiver.answers = {"/hook": always(500)}
-    hook = await subscribe(retries=(1000.0,))
-    await start_process()
+    kit.receiver.answers = {"/hook": always(500)}
+    hook = await kit.subscribe(retries=(1000.0,))
+    await kit.start_process()
     for _ in range(3):
-        await Line(journal).tones(5)
+        await Line(kit.journal).tones(5)
 
     async def counted() -> bool:
-        found = await survey(store, range(2))
+        found = await survey(kit.store, range(2))
         return (found.queued, found.behind, found.due) == (0, 12, 3)
 
     await eventually(counted)
-    keys = store.keys(ACCOUNT)
+    keys = kit.store.keys(ACCOUNT)
     lanes = [part for number in range(SAMPLE * 2) for part in (f"call-{number}", "1 1-0 2-0 3-0")]
-    await store.call("HSET", keys.lanes(hook.id), *lanes)
-    assert 2 * SAMPLE * 2 <= (await survey(store, [keys.partition])).behind <= 2 * SAMPLE * 2 + 12 * 3
+    await kit.store.call("HSET", keys.lanes(hook.id), *lanes)
+    assert 2 * SAMPLE * 2 <= (await survey(kit.store, [keys.partition])).behind <= 2 * SAMPLE * 2 + 12 * 3
 
 
-async def test_dead_letters_are_counted_while_they_are_kept(
-    journal: Journal,
-    store: Store,
-    receiver: Receiver,
-    subscribe: Subscribe,
-    start_process: StartProcess,
-    repair: Repair,
-) -> None:
+async def test_dead_letters_are_counted_while_they_are_kept(kit: Kit) -> None:
     """Each that is redriven or purged counts no more, and their keys are looked at no more."""
-    receiver.answers = {"/hook": always(500)}
-    hook = await subscribe(retries=())
-    await start_process()
-    letters = await Line(journal).tones(3)
+    kit.receiver.answers = {"/hook": always(500)}
+    hook = await kit.subscribe(retries=())
+    await kit.start_process()
+    letters = await Line(kit.journal).tones(3)
 
     async def held(count: int) -> bool:
-        return (await survey(store, range(2))).dead == count
+        return (await survey(kit.store, range(2))).dead == count
 
     await eventually(lambda: held(3))
-    receiver.answers = {}
-    first = DeliveryId(store.keys(ACCOUNT).partition, hook.id, letters[0])
-    await repair.redrive(ACCOUNT, hook.id, [str(first)])
+    kit.receiver.answers = {}
+    first = DeliveryId(kit.store.keys(ACCOUNT).partition, hook.id, letters[0])
+    await kit.repair.redrive(ACCOUNT, hook.id, [str(first)])
     await eventually(lambda: held(2))
-    await repair.purge(ACCOUNT, hook.id)
+    await kit.repair.purge(ACCOUNT, hook.id)
     await eventually(lambda: held(0))
-    assert not await store.call("EXISTS", store.keys(ACCOUNT).with_dead)
+    assert not await kit.store.call("EXISTS", kit.store.keys(ACCOUNT).with_dead)
 
 
 async def test_a_broken_key_does_not_hide_what_the_others_tell(store: Store) -> None:
