@@ -13,12 +13,15 @@ def attempt_of(
     at, duration = round(began * 1000), round(took * 1000)
     if isinstance(answer, Failure):
         return Attempt(at=at, duration_ms=duration, error=answer.error, trigger=trigger)
+    text = answer.body.decode(errors="replace")
+    if answer.truncated:  # perhaps within a character
+        text = text.rstrip("\N{REPLACEMENT CHARACTER}")
     return Attempt(
         at=at,
         duration_ms=duration,
         status_code=answer.status,
         error=ErrorCode.HTTP_STATUS if failed else None,
-        response=answer.body.decode(errors="replace"),
+        response=text,
         truncated=answer.truncated,
         trigger=trigger,
     )
