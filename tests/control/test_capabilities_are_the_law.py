@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Coroutine, Iterator
-from typing import Any, ClassVar, TypeVar
-
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import initialize, invariant, precondition, rule
 from msgspec.structs import replace
 
 from relay.calls import commands
@@ -24,9 +20,9 @@ from relay.journal.journal import Journal
 from relay.journal.store import Store
 from relay.switch.simulator import PhoneAction
 from tests.control.office import ACCOUNT, ACTIONS, Office
-from tests.engines import Server
+from tests.harness.walking import Walking, walked_on
 
-Result = TypeVar("Result")
+__all__ = ["walked_on"]
 
 USERS = ("jane", "john", "alex")
 OUTSIDE = ("+12025550123", "+12025550101", "+12025550102", "+12025550103", "+12025550104")
@@ -59,27 +55,18 @@ AT_PHONE: dict[Operation, type[commands.AtDevice]] = {
 }
 
 
-class Walk(RuleBasedStateMachine):
+class Walk(Walking):
     """Three users' phones and the outside, on two processes that share a store."""
-
-    server: ClassVar[Server]
 
     @initialize()
     def opened(self) -> None:
         """Open the store anew, in two processes."""
-        self.loop = asyncio.Runner()
-        self.server.flush()
+        self.begin()
         self.stores = [self.run(Store.open(self.server.url, partitions=2)) for _ in range(2)]
         self.offices = [Office(Journal(store)) for store in self.stores]
         self.turn = self.heard = 0
-        self.sessions: list[Session] = []
-        self.seen: dict[str, int] = {}
         self.counts: dict[str, int] = {}
         self.listed: dict[str, frozenset[Operation]] = {}
-
-    def run(self, step: Coroutine[Any, Any, Result]) -> Result:
-        """Run a step to its end."""
-        return self.loop.run(step)
 
     @property
     def office(self) -> Office:
@@ -91,20 +78,8 @@ class Walk(RuleBasedStateMachine):
         return office
 
     def read(self) -> None:
-        """Read the live calls; ids are random, so they are put in the order they were first seen in."""
-        found = self.run(self.offices[0].journal.live_sessions(ACCOUNT))
-        for session in found:
-            self.seen.setdefault(session.id, len(self.seen))
-        self.sessions = sorted(found, key=lambda session: self.seen[session.id])
-
-    def legs(self) -> list[tuple[Session, Party]]:
-        """Return the live legs of ours as last read."""
-        return [
-            (session, party)
-            for session in self.sessions
-            for party in session.parties
-            if party.live and party.ours
-        ]
+        """Read the live calls."""
+        self.found(self.run(self.offices[0].journal.live_sessions(ACCOUNT)))
 
     def owner(self, office: Office, party: Party) -> Principal:
         """Return whose leg it is."""
@@ -306,13 +281,6 @@ class Walk(RuleBasedStateMachine):
         for store in self.stores:
             self.run(store.close())
         self.loop.close()
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _server(shared_server: Server) -> Iterator[None]:
-    Walk.server = shared_server
-    yield
-    del Walk.server
 
 
 TestWalk = Walk.TestCase

@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import time
-from collections.abc import Coroutine, Iterator
-from typing import Any, ClassVar, TypeVar
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from relay.calls.capabilities import PAIRS, Operation, capabilities, pairs
 from relay.calls.lines import beside, lines_of
 from relay.calls.model import Party, Session
 from relay.dialects.gws import identifiers as gws
 from relay.switch.simulator import PhoneAction, Simulator
-from tests.engines import Server
 from tests.harness.demo import ADMIN, User
+from tests.harness.walking import Walking, walked_on
 from tests.system import phrases
 from tests.system.dialects import AGENTS, BY_EXTENSION, DIRECTORY, Pair, Request, owner
 from tests.system.listeners import Listeners
 from tests.system.phrases import GWS, HAS, RINGCENTRAL, SAY, V3, Wish, accepted
 from tests.system.views import check_views
 
-Result = TypeVar("Result")
+__all__ = ["walked_on"]
 
 FULL = os.environ.get("FAULTS") == "full"
 pytestmark = pytest.mark.timeout(1800 if FULL else 120)
@@ -45,47 +42,26 @@ dialects = st.sampled_from(sorted(SAY))
 operations = st.sampled_from(sorted({*GWS, *V3, *RINGCENTRAL}))
 
 
-class Walk(RuleBasedStateMachine):
+class Walk(Walking):
     """Jane, John, Alex and the outside; each command in any dialect, at either process."""
-
-    server: ClassVar[Server]
 
     @initialize()
     def opened(self) -> None:
         """Start both processes on an empty store."""
-        self.loop = asyncio.Runner()
-        self.server.flush()
+        self.begin()
         self.pair = Pair(self.server.url)
         self.run(self.pair.start())
         self.simulator = Simulator(DIRECTORY.device, ring_timeout=60)
         self.listeners = Listeners()
-        self.sessions: list[Session] = []
         self.ended: list[tuple[Session, Party]] = []
-        self.seen: dict[str, int] = {}
         self.number = 0
 
-    def run(self, step: Coroutine[Any, Any, Result]) -> Result:
-        """Run a step to its end."""
-        return self.loop.run(step)
-
     def read(self) -> None:
-        """Read the live calls; ids are random, so they are put in the order they were first seen in."""
+        """Read the live calls, and note who is in none any more."""
         before = self.legs()
-        found = self.run(self.pair.sessions())
-        for session in found:
-            self.seen.setdefault(session.id, len(self.seen))
-        self.sessions = sorted(found, key=lambda session: self.seen[session.id])
+        self.found(self.run(self.pair.sessions()))
         live = {party.id for _, party in self.legs()}
         self.ended += [(session, party) for session, party in before if party.id not in live]
-
-    def legs(self) -> list[tuple[Session, Party]]:
-        """Return the live legs of ours as last read."""
-        return [
-            (session, party)
-            for session in self.sessions
-            for party in session.parties
-            if party.live and party.ours
-        ]
 
     def allowed(self, session: Session, party: Party) -> frozenset[Operation]:
         """Return what a leg lists, by the model."""
@@ -247,13 +223,6 @@ class Walk(RuleBasedStateMachine):
         assert self.listeners.alive() == []
         self.run(self.pair.stop())
         self.loop.close()
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _server(shared_server: Server) -> Iterator[None]:
-    Walk.server = shared_server
-    yield
-    del Walk.server
 
 
 TestWalk = Walk.TestCase
