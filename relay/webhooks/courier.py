@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Final, final
 
@@ -134,11 +134,12 @@ class Courier:
                 self.concluding.check_patience(found)
         return found
 
-    def arrived(self, subscription: Subscription, reference: Reference) -> Outbox:
-        """Take a reference that was just queued; `serve` the outbox afterwards."""
+    def arrived(self, subscription: Subscription, references: Sequence[Reference]) -> Outbox:
+        """Take references that were just queued; `serve` the outbox afterwards."""
         outbox = self.outbox(subscription)
-        if not outbox.lanes.arrive(reference):
-            self._ledger.write(self._operations.behind(outbox.id, reference))
+        for reference in references:
+            if not outbox.lanes.arrive(reference):
+                self._ledger.write(self._operations.behind(outbox.id, reference))
         return outbox
 
     def renew(self, subscription: Subscription, up_to: int, *, refilled: bool) -> None:
@@ -168,16 +169,20 @@ class Courier:
         """Send what may be sent now, and load what there is room for."""
         if outbox.closed or self._stopping:
             return
-        while outbox.lanes.ready and not outbox.waiting and not self._pause(outbox, now := time.monotonic()):
+        lanes = outbox.lanes
+        while lanes.ready and not outbox.waiting:
+            now = time.monotonic()
+            if self._pause(outbox, now):
+                break
             if not self._parts.slots.take():
                 self._queue_up(outbox)
                 return
             self._begin(outbox, now)
-        if outbox.lanes.hungry:
+        if lanes.hungry:
             if not outbox.feeding:
                 outbox.feeding = True
                 self.chores.spawn(self._feeder.feed(outbox))
-        elif len(self._outboxes) > KEPT and outbox.lanes.empty and not outbox.waiting:
+        elif len(self._outboxes) > KEPT and lanes.empty and not outbox.waiting:
             self._evict(outbox)
 
     def _pause(self, outbox: Outbox, now: float) -> bool:

@@ -11,6 +11,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Final, final
 
 from relay.errors import StoreUnavailableError
@@ -42,6 +43,7 @@ RETRY_PAUSE: Final = 0.5
 """Seconds until fan-out goes on after the store did not answer."""
 
 _SCRIPT: Final = Script("fan_out")
+_id: Final = attrgetter("id")
 _DONE: Final = 1
 _log: Final = log.get("webhooks")
 
@@ -56,7 +58,11 @@ class _Chunk:
         self.size = 0
 
     def add(self, subscription: Subscription, reference: Reference) -> None:
-        self.references.setdefault(subscription.id, (subscription, []))[1].append(reference)
+        found = self.references.get(subscription.id)
+        if found is None:
+            self.references[subscription.id] = subscription, [reference]
+        else:
+            found[1].append(reference)
         self.size += 1
 
 
@@ -245,7 +251,7 @@ class FanOut:
         self._records.keep(entry)
         reference = Reference(entry, place(at))
         done_to = self._partly[1] if self._partly is not None and self._partly[0] == at else ""
-        for subscription in sorted(matching, key=lambda one: one.id):
+        for subscription in sorted(matching, key=_id):
             if subscription.id > done_to:
                 chunk.add(subscription, reference)
                 if chunk.size == CHUNK:
@@ -272,15 +278,14 @@ class FanOut:
         self._hand_over(chunk, {one.decode() for one in deleted})
 
     def _hand_over(self, chunk: _Chunk, deleted: set[str]) -> None:
-        outboxes: dict[str, Outbox] = {}
+        outboxes: list[Outbox] = []
         for subscription_id, (subscription, references) in chunk.references.items():
             if subscription_id in deleted:
                 self._parts.stats.refused += len(references)
                 _log.warning("not queued", subscription=subscription_id, events=len(references))
             else:
-                for reference in references:
-                    outboxes[subscription_id] = self._courier.arrived(subscription, reference)
-        for outbox in outboxes.values():
+                outboxes.append(self._courier.arrived(subscription, references))
+        for outbox in outboxes:
             self._courier.serve(outbox)
 
 

@@ -101,7 +101,7 @@ class Lanes(Generic[Q]):
     @property
     def ready(self) -> bool:
         """Whether `take` has something to give."""
-        return self._in_flight < self._limit and (bool(self._retries) or self._fresh)
+        return self._in_flight < self._limit and (self._fresh or bool(self._retries))
 
     @property
     def _fresh(self) -> bool:
@@ -226,16 +226,16 @@ class Lanes(Generic[Q]):
     @property
     def unread(self) -> int | None:
         """The place after which the queue is to be read on and the window has room, or None."""
-        stuck = len(self._failing) >= self._max_failing
-        if not self._more or self._page is not None or self.room < self._width // 4 or stuck:
+        if not self._more or self._page is not None or self.room < self._width // 4:
             return None
-        return self._position
+        return self._position if len(self._failing) < self._max_failing else None
 
     @property
     def hungry(self) -> bool:
         """Whether something is to be loaded: overdue heads, or more of the queue."""
-        overdue = bool(self._overdue) and len(self._retries) + self._claimed < self._limit
-        return overdue or self.unread is not None
+        if self._more and self.unread is not None:
+            return True
+        return bool(self._overdue) and len(self._retries) + self._claimed < self._limit
 
     @property
     def room(self) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Sequence
+from itertools import islice
 from typing import Final, NamedTuple, final
 
 from relay.errors import StoreUnavailableError
@@ -98,7 +99,7 @@ class Ledger:
     async def flush(self) -> None:
         """Store everything that waits; not while `run` does."""
         while self._waiting:
-            batch = [self._waiting[i] for i in range(min(BATCH, len(self._waiting)))]
+            batch = list(islice(self._waiting, BATCH))
             try:
                 await self._apply(batch)
             except StoreUnavailableError:  # perhaps it took effect all the same: repeating it changes nothing

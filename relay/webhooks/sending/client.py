@@ -13,7 +13,7 @@ from relay.webhooks.attempts import ErrorCode
 from relay.webhooks.crew import Crew
 from relay.webhooks.guard import Guard
 from relay.webhooks.sender import Answer, Exchange, Failure, Permitted, Request, Sent, Withheld, always
-from relay.webhooks.sending.connection import Connection, Outcome, Stale
+from relay.webhooks.sending.connection import Connection
 from relay.webhooks.sending.dialing import Dialer
 from relay.webhooks.sending.heads import Head
 from relay.webhooks.sending.pool import Pool
@@ -101,30 +101,24 @@ class HttpSender:
         if kept is None:
             self._dial(post)
         else:
-            self._write(kept, post, self._kept_ended)
+            post.redial = self._redial
+            self._write(kept, post)
         return post
 
-    def _write(self, connection: Connection, post: Post, ended: Callable[[Post, Outcome], None]) -> None:
+    def _write(self, connection: Connection, post: Post) -> None:
         if not post.permitted():
             self._pool.keep(connection)
             self._loop.call_soon(post.end, Withheld())
             return
         post.connection = connection
         self._pool.use(connection)
-        connection.request(post.payload, post.until, partial(ended, post))
+        connection.request(post.payload, post.until, post.answered)
 
-    def _kept_ended(self, post: Post, outcome: Outcome) -> None:
-        if isinstance(outcome, Stale):
-            self.redials += 1
-            self._dial(post)
-        else:
-            post.end(outcome)
-
-    def _new_ended(self, post: Post, outcome: Outcome) -> None:
-        post.end(_RESET if isinstance(outcome, Stale) else outcome)
+    def _redial(self, post: Post) -> None:
+        self.redials += 1
+        self._dial(post)
 
     def _dial(self, post: Post) -> None:
-        post.connection = None
         self._dials.spawn(self._dialled(post))
 
     async def _dialled(self, post: Post) -> None:
@@ -139,7 +133,7 @@ class HttpSender:
         if isinstance(dialled, Failure):
             post.end(dialled)
         else:
-            self._write(dialled, post, self._new_ended)
+            self._write(dialled, post)
 
 
 def _settle(waiting: asyncio.Future[Ended], ended: Ended) -> None:

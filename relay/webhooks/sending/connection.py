@@ -9,7 +9,7 @@ from typing import Final, cast, final
 from relay.webhooks.attempts import ErrorCode
 from relay.webhooks.sender import Failure
 from relay.webhooks.sending.heads import MalformedAnswerError
-from relay.webhooks.sending.reading import Reading
+from relay.webhooks.sending.reading import Reading, whole
 from relay.webhooks.sending.targets import Origin
 
 
@@ -29,7 +29,7 @@ Outcome = Reading | Failure | Stale
 class Connection(asyncio.Protocol):
     """A connection; it tells when it is free for the next request, and when it is of no more use."""
 
-    __slots__ = ("_freed", "_gone", "_heard", "_reading", "_then", "_transport", "origin", "until")
+    __slots__ = ("_freed", "_gone", "_reading", "_then", "_transport", "origin", "until")
 
     def __init__(
         self, origin: Origin, freed: Callable[[Connection], None], gone: Callable[[Connection], None]
@@ -42,23 +42,21 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport
         self._reading: Reading | None = None
         self._then: Callable[[Outcome], None] | None = None
-        self._heard = False
 
     def __repr__(self) -> str:
-        state = "idle" if self._reading is None else repr(self._reading)
+        state = "idle" if self._then is None else repr(self._reading)
         return f"Connection({self.origin.scheme}://{self.origin.host}:{self.origin.port}, {state})"
 
     def request(self, payload: bytes, until: float, then: Callable[[Outcome], None]) -> None:
         """Send a request whose outcome must be there by a time of the loop's clock; `then` is told of it."""
-        self.until = until
-        self._reading, self._then, self._heard = Reading(), then, False
+        self.until, self._then = until, then
         if self._transport.is_closing():  # it was closed before there was anything to ask
             self._finish(STALE, keep=False)
         else:
             self._transport.write(payload)
 
     def late(self) -> None:
-        """End the request: its time is over."""
+        """End the request, whose time is over, and the connection."""
         self._finish(_LATE, keep=False)
 
     def drop(self) -> None:
@@ -73,13 +71,14 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take what came; without a request, nobody asked for it."""
-        reading = self._reading
-        if reading is None:
+        if self._then is None:
             self.drop()
             return
-        self._heard = True
         try:
-            if reading.feed(data):
+            if self._reading is None:
+                self._reading = whole(data) or Reading()
+            reading = self._reading
+            if reading.done or reading.feed(data):
                 self._finish(reading, keep=reading.keep and not self._transport.get_write_buffer_size())
         except MalformedAnswerError:
             self._finish(_RESET, keep=False)
@@ -97,7 +96,7 @@ class Connection(asyncio.Protocol):
         if self._reading is not None and self._reading.end(clean=clean):
             self._finish(self._reading, keep=False)
         else:
-            self._finish(STALE if not self._heard else _RESET, keep=False)
+            self._finish(STALE if self._reading is None else _RESET, keep=False)
 
     def _finish(self, outcome: Outcome, *, keep: bool) -> None:
         then, self._then, self._reading = self._then, None, None

@@ -24,57 +24,62 @@ class Pool:
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._busy: set[Connection] = set()
-        self._idle: dict[Connection, None] = {}  # longest idle first
-        self._idle_at: dict[Origin, list[Connection]] = {}  # latest used last
+        self._open: set[Connection] = set()
+        self._idle_at: dict[Origin, list[Connection]] = {}  # latest used last; no list is empty
+        self._idle = 0
         self._sweeping: asyncio.TimerHandle | None = None
         self._often = False
 
     def __repr__(self) -> str:
-        return f"Pool({len(self._busy)} busy, {len(self._idle)} idle)"
+        return f"Pool({len(self._open) - self._idle} busy, {self._idle} idle)"
 
     def take(self, origin: Origin) -> Connection | None:
         """Return an idle connection, the latest used, for a request."""
         idle = self._idle_at.get(origin)
         if idle is None:
             return None
+        self._idle -= 1
         connection = idle.pop()
         if not idle:
             del self._idle_at[origin]
-        del self._idle[connection]
         return connection
 
     def use(self, connection: Connection) -> None:
         """Watch a connection that has a request."""
-        self._busy.add(connection)
+        self._open.add(connection)
         if not self._often:
             self._often = True
             self._watch(SWEEP)
 
     def keep(self, connection: Connection) -> None:
         """Keep a connection for the next request."""
-        self._busy.discard(connection)
         connection.until = self._loop.time() + KEEP_ALIVE
-        self._idle[connection] = None
-        self._idle_at.setdefault(connection.origin, []).append(connection)
-        if len(self._idle) > MAX_IDLE:
-            next(iter(self._idle)).drop()
+        self._open.add(connection)
+        self._idle += 1
+        idle = self._idle_at.get(connection.origin)
+        if idle is None:
+            self._idle_at[connection.origin] = [connection]
+        else:
+            idle.append(connection)
+        if self._idle > MAX_IDLE:
+            min((those[0] for those in self._idle_at.values()), key=lambda one: one.until).drop()
         elif self._sweeping is None:
             self._watch(IDLE_SWEEP)
 
     def forget(self, connection: Connection) -> None:
         """Let go of a connection that is closed."""
-        self._busy.discard(connection)
-        if connection in self._idle:
-            del self._idle[connection]
-            idle = self._idle_at[connection.origin]
-            idle.remove(connection)
-            if not idle:
+        self._open.discard(connection)
+        idle = self._idle_at.get(connection.origin, ())
+        if connection in idle:
+            self._idle -= 1
+            if len(idle) == 1:
                 del self._idle_at[connection.origin]
+            else:
+                self._idle_at[connection.origin].remove(connection)
 
     def close(self) -> None:
         """Close every connection."""
-        for connection in [*self._busy, *self._idle]:
+        for connection in tuple(self._open):
             connection.drop()
         if self._sweeping is not None:
             self._sweeping.cancel()
@@ -87,10 +92,9 @@ class Pool:
 
     def _sweep(self) -> None:
         self._sweeping, now = None, self._loop.time()
-        for connection in [one for one in self._busy if one.until <= now]:
-            connection.late()
-        while self._idle and (oldest := next(iter(self._idle))).until <= now:
-            oldest.drop()
-        self._often = bool(self._busy)
-        if self._busy or self._idle:
+        for connection in tuple(self._open):
+            if connection.until <= now:
+                connection.late()
+        self._often = len(self._open) > self._idle
+        if self._open:
             self._watch(SWEEP if self._often else IDLE_SWEEP)

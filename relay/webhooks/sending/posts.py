@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import final
+from typing import Final, final
 
+from relay.webhooks.attempts import ErrorCode
 from relay.webhooks.sender import Failure, Permitted, Withheld
-from relay.webhooks.sending.connection import Connection
+from relay.webhooks.sending.connection import Connection, Outcome, Stale
 from relay.webhooks.sending.reading import Reading
 from relay.webhooks.sending.targets import Origin
 
 Ended = Reading | Failure | Withheld
 """What became of a request."""
 
+_RESET: Final = Failure(ErrorCode.CONNECTION_RESET)
+
 
 @final
 class Post:
     """A request that is dialled for or on a connection, and who is told what became of it."""
 
-    __slots__ = ("_then", "connection", "origin", "payload", "permitted", "until")
+    __slots__ = ("_then", "connection", "origin", "payload", "permitted", "redial", "until")
 
     def __init__(self, until: float, permitted: Permitted, then: Callable[[Ended], None]) -> None:
         self.until = until
@@ -27,21 +30,34 @@ class Post:
         self.origin: Origin
         self.payload: bytes
         self.connection: Connection | None = None
+        self.redial: Callable[[Post], None] | None = None
+        """Called where a kept connection turns out to be closed; None on a new one."""
         self._then: Callable[[Ended], None] | None = then
 
     def __repr__(self) -> str:
         state = "ended" if self._then is None else self.connection or "dialling"
         return f"Post({state})"
 
+    def answered(self, outcome: Outcome) -> None:
+        """Take what its connection has come to."""
+        self.connection = None
+        if not isinstance(outcome, Stale):
+            self.end(outcome)
+        elif self.redial is not None:
+            redial, self.redial = self.redial, None
+            redial(self)
+        else:
+            self.end(_RESET)
+
     def end(self, ended: Ended) -> None:
         """Tell what became of it, unless it was let go of."""
-        then, self._then, self.connection = self._then, None, None
+        then, self._then = self._then, None
         if then is not None:
             then(ended)
 
     def cancel(self) -> None:
         """Let go of it: nobody is told what becomes of it, and what was not written is not."""
-        self._then, self.permitted = None, _never
+        self._then, self.permitted, self.redial = None, _never, None
         if self.connection is not None:
             self.connection.drop()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final, final
 
 from relay.webhooks.attempts import CAPTURE
@@ -11,6 +12,11 @@ from relay.webhooks.sending.heads import Head, end, read
 
 MAX_LINE: Final = 4096
 """Bytes a line of the chunked coding may have, and all trailer fields together."""
+
+SHORT: Final = 512
+"""Bytes of an answer that is remembered: a head, and a word or two."""
+REMEMBERED: Final = 1024
+"""Answers that are remembered."""
 
 _CHUNK: Final = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?\r?\n")
 _MORE: Final = -1
@@ -27,6 +33,8 @@ class Reading:
 
     __slots__ = ("_left", "_rest", "_step", "body", "done", "head", "keep", "truncated")
 
+    _step: Callable[[Reading, bytes, int], int]
+
     def __init__(self) -> None:
         self.head: Head | None = None
         self.body = b""
@@ -38,7 +46,7 @@ class Reading:
         """The connection may be used again."""
         self._rest = b""
         self._left = 0  # of the body or chunk; of a head, what was searched
-        self._step: Callable[[bytes, int], int] = self._read_head
+        self._step = Reading._read_head
 
     def __repr__(self) -> str:
         state = "done" if self.done else f"{len(self._rest)} bytes wait for {self._step.__name__}"
@@ -53,7 +61,7 @@ class Reading:
         """
         data, at = (self._rest + data if self._rest else data), 0
         while not self.done:
-            reached = self._step(data, at) if at < len(data) else _MORE
+            reached = self._step(self, data, at) if at < len(data) else _MORE
             if reached == _MORE:
                 self._rest = data[at:]
                 return False
@@ -83,13 +91,13 @@ class Reading:
             return until
         self.head, self.keep = head, head.keep
         if head.chunked:
-            self._step = self._read_size
+            self._step = Reading._read_size
         elif head.length is None:
             self.keep = False
-            self._step = self._read_to_end
+            self._step = Reading._read_to_end
         elif head.length:
             self._left = head.length
-            self._step = self._read_length
+            self._step = Reading._read_length
         else:
             self.done = True
         return until
@@ -111,13 +119,13 @@ class Reading:
         if line is None:
             return self._short_of_a_line(data, at)
         self._left = int(line[1], 16)
-        self._step = self._read_chunk if self._left else self._read_trailers
+        self._step = Reading._read_chunk if self._left else Reading._read_trailers
         return line.end()
 
     def _read_chunk(self, data: bytes, at: int) -> int:
         until = self._take(data, at)
         if not self._left:
-            self._step = self._read_chunk_end
+            self._step = Reading._read_chunk_end
         return until
 
     def _read_chunk_end(self, data: bytes, at: int) -> int:
@@ -126,7 +134,7 @@ class Reading:
             return _MORE
         if begins != b"\r\n" and begins[:1] != b"\n":
             return self._break_off(at)
-        self._step = self._read_size
+        self._step = Reading._read_size
         return at + 1 + (begins == b"\r\n")
 
     def _read_trailers(self, data: bytes, at: int) -> int:
@@ -162,3 +170,17 @@ class Reading:
         self.truncated = self.done = True
         self.keep = False
         return at
+
+
+@lru_cache(REMEMBERED)
+def _read(data: bytes) -> Reading | None:
+    reading = Reading()
+    return reading if reading.feed(data) else None
+
+
+def whole(data: bytes) -> Reading | None:
+    """Return a short answer that came in one piece, as most do, read once however often it comes.
+
+    None if there is more to come. Raises MalformedAnswerError.
+    """
+    return _read(data) if len(data) <= SHORT else None
