@@ -89,6 +89,10 @@ class Concluding:
         died = self._operations.died(outbox.id, reference, delivery, then)
         self._ledger.write(self._endings.given_up(outbox.subscription, delivery, reference.event, died))
 
+    def gone(self, outbox: Outbox, attempt: Attempt) -> None:
+        """Give a subscription up whose endpoint answered that it is gone."""
+        self._endings.give_up(outbox, outbox.manner.complaint(attempt))
+
     def check_patience(self, outbox: Outbox) -> None:
         """Give a subscription up whose manner's patience is over; otherwise look again when it will be."""
         patience, failing, now = outbox.manner.patience, outbox.condition.failing, time.monotonic()
@@ -149,7 +153,7 @@ class Concluding:
                 )
                 self.settle(outbox, reference, delivery)
                 if reason is Reason.GONE:
-                    self._endings.give_up(outbox, outbox.manner.complaint(attempt))
+                    self.gone(outbox, attempt)
 
     def _try_again(self, outbox: Outbox, reference: Reference, delivery: Delivery, pause: float) -> None:
         self._stats.failed += 1

@@ -32,7 +32,12 @@ class _Sent(NamedTuple):
     reference: Reference
     event: Rendered
     attempt: Attempt
-    succeeded: bool
+    verdict: Verdict
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether it was taken."""
+        return self.verdict is Verdict.SUCCESS
 
 
 @final
@@ -72,21 +77,30 @@ class Resending:
         await self._ledger.written([resent])
         if sent.succeeded:
             await self._unblock(outbox, sent.reference)
+        self._heed(outbox, sent)
         return True
 
     async def test(self, subscription: Subscription, event: str) -> bool:
         """Send a test event, whose only attempt this is; False if it could not be sent now."""
-        sent = await self._send(self._courier.outbox(subscription), event)
+        outbox = self._courier.outbox(subscription)
+        sent = await self._send(outbox, event)
         if not isinstance(sent, _Sent):
             return sent
+        failed = Reason.GONE if sent.verdict is Verdict.GONE else Reason.EXHAUSTED
         delivery = Delivery(
             status=Status.SUCCEEDED if sent.succeeded else Status.DEAD,
             type=sent.event.type,
             attempts=(sent.attempt,),
-            reason=None if sent.succeeded else Reason.EXHAUSTED,
+            reason=None if sent.succeeded else failed,
         )
         await self._ledger.written([Settled(subscription.id, sent.reference, encode(delivery))])
+        self._heed(outbox, sent)
         return True
+
+    def _heed(self, outbox: Outbox, sent: _Sent) -> None:
+        """End the subscription if its endpoint said that it is gone."""
+        if sent.verdict is Verdict.GONE:
+            self._courier.concluding.gone(outbox, sent.attempt)
 
     async def _send(self, outbox: Outbox, event: str) -> _Sent | bool:
         """Make the request; without one, tell whether that is the end of it."""
@@ -106,10 +120,10 @@ class Resending:
         if isinstance(answer, Withheld):
             return False
         took = time.perf_counter() - started
-        succeeded = outbox.manner.judge(status_of(answer)) is Verdict.SUCCESS
-        attempt = attempt_of(answer, began, took, failed=not succeeded, trigger=MANUAL)
+        verdict = outbox.manner.judge(status_of(answer))
+        attempt = attempt_of(answer, began, took, failed=verdict is not Verdict.SUCCESS, trigger=MANUAL)
         self._parts.stats.ended(attempt)
-        return _Sent(reference, shown, attempt, succeeded)
+        return _Sent(reference, shown, attempt, verdict)
 
     async def _unblock(self, outbox: Outbox, reference: Reference) -> None:
         """Let a failing lane go on whose head was just delivered, unless the head is on its way anyway."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from relay.errors import NotFoundError
+from relay.subscriptions.model import Status as SubscriptionStatus
 from relay.webhooks.attempts import Status
 from relay.webhooks.deliveries import Deliveries, Found
 from relay.webhooks.repair import BodyExpiredError, SubscriptionDisabledError
@@ -79,6 +80,34 @@ async def test_a_resend_that_succeeds_ends_a_dead_letter(kit: Kit) -> None:
     after = (await kit.deliveries.get(ACCOUNT, str(letter.id))).delivery
     assert (after.status, after.reason) == (Status.SUCCEEDED, None)
     assert [one.status_code for one in after.attempts] == [500, 500, 204]
+    await eventually(lambda: nothing_left(kit.store))
+
+
+@pytest.mark.parametrize("asked", ["test", "resend"])
+async def test_an_endpoint_that_says_it_is_gone_is_believed_whatever_it_was_sent(
+    kit: Kit, asked: str
+) -> None:
+    """410 to a test event, or to what somebody had sent again, ends the subscription too."""
+    made = await kit.subscribe()
+    await kit.start_process()
+    await Line(kit.journal).tones(1)
+    found = await succeeded(kit.deliveries)
+    kit.receiver.answers["/hook"] = always(410)
+    if asked == "test":
+        found = await kit.repair.test(ACCOUNT, made.id)
+    else:
+        await kit.repair.resend(ACCOUNT, str(found.id))
+
+    async def gone() -> bool:
+        one = await kit.subscriptions.get(ACCOUNT, made.id)
+        return (one.status, one.reason) == (SubscriptionStatus.DISABLED, "gone")
+
+    await eventually(gone)
+    await eventually(lambda: no_errands(kit.store))
+    kept = (await kit.deliveries.get(ACCOUNT, str(found.id))).delivery
+    assert kept.attempts[-1].status_code == 410
+    wanted = (Status.DEAD, "gone") if asked == "test" else (Status.SUCCEEDED, None)
+    assert (kept.status, kept.reason) == wanted
     await eventually(lambda: nothing_left(kit.store))
 
 
