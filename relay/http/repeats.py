@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final
@@ -30,8 +31,20 @@ BODY: Final = web.RequestKey("body", bytes)
 MOST_DIGITS: Final = 9
 """Of a length: no request has a gigabyte."""
 
-Accept = Callable[["Repeat", bytes], Handler | None]
-"""Returns who answers a repetition with this body, None if it must go the usual way."""
+
+class Exchange(ABC):
+    """A repetition that is answered by calls, so that none of the tasks there are waits for its answer.
+
+    Whoever answers calls `Repeat.end` afterwards, unless it is cancelled before.
+    """
+
+    @abstractmethod
+    def cancel(self) -> None:
+        """Answer it no more, as the client has left or must leave."""
+
+
+Accept = Callable[["Repeat", bytes], Handler | Exchange | None]
+"""Returns what answers a repetition with this body, None if it must go the usual way."""
 
 _LENGTH: Final = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,9})[ \t]*\r\n")
 _NOT_PLAIN: Final = re.compile(rb"\r\n(?:transfer-encoding|expect|upgrade)[ \t]*:")
@@ -53,10 +66,11 @@ WRITTEN: Final = _Written()
 class Repeat:
     """A request that has been answered and may come again, and how its answers begin."""
 
-    __slots__ = ("_accept", "_answer", "_end", "_fields", "_opening", "_start", "request")
+    __slots__ = ("_accept", "_answer", "_connection", "_end", "_fields", "_opening", "_start", "request")
 
     def __init__(
         self,
+        connection: Connection,
         head: bytes,
         request: web.Request,
         answer: web.Response,
@@ -68,6 +82,7 @@ class Repeat:
         ``fields`` are the answer's header fields before it was: another one with the same begins likewise.
         """
         self.request = request
+        self._connection = connection
         self._answer = answer
         self._accept = accept
         self._fields = fields
@@ -92,15 +107,25 @@ class Repeat:
             return None
         return data[begins:] if len(data) - begins == int(digits) else None
 
-    def accepts(self, body: bytes) -> Handler | None:
-        """Return who answers a request with this body, all middlewares included; None: the usual way."""
-        for key in tuple(self.request):
-            del self.request[key]
-        handler = self._accept(self, body)
-        if handler is not None:
-            for middleware in reversed(self.request.app.middlewares):
-                handler = partial(middleware, handler=handler)
-        return handler
+    def accepts(self, body: bytes) -> Handler | Exchange | None:
+        """Return what answers a request with this body; None: the usual way."""
+        if len(self.request):
+            for key in tuple(self.request):
+                del self.request[key]
+        return self._accept(self, body)
+
+    def end(self, handler: Handler | None = None) -> None:
+        """End an exchange: its answer is written, or this handler is to answer in its place."""
+        self._connection.end(self, handler)
+
+    async def answered(self, handler: Handler) -> web.StreamResponse:
+        """Return a handler's answer, all middlewares included."""
+        for middleware in reversed(self.request.app.middlewares):
+            handler = partial(middleware, handler=handler)
+        try:
+            return await handler(self.request)
+        except web.HTTPException as raised:
+            return raised
 
     def write(self, body: bytes) -> None:
         """Write an answer of the first one's status, with its header fields.
@@ -109,7 +134,7 @@ class Repeat:
             ConnectionResetError: the client has gone.
 
         """
-        transport = self.request.transport
+        transport = self._connection.transport
         if transport is None or transport.is_closing():
             raise ConnectionResetError
         if self._opening is None:
@@ -132,7 +157,7 @@ class Repeat:
 class Connection(web.RequestHandler):
     """A connection whose last request may be repeated."""
 
-    __slots__ = ("_answering", "_fed", "_head", "_held_back", "_plain", "_repeat")
+    __slots__ = ("_answered", "_answering", "_fed", "_head", "_held_back", "_plain", "_repeat")
 
     def __init__(self, manager: web.Server, *, loop: asyncio.AbstractEventLoop, **options: Any) -> None:
         super().__init__(manager, loop=loop, **options)
@@ -140,7 +165,8 @@ class Connection(web.RequestHandler):
         self._plain = True
         self._head: bytes | None = None
         self._repeat: Repeat | None = None
-        self._answering: asyncio.Task[None] | None = None
+        self._answering: asyncio.Task[None] | Exchange | None = None
+        self._answered: asyncio.Future[None] | None = None
         self._held_back = bytearray()
 
     def remember(self, request: web.Request, answer: web.Response, accept: Accept) -> None:
@@ -175,7 +201,14 @@ class Connection(web.RequestHandler):
             and 200 <= answer.status < 300
             and hdrs.CONTENT_LENGTH in answer.headers
         ):
-            self._repeat = Repeat(self._head, request, answer, accept, fields)
+            self._repeat = Repeat(self, self._head, request, answer, accept, fields)
+
+    def end(self, repeat: Repeat, handler: Handler | None) -> None:
+        """End an exchange, or have a handler go on with it."""
+        if handler is None:
+            self._ended(done=True)
+        else:
+            self._answering = self._loop.create_task(self._answer(repeat, handler))
 
     def data_received(self, data: bytes) -> None:
         """Answer a request that is a repetition; leave all else to aiohttp. Called by the loop."""
@@ -195,18 +228,17 @@ class Connection(web.RequestHandler):
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Cancel whoever answers. Called by the loop."""
-        if self._answering is not None:
-            self._answering.cancel()
+        self._cancel()
         self._repeat = None
         super().connection_lost(exc)
 
     async def shutdown(self, timeout: float | None = 15.0) -> None:
         """Let an answer be finished in so many seconds, then end."""
-        answering = self._answering
-        if answering is not None:
-            await asyncio.wait((answering,), timeout=timeout)
-            if answering.cancel():
-                await asyncio.wait((answering,), timeout=timeout)
+        if self._answering is not None:
+            self._answered = self._loop.create_future()
+            await asyncio.wait((self._answered,), timeout=timeout)
+            self._cancel()
+            await asyncio.wait((self._answered,), timeout=timeout)
         await super().shutdown(timeout)
 
     @property
@@ -224,13 +256,16 @@ class Connection(web.RequestHandler):
         repeat = self._repeat
         if repeat is None or not self._idle or (body := repeat.body_of(data)) is None:
             return False
-        handler = repeat.accepts(body)
-        if handler is None:
+        answer = repeat.accepts(body)
+        if answer is None:
             return False
         if self._manager is not None:
             self._manager.requests_count += 1
         self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
-        self._answering = self._loop.create_task(self._answer(repeat, handler))
+        if isinstance(answer, Exchange):
+            self._answering = answer
+        else:
+            self._answering = self._loop.create_task(self._answer(repeat, answer))
         return True
 
     async def _answer(self, repeat: Repeat, handler: Handler) -> None:
@@ -238,10 +273,7 @@ class Connection(web.RequestHandler):
         try:
             if request.writer.output_size:  # each writes one answer
                 request._payload_writer = StreamWriter(self, self._loop)  # noqa: SLF001
-            try:
-                answer = await handler(request)
-            except web.HTTPException as raised:
-                answer = raised
+            answer = await repeat.answered(handler)
             if answer is not WRITTEN:
                 await repeat.finish(answer)
             done = True
@@ -250,11 +282,23 @@ class Connection(web.RequestHandler):
         except Exception as error:  # noqa: BLE001 - as aiohttp does
             self.log_exception("Unhandled exception", exc_info=error)
         finally:
-            self._answering = None
-            if self.transport is not None and (not done or self._close or self._force_close):
-                self.transport.close()
-            elif self._held_back:
-                self._loop.call_soon(self._release)
+            self._ended(done=done)
+
+    def _ended(self, *, done: bool) -> None:
+        self._answering = None
+        if self._answered is not None and not self._answered.done():
+            self._answered.set_result(None)
+        if self.transport is not None and (not done or self._close or self._force_close):
+            self.transport.close()
+        elif self._held_back:
+            self._loop.call_soon(self._release)
+
+    def _cancel(self) -> None:
+        """Have nobody answer any more; a task ends a little later."""
+        if self._answering is not None:
+            self._answering.cancel()
+        if isinstance(self._answering, Exchange):
+            self._ended(done=False)
 
     def _release(self) -> None:
         """Go on with what was held back."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
 from relay.errors import StoreUnavailableError
 from relay.journal.keys import Keys
 from relay.journal.link import Argument
 from relay.journal.scripts import Script
 from relay.journal.store import Store
+from relay.telemetry import log
 
 LARGEST: Final = 100
 """Sessions of one command: about a millisecond of the store's time."""
@@ -19,10 +20,29 @@ MAX_WAITING: Final = 20_000
 """Questions that may wait in a partition; more are refused, they would be answered too late."""
 
 
+_log: Final = log.get("bayeux")
+
+
+class Reply(Protocol):
+    """Who is told what the script says; a future is one, which takes another turn of the loop."""
+
+    def done(self) -> bool:
+        """Tell whether nobody waits for it any more."""
+        ...
+
+    def set_result(self, result: Any, /) -> None:
+        """Take the reply about a session."""
+        ...
+
+    def set_exception(self, exception: Exception, /) -> None:
+        """Learn what `Store.run` raised."""
+        ...
+
+
 class _Question(NamedTuple):
     key: str
     arguments: Sequence[Argument]
-    reply: asyncio.Future[Any]
+    reply: Reply
 
 
 class Batches:
@@ -45,16 +65,20 @@ class Batches:
             StoreUnavailableError: too many wait. Otherwise the future raises what `Store.run` does.
 
         """
+        reply: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self.tell(reply, keys, client, *arguments)
+        return reply
+
+    def tell(self, reply: Reply, keys: Keys, client: str, *arguments: Argument) -> None:
+        """Do as `ask`, and tell somebody the reply."""
         partition = keys.partition
         waiting = self._waiting.setdefault(partition, deque())
         if len(waiting) >= MAX_WAITING:
             raise StoreUnavailableError(f"{len(waiting)} sessions wait for the store already")
-        reply: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         waiting.append(_Question(keys.bayeux(client), (client, *arguments), reply))
         if partition not in self._running:
             name = f"bayeux-{self._script.name}-{partition:02d}"
             self._running[partition] = asyncio.create_task(self._run(keys, waiting), name=name)
-        return reply
 
     async def close(self) -> None:
         """Wait for what has been asked."""
@@ -86,4 +110,7 @@ class Batches:
             return
         for question, reply in zip(batch, replies, strict=True):
             if not question.reply.done():
-                question.reply.set_result(reply)
+                try:
+                    question.reply.set_result(reply)
+                except Exception:  # noqa: BLE001 - the others must learn of theirs
+                    _log.exception("a reply was not taken", script=self._script.name)

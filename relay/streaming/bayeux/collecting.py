@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any, NamedTuple
 
 from relay.directory.model import Principal
 from relay.errors import RelayError
 from relay.journal.ids import is_after
 from relay.streaming.bayeux.interest import Interest, first_of_interest, patterns_after
 from relay.streaming.bayeux.poll import Poll, Stop
-from relay.streaming.bayeux.sessions import Answer, Ended, Session, Sessions, Taken
+from relay.streaming.bayeux.sessions import Answer, Ended, Session, Sessions, Taken, Took
 from relay.streaming.hub import Hub
 from relay.subscriptions.rendering import Renderers
 
@@ -37,6 +38,20 @@ class _ChangedError(Exception):
     """The session is not as it was read: whatever is collected may be the wrong thing."""
 
 
+class Collected(NamedTuple):
+    """What a connect is answered with."""
+
+    messages: list[bytes]
+    first: bool
+    """It was the session's first connect, or the first by this transport."""
+    answer: Answer | None = None
+    """What must be given back if it cannot be written."""
+    batch: int = 0
+    """Number for the client to acknowledge; 0: it does not."""
+    advice: dict[str, Any] | None = None
+    """What the client is advised, instead of what it would be."""
+
+
 class Collecting:
     """Follows a session's events and changes until there is something to answer with, or until the deadline.
 
@@ -62,6 +77,8 @@ class Collecting:
         self.poll = poll
         self.messages: list[bytes] = []
         """The event messages of the answer."""
+        self.batch = 0
+        """Number of the last answer taken, if the client acknowledges."""
         self._sessions = sessions
         self._hub = hub
         self._renderers = renderers
@@ -90,8 +107,12 @@ class Collecting:
             except _ChangedError:
                 await self._reread()
             else:
-                self.messages = self.poll.collected()
-                return self._answer(self.poll.position)
+                return self.found()
+
+    def found(self) -> Answer:
+        """Have in `messages` what has come, and return the answer that makes, not taken yet."""
+        self.messages = self.poll.collected()
+        return self._answer(self.poll.position)
 
     async def take(self, answer: Answer, extra: int) -> int | None:
         """Take the answer and return its batch's number (0: not acknowledged).
@@ -102,16 +123,19 @@ class Collecting:
         """
         clock = asyncio.get_running_loop().time
         asked = clock()
-        taken, batch, age = await self._sessions.take(answer, changed=self.session.changed, extra=extra)
-        if taken is Taken.SUPERSEDED:
-            raise SupersededError(
-                age + clock() - asked
-            )  # the store told its age no earlier than it was asked
-        if taken is Taken.DONE:
-            self._cursor = answer.position
-            return batch
+        done = await self._sessions.take(answer, changed=self.session.changed, extra=extra)
+        if done.taken is Taken.SUPERSEDED:
+            # The store told its age no earlier than it was asked.
+            raise SupersededError(done.age + clock() - asked)
+        if done.taken is Taken.DONE:
+            self.moved(answer, done)
+            return done.batch
         await self._reread()
         return None
+
+    def moved(self, answer: Answer, done: Took) -> None:
+        """Note that an answer is taken: the next begins where it ends."""
+        self._cursor, self.batch = answer.position, done.batch
 
     @property
     def nothing(self) -> Answer:

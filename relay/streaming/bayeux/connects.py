@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
-from typing import Any, Final, NamedTuple, Protocol
+from collections.abc import Callable, Iterable
+from typing import Final, Protocol
 
 from relay.directory.model import Principal
 from relay.errors import StoreUnavailableError
-from relay.streaming.bayeux.collecting import Collecting, EndedError, SupersededError
+from relay.streaming.bayeux.collecting import Collected, Collecting, EndedError, SupersededError
 from relay.streaming.bayeux.poll import Poll, Stop
 from relay.streaming.bayeux.requests import Connect
+from relay.streaming.bayeux.resumed import Resumed
 from relay.streaming.bayeux.sessions import Answer, Ended, Session, Sessions
 from relay.streaming.bayeux.stats import BayeuxStats
 from relay.streaming.bayeux.staying import Stays
@@ -35,20 +36,6 @@ MAX_PUT_BACKS: Final = 10_000
 _log: Final = log.get("bayeux")
 
 
-class Collected(NamedTuple):
-    """What a connect is answered with."""
-
-    messages: list[bytes]
-    first: bool
-    """It was the session's first connect, or the first by this transport."""
-    answer: Answer | None = None
-    """What must be given back if it cannot be written."""
-    batch: int = 0
-    """Number for the client to acknowledge; 0: it does not."""
-    advice: dict[str, Any] | None = None
-    """What the client is advised, instead of what it would be."""
-
-
 class Waiting(Protocol):
     """Whoever serves a session in this process at present."""
 
@@ -61,6 +48,19 @@ class Waiting(Protocol):
     async def settle(self) -> None:
         """Note in the store what must be known there before another serves the session."""
         ...
+
+
+class _Ended:
+    """What a resumed connect ended with, to be awaited."""
+
+    def __init__(self) -> None:
+        self.found: asyncio.Future[Collected] = asyncio.get_running_loop().create_future()
+
+    def __call__(self, ended: Collected | BaseException) -> None:
+        if isinstance(ended, BaseException):
+            self.found.set_exception(ended)
+        else:
+            self.found.set_result(ended)
 
 
 class Connects:
@@ -84,6 +84,7 @@ class Connects:
         self._format = event_format
         self._stays = Stays(sessions)
         self._serving: dict[str, Waiting] = {}
+        self._finding: set[asyncio.Task[Collected]] = set()
         self._put_backs: set[asyncio.Task[None]] = set()
         self._draining = False
 
@@ -102,16 +103,80 @@ class Connects:
             UnavailableError: the store is away or this process stops; nothing is taken.
 
         """
-        wanted = self.hold(request) if hold else 0
+        resumed = self.resume(principal, request, ended := _Ended()) if hold else None
+        if resumed is None:
+            wanted = self.hold(request) if hold else 0
+            session = await self.begin(principal, request, hold=wanted)
+            return await self.collect(principal, request, session, wanted)
+        try:
+            return await ended.found
+        except asyncio.CancelledError:
+            resumed.cancel()
+            raise
+
+    def resume(
+        self, principal: Principal, request: Connect, ended: Callable[[Collected | BaseException], None]
+    ) -> Resumed | None:
+        """Serve a connect where the last one's answer has ended, without beginning it in the store.
+
+        None if its session does not stay here: it must begin. ``ended`` is called as `Resumed` says.
+        """
+        wanted = self.hold(request)
         stayed = self._stays.take(principal, request.client) if wanted else None
-        if stayed is not None:
-            until = asyncio.get_running_loop().time() + wanted / 1000
-            found = await self._go_on(stayed, request, wanted)
-            if found is not None:
-                return found
-            wanted = max(0, round((until - asyncio.get_running_loop().time()) * 1000))
-        session = await self.begin(principal, request, hold=wanted)
-        return await self.collect(principal, request, session, wanted)
+        if stayed is None:
+            return None
+        try:
+            self.enter(request.client, stayed.poll)
+        except SupersededError:
+            stayed.poll.leave()
+            return None
+        resumed = Resumed(stayed, request, wanted, server=self, sessions=self._sessions, ended=ended)
+        self._stats.held += 1
+        self._stays.hold(resumed)
+        resumed.begin()
+        return resumed
+
+    def rests(self, resumed: Resumed) -> None:
+        """Note that a resumed connect waits no longer."""
+        self._stats.held -= 1
+        self._stays.release(resumed)
+        self.leave(resumed.collecting.session.client, resumed.collecting.poll)
+
+    def taken(self, resumed: Resumed) -> None:
+        """Note that its answer is taken, so that its session may stay for the next."""
+        self._stats.connects += 1
+        self._told(resumed.collecting)
+
+    def find_out(self, resumed: Resumed) -> asyncio.Task[Collected]:
+        """Have a task serve it to its end."""
+        task = asyncio.create_task(self._find_out(resumed), name="bayeux-connect")
+        self._finding.add(task)
+        task.add_done_callback(self._finding.discard)
+        return task
+
+    def give_up(self, answer: Answer) -> None:
+        """Have an answer put back whose client has left."""
+        self._stats.dropped += 1
+        self.give_back([answer])
+
+    async def _find_out(self, resumed: Resumed) -> Collected:
+        clock = asyncio.get_running_loop().time
+        collecting, request = resumed.collecting, resumed.request
+        self._stays.hold(resumed)
+        try:
+            found = await self._answered(collecting, request, first=False)
+        except SupersededError as superseded:
+            if superseded.age <= clock() - resumed.arrived:
+                raise
+        else:
+            self._stats.connects += 1
+            return found
+        finally:
+            self._stays.release(resumed)
+        # It has connected elsewhere, but before this: so it must begin.
+        wanted = max(0, round((resumed.deadline - clock()) * 1000))
+        session = await self.begin(collecting.principal, request, hold=wanted)
+        return await self.collect(collecting.principal, request, session, wanted)
 
     async def begin(
         self, principal: Principal, request: Connect, *, hold: int, pushing: bool = False
@@ -157,28 +222,6 @@ class Connects:
         )
         return await self._answered(collecting, request, first=first or moved)
 
-    async def _go_on(self, stayed: Collecting, request: Connect, wanted: int) -> Collected | None:
-        """Serve a connect where the last one's answer has ended, without beginning it in the store.
-
-        None if the session has connected elsewhere before this: then it must begin.
-
-        Raises as `serve` does.
-        """
-        clock = asyncio.get_running_loop().time
-        arrived = clock()
-        stayed.go_on(arrived + wanted / 1000)
-        self._stays.hold(stayed, wanted)
-        try:
-            found = await self._answered(stayed, request, first=False)
-        except SupersededError as superseded:
-            if superseded.age > clock() - arrived:
-                return None
-            raise
-        finally:
-            self._stays.release(stayed)
-        self._stats.connects += 1
-        return found
-
     async def _answered(self, collecting: Collecting, request: Connect, *, first: bool) -> Collected:
         """Collect and take an answer; afterwards it stays for the next connect, if it can."""
         client, poll = collecting.session.client, collecting.poll
@@ -192,12 +235,17 @@ class Connects:
         finally:
             self._stats.held -= 1
             self.leave(client, poll)
-        if self._draining or request.extra:
+        if request.extra:
             poll.leave()
-        else:
-            self._stays.keep(collecting)
-        self._stats.events += len(collecting.messages)
+        self._told(collecting)
         return Collected(collecting.messages, first, answer, batch)
+
+    def _told(self, collecting: Collecting) -> None:
+        """Count what an answer tells; its session stays for the next connect, if it can."""
+        self._stats.events += len(collecting.messages)
+        if self._draining:
+            collecting.poll.leave()
+        self._stays.keep(collecting)
 
     def enter(self, client: str, waiting: Waiting) -> None:
         """Let one serve a session from now on, and the one that did no more.
@@ -244,6 +292,8 @@ class Connects:
 
     async def stop(self) -> None:
         """Wait for what is being put back."""
+        if self._finding:
+            await asyncio.wait(self._finding)
         if self._put_backs:
             await asyncio.wait(self._put_backs)
 

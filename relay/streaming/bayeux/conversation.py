@@ -10,8 +10,8 @@ from typing import Any, Final
 from relay.directory.model import Principal
 from relay.errors import UnavailableError
 from relay.streaming.bayeux import channels, replies
-from relay.streaming.bayeux.collecting import EndedError, SupersededError
-from relay.streaming.bayeux.connects import Collected, Connects
+from relay.streaming.bayeux.collecting import Collected, EndedError, SupersededError
+from relay.streaming.bayeux.connects import Connects
 from relay.streaming.bayeux.messages import Message, encoded, from_json, payload
 from relay.streaming.bayeux.outlet import Outlet
 from relay.streaming.bayeux.poll import Stop

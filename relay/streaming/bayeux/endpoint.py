@@ -14,7 +14,8 @@ from relay.streaming.bayeux.callback import CALLBACK_POLLING
 from relay.streaming.bayeux.connects import Connects
 from relay.streaming.bayeux.conversation import Pushing
 from relay.streaming.bayeux.expiry import BayeuxExpiry
-from relay.streaming.bayeux.polling import LONG_POLLING, Authenticate, Polling
+from relay.streaming.bayeux.polling import LONG_POLLING, Polling
+from relay.streaming.bayeux.repeating import Authenticate
 from relay.streaming.bayeux.service import WEBSOCKET, Service
 from relay.streaming.bayeux.sessions import Sessions
 from relay.streaming.bayeux.sockets import Sockets

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from enum import Enum
+from functools import partial
 from typing import Final
 
 from relay.errors import StoreUnavailableError
@@ -48,7 +50,7 @@ class Poll(Member[Events]):
         self._messages: list[bytes] = []
         self._size = 0
         self._link: Link[Events] | None = None
-        self._woken: asyncio.Future[None] | None = None
+        self._waker: Callable[[], None] | None = None
 
     def __repr__(self) -> str:
         state = self.stopped.value if self.stopped else "joined" if self.joined else "not joined"
@@ -60,12 +62,12 @@ class Poll(Member[Events]):
     def stop(self, why: Stop) -> None:
         """Let it wait no longer; the first reason stands."""
         self.stopped = self.stopped or why
-        self._wake()
+        self.wake()
 
     def doubt(self) -> None:
         """Let it wait no longer until it is known whose the session is."""
         self.doubted = True
-        self._wake()
+        self.wake()
 
     @property
     def joined(self) -> bool:
@@ -86,6 +88,11 @@ class Poll(Member[Events]):
     def paged(self) -> bool:
         """Whether records about the session may have been passed over on the way to where it waits."""
         return self._link is not None and self._link.paged
+
+    @property
+    def answerable(self) -> bool:
+        """Whether there are events for an answer, and nothing has happened that forbids it."""
+        return bool(self._messages) and not self.lost and self.stopped is not Stop.SUPERSEDED
 
     @property
     def found(self) -> bool:
@@ -126,13 +133,24 @@ class Poll(Member[Events]):
     async def wait(self, deadline: float) -> None:
         """Wait until something comes or ends the wait, or until a time of the loop."""
         loop = asyncio.get_running_loop()
-        self._woken = woken = loop.create_future()
-        timer = loop.call_at(deadline, self._wake)
+        woken: asyncio.Future[None] = loop.create_future()
+        self.watch(partial(_settle, woken))
+        timer = loop.call_at(deadline, self.wake)
         try:
             await woken
         finally:
             timer.cancel()
-            self._woken = None
+            self.watch(None)
+
+    def watch(self, waker: Callable[[], None] | None) -> None:
+        """Have a function called once when something comes or ends the wait; None: nobody waits any more."""
+        self._waker = waker
+
+    def wake(self) -> None:
+        """Let it wait no longer."""
+        waker, self._waker = self._waker, None
+        if waker is not None:
+            waker()
 
     def leave(self) -> None:
         """Collect no more."""
@@ -145,24 +163,24 @@ class Poll(Member[Events]):
         self._size += payload.size
         if self._full:  # the next connect begins where this ends
             self.leave()
-        self._wake()
+        self.wake()
 
     def gap(self, gap: Gap) -> None:
         """Note that events are lost."""
         del gap
         self.lost = True
         self.leave()
-        self._wake()
+        self.wake()
 
     def dropped(self) -> None:
         """Note that the hub is behind."""
         self.behind = True
-        self._wake()
+        self.wake()
 
     def interrupted(self, record: Entry) -> None:
         """Note that the session has changed."""
         self.record = record
-        self._wake()
+        self.wake()
 
     async def ready(self) -> bool:
         """Tell whether the answer can take more."""
@@ -172,6 +190,7 @@ class Poll(Member[Events]):
     def _full(self) -> bool:
         return len(self._messages) >= MAX_EVENTS or self._size >= MAX_BYTES
 
-    def _wake(self) -> None:
-        if self._woken is not None and not self._woken.done():
-            self._woken.set_result(None)
+
+def _settle(woken: asyncio.Future[None]) -> None:
+    if not woken.done():
+        woken.set_result(None)

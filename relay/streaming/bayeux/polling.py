@@ -5,22 +5,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final, NamedTuple
 
 from aiohttp import hdrs, web
-from aiohttp.typedefs import Handler
 
 from relay.directory.model import Principal
 from relay.errors import UnavailableError
-from relay.http.repeats import WRITTEN, Accept, Connection, Repeat
+from relay.http.repeats import Connection
 from relay.streaming.bayeux import channels
 from relay.streaming.bayeux.browsers import Browsers
 from relay.streaming.bayeux.callback import CONTENT_TYPE, from_query, script
 from relay.streaming.bayeux.callback import HEADERS as CALLBACK_HEADERS
-from relay.streaming.bayeux.collecting import SupersededError
-from relay.streaming.bayeux.connects import Collected, Connects
+from relay.streaming.bayeux.collecting import Collected, SupersededError
+from relay.streaming.bayeux.connects import Connects
 from relay.streaming.bayeux.messages import (
     MAX_BODY,
     MalformedPayloadError,
@@ -29,11 +27,11 @@ from relay.streaming.bayeux.messages import (
     from_json,
     payload,
 )
+from relay.streaming.bayeux.repeating import Authenticate, Repeating, is_small
 from relay.streaming.bayeux.requests import Connect
 from relay.streaming.bayeux.service import Outcome, Peer, Service
 from relay.streaming.bayeux.sockets import Sockets
 from relay.streaming.bayeux.stats import BayeuxStats
-from relay.streaming.stream import HIGH_WATER
 
 LONG_POLLING: Final = "long-polling"
 """The connection type's name."""
@@ -41,9 +39,6 @@ READ_TIMEOUT: Final = 30.0
 """Seconds a client may take to send a body."""
 WRITE_TIMEOUT: Final = 30.0
 """Seconds a client may take to read an answer with events; after that it is put back."""
-
-Authenticate = Callable[[web.Request], Awaitable[Principal | None]]
-"""Find out whom a request speaks for; None for nobody."""
 
 _UPGRADE: Final = re.compile("websocket", re.IGNORECASE)
 _SUFFIXES: Final = ("", "/handshake", "/connect", "/disconnect", "/subscribe", "/unsubscribe")
@@ -132,8 +127,8 @@ class Polling:
         if outcome.taken:
             await self._write(request, response, outcome)
             if callback is None and _is_utf8(request) and isinstance(request.protocol, Connection):
-                accept = self._repeated(authenticate, peer)
-                request.protocol.remember(request, response, accept)
+                again = Repeating(self._service, peer, authenticate, self._carried_out, self._written)
+                request.protocol.remember(request, response, again.accept)
         return response
 
     def _peer(self, request: web.Request, browser: str) -> Peer:
@@ -153,41 +148,6 @@ class Polling:
         except UnavailableError as error:
             return _fault(503, "unavailable", {hdrs.RETRY_AFTER: str(error.retry_after)})
 
-    def _repeated(self, authenticate: Authenticate, peer: Peer) -> Accept:
-        """Return who answers the same request with another body, if that is a connect and nothing else."""
-
-        def accept(repeat: Repeat, body: bytes) -> Handler | None:
-            try:
-                messages = from_json(body)
-            except MalformedPayloadError:
-                return None
-            if len(messages) != 1 or messages[0].get("channel") != channels.CONNECT:
-                return None
-
-            async def handler(request: web.Request) -> web.StreamResponse:
-                outcome = await self._carried_out(request, messages, authenticate, peer)
-                if isinstance(outcome, web.Response):
-                    return outcome
-                return await self._again(repeat, outcome)
-
-            return handler
-
-        return accept
-
-    async def _again(self, repeat: Repeat, outcome: Outcome) -> web.StreamResponse:
-        """Write an answer that begins like the one before."""
-        body = payload(outcome.parts)
-        if not _is_small(repeat.request, len(body)):
-            response = _answer(body, None)
-            await self._write(repeat.request, response, outcome)
-            return response
-        try:
-            repeat.write(body)
-        except ConnectionResetError:
-            self._service.give_back(outcome)
-            raise
-        return WRITTEN
-
     async def _upgrade(self, request: web.Request, authenticate: Authenticate) -> web.StreamResponse:
         refusal = self._sockets.refusal(request)
         if refusal is not None:
@@ -198,9 +158,14 @@ class Polling:
             return _fault(401, "credentials are needed", {hdrs.WWW_AUTHENTICATE: "Basic"})
         return await self._sockets.serve(request, principal, partial(authenticate, request))
 
+    async def _written(self, request: web.Request, body: bytes, outcome: Outcome) -> web.Response:
+        response = _answer(body, None)
+        await self._write(request, response, outcome)
+        return response
+
     async def _write(self, request: web.Request, response: web.Response, outcome: Outcome) -> None:
         """Write the answer here and now, to learn whether the client is still there."""
-        small = _is_small(request, response.content_length or 0)
+        small = is_small(request, response.content_length or 0)
         try:
             # What fits into the transport's buffer is written without waiting for the client.
             async with contextlib.nullcontext() if small else asyncio.timeout(WRITE_TIMEOUT):
@@ -278,12 +243,6 @@ def _polls(request: web.Request) -> bool:
 
 def _is_utf8(request: web.Request) -> bool:
     return (request.charset or "utf-8").lower() in ("utf-8", "utf8")
-
-
-def _is_small(request: web.Request, size: int) -> bool:
-    """Tell whether an answer fits into the transport's buffer."""
-    waiting = 0 if request.transport is None else request.transport.get_write_buffer_size()
-    return waiting + size < HIGH_WATER
 
 
 def _not_a_post(request: web.Request) -> web.Response:

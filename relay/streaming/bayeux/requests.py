@@ -145,7 +145,7 @@ def _connect(message: Message, client: str, connection_types: Sequence[str]) -> 
     if chosen is not None and chosen not in connection_types:
         named = [chosen] if isinstance(chosen, str) else []
         return Refused(message, errors.no_common_transport(named), final=True)
-    advice, ack = message.get("advice"), acknowledged(message)
+    advice, ack = message.get("advice"), acknowledged(message) if "ext" in message else None
     if not isinstance(advice, dict):
         return Connect(message, client, None, 0, advised=False, ack=ack)
     hold = _milliseconds(advice.get("timeout"))

@@ -9,8 +9,8 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from relay.directory.model import Principal
 from relay.streaming.bayeux import channels, errors, replies
-from relay.streaming.bayeux.collecting import EndedError
-from relay.streaming.bayeux.connects import Collected, Connects
+from relay.streaming.bayeux.collecting import Collected, EndedError
+from relay.streaming.bayeux.connects import Connects
 from relay.streaming.bayeux.extensions import extended, offers_ack, timesync
 from relay.streaming.bayeux.messages import Message, encoded
 from relay.streaming.bayeux.requests import (
@@ -25,6 +25,7 @@ from relay.streaming.bayeux.requests import (
     Unsubscribe,
     read,
 )
+from relay.streaming.bayeux.resumed import Resumed
 from relay.streaming.bayeux.sessions import Answer, Ended, Sessions, Subscribed, belongs
 from relay.streaming.bayeux.stats import BayeuxStats
 from relay.telemetry import log
@@ -164,6 +165,32 @@ class Service:
             raise
         return outcome
 
+    def resume(
+        self,
+        principal: Principal,
+        message: Message,
+        peer: Peer,
+        ended: Callable[[Outcome | BaseException], None],
+    ) -> Resumed | None:
+        """Carry out a message that came alone without a task, if it is a connect whose session stays here.
+
+        ``ended`` is called later with the outcome, or what `handle` raises, unless it is cancelled before.
+        """
+        request = read(message, self._connection_types)
+        if not isinstance(request, Connect) or peer.connector is not None or not peer.may_speak_for(message):
+            return None
+        arrived = self._clock() * 1000
+
+        def told(found: Collected | BaseException) -> None:
+            if isinstance(found, BaseException):
+                ended(found)
+                return
+            outcome = Outcome()
+            self._tell(found, request, outcome, arrived)
+            ended(outcome)
+
+        return self._connects.resume(principal, request, told)
+
     def give_back(self, outcome: Outcome) -> None:
         """Give back what an outcome took, as it could not be written."""
         self._stats.dropped += 1
@@ -191,7 +218,10 @@ class Service:
                 outcome.closed = True
                 outcome.events.append(encoded(replies.PARTING))
             outcome.connects.append(await self._ended(principal, request, ended.why))
-            return
+        else:
+            self._tell(found, request, outcome, arrived)
+
+    def _tell(self, found: Collected, request: Connect, outcome: Outcome, arrived: float) -> None:
         outcome.events += found.messages
         if found.answer is not None:
             outcome.taken.append(found.answer)

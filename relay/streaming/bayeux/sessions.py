@@ -20,7 +20,7 @@ from relay.errors import StoreUnavailableError
 from relay.journal.keys import Keys
 from relay.journal.scripts import Script
 from relay.journal.store import Store
-from relay.streaming.bayeux.batches import Batches
+from relay.streaming.bayeux.batches import Batches, Reply
 
 MAX_SESSIONS: Final = 1000
 """Sessions a user may have at once: one a browser tab, or one a client of a server that speaks for many."""
@@ -124,6 +124,15 @@ class Took(NamedTuple):
     batch: int = 0
     age: float = 0.0
     """Seconds since a later connect has begun."""
+
+
+def took(reply: int) -> Took:
+    """Read the store's reply to a take."""
+    if reply > 0:
+        return Took(Taken.DONE, reply - 1)
+    if reply <= _OVERTAKEN:
+        return Took(Taken.SUPERSEDED, age=(_OVERTAKEN - reply) / 1000)
+    return Took(_REFUSED[reply])
 
 
 class Sessions:
@@ -243,7 +252,14 @@ class Sessions:
         ``changed`` is the last record about the session that the answer regards. The session lives for the
         usual time from now, and ``extra`` milliseconds longer.
         """
-        taken = await self._takes.ask(
+        reply: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self.ask_take(answer, reply, changed=changed, extra=extra)
+        return took(await reply)
+
+    def ask_take(self, answer: Answer, reply: Reply, *, changed: str, extra: int = 0) -> None:
+        """Do as `take`, and tell somebody the reply, which `took` reads."""
+        self._takes.tell(
+            reply,
             self._store.keys(answer.account),
             answer.client,
             answer.generation,
@@ -251,11 +267,6 @@ class Sessions:
             answer.position,
             self._max_interval + extra,
         )
-        if taken > 0:
-            return Took(Taken.DONE, taken - 1)
-        if taken <= _OVERTAKEN:
-            return Took(Taken.SUPERSEDED, age=(_OVERTAKEN - taken) / 1000)
-        return Took(_REFUSED[taken])
 
     async def move(
         self, account: str, client: str, generation: int, position: str, *, hold: int | None = None

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Final
+from typing import Final
 
 from relay.directory.model import Principal
-from relay.errors import StoreUnavailableError
 from relay.streaming.bayeux.collecting import Collecting
+from relay.streaming.bayeux.resumed import Resumed
 from relay.streaming.bayeux.sessions import Sessions
 
 STAY_SECONDS: Final = 5.0
@@ -27,8 +27,9 @@ class Stays:
         self._seconds = min(STAY_SECONDS, sessions.max_interval / 4000)
         self._pause = min(SWEEP_SECONDS, sessions.max_interval / 8000)
         self._staying: dict[str, tuple[float, Collecting]] = {}
-        self._held: dict[Collecting, tuple[float, int]] = {}
+        self._held: dict[Resumed, float] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._loop = asyncio.get_running_loop()
 
     def __repr__(self) -> str:
         return f"Stays({len(self._staying)} waiting for a connect, {len(self._held)} not told of)"
@@ -39,7 +40,7 @@ class Stays:
             collecting.poll.leave()
             return
         self.drop(collecting.session.client)
-        self._staying[collecting.session.client] = (asyncio.get_running_loop().time(), collecting)
+        self._staying[collecting.session.client] = (self._loop.time(), collecting)
         self._arm()
 
     def take(self, principal: Principal, client: str) -> Collecting | None:
@@ -59,14 +60,17 @@ class Stays:
         if found is not None:
             found[1].poll.leave()
 
-    def hold(self, collecting: Collecting, wanted: int) -> None:
-        """Have the store told that a connect is held for so many milliseconds, unless it is released soon."""
-        self._held[collecting] = (asyncio.get_running_loop().time(), wanted)
-        self._arm()
+    def hold(self, resumed: Resumed) -> None:
+        """Have a connect linger, unless it is released before: at once, if it is to be held for moments."""
+        if resumed.wanted <= (self._pause + SWEEP_SECONDS) * 1000:
+            resumed.linger()
+        else:
+            self._held[resumed] = resumed.arrived
+            self._arm()
 
-    def release(self, collecting: Collecting) -> None:
+    def release(self, resumed: Resumed) -> None:
         """Note that a connect is held no longer."""
-        self._held.pop(collecting, None)
+        self._held.pop(resumed, None)
 
     def close(self) -> None:
         """Let all leave."""
@@ -75,38 +79,20 @@ class Stays:
 
     def _arm(self) -> None:
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(
-                min(SWEEP_SECONDS, self._seconds), self._sweep
-            )
+            self._timer = self._loop.call_later(min(SWEEP_SECONDS, self._seconds), self._sweep)
 
     def _sweep(self) -> None:
         """Look at those that have been here for long; both lists are in the order of time."""
         self._timer = None
-        now = asyncio.get_running_loop().time()
+        now = self._loop.time()
         for client, (since, _) in tuple(self._staying.items()):
             if since > now - self._seconds:
                 break
             self.drop(client)
-        for collecting, (since, wanted) in tuple(self._held.items()):
+        for resumed, since in tuple(self._held.items()):
             if since > now - self._pause:
                 break
-            self._tell(collecting, wanted)
+            del self._held[resumed]
+            resumed.linger()
         if self._staying or self._held:
             self._arm()
-
-    def _tell(self, collecting: Collecting, wanted: int) -> None:
-        del self._held[collecting]
-        session = collecting.session
-        try:
-            told = self._sessions.stays(
-                collecting.principal.account, session.client, session.generation, hold=wanted
-            )
-        except StoreUnavailableError:
-            return  # it ends like one whose process has died
-        told.add_done_callback(lambda reply: _learn(collecting, reply))
-
-
-def _learn(collecting: Collecting, reply: asyncio.Future[Any]) -> None:
-    """Have a connect look whose the session is, if it is another's."""
-    if not reply.cancelled() and reply.exception() is None and reply.result() <= 0:
-        collecting.poll.doubt()

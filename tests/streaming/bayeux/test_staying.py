@@ -58,13 +58,13 @@ class Process:
 
 
 @pytest.fixture
-def process(store: Store, hub: Hub) -> Process:
+async def process(store: Store, hub: Hub) -> Process:
     """Give a process."""
     return Process(store, hub)
 
 
 @pytest.fixture
-def other(store: Store, hub: Hub) -> Process:
+async def other(store: Store, hub: Hub) -> Process:
     """Give another process."""
     return Process(store, hub)
 
