@@ -132,7 +132,7 @@ async def _run(seconds: float, rounds: int) -> int:
             await _posting("nchan", peer, event),
             await _posting("bare", least, event),
         )
-        _pin({side.pid for side in sides}, {relay.store_pid, os.getpid()})
+        pin({side.pid for side in sides}, {relay.store_pid, os.getpid()})
         alone = {(side.name, burst): await _alone(side, burst) for side in sides for burst in (1, BURST)}
         for side in sides:
             await _memory(side)
@@ -239,7 +239,7 @@ async def _sample(port: int, publisher: Publisher) -> bytes:
     return json.dumps(page["events"][-1], separators=(",", ":")).encode()
 
 
-def _pin(servers: set[int], load: set[int]) -> None:
+def pin(servers: set[int], load: set[int]) -> None:
     """Give the servers one core and the load another, if there are two."""
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) > 1:

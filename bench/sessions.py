@@ -1,7 +1,8 @@
 """Ten thousand CometD sessions that each get an event a second: what relay and its store need meanwhile.
 
 ``python -m bench.sessions [--sessions 10000] [--polling 1000] [--seconds 20]``. So many of the sessions poll,
-the others have websockets; all are of a hundred users, and each user has an event a second.
+the others have websockets; all are of a hundred users, and each user has an event a second. Relay has a core,
+its store and the load another, if there are two.
 """
 
 from __future__ import annotations
@@ -13,132 +14,30 @@ import os
 import resource
 import sys
 import time
-from array import array
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Final, Self, cast
+from typing import Final
 
 import uvloop
 
 from bench.box import Meter, describe
-from bench.client import head_of
-from bench.cometd import MARK, Poller, Tally, masked
 from bench.figures import percentile
+from bench.live import Live, Polling, User
+from bench.peers import pin
 from bench.publishing import Phone
 from bench.service import Service, service
 from bench.tenant import EXTENSIONS, token
 from relay.journal.store import Store
 
 USERS: Final = 100
-PATH: Final = "/api/v2/notifications"
-CHANNEL: Final = "/v2/me/calls"
 PAD: Final = 300
 """Bytes that fill an event up."""
 OPENING: Final = 100
 """Sessions begun at the same time."""
-OPENED_WITHIN: Final = 60.0
-"""Seconds until the last has begun."""
 LAST_WITHIN: Final = 60
 """Seconds that the last deliveries may take: a machine with other work falls behind."""
 PARTITIONS: Final = 16
-_CONNECTED: Final = b'"/meta/connect"'
-
-
-class User(Tally):
-    """One user's sessions: when each event had come to the last of them."""
-
-    def __init__(self, phone: Phone) -> None:
-        super().__init__()
-        self._phone = phone
-        self.sessions = 0
-        self.published = 0
-        self.last_ms = array("d")
-        self._at = 0.0
-
-    async def publish(self) -> None:
-        """Make one event; the one before must have come to everybody."""
-        self.published += 1
-        self._at = time.monotonic()
-        await self._phone.tone("5")
-
-    def add(self, count: int) -> None:
-        """Count deliveries."""
-        self.count += count
-        if self.count == self.sessions * self.published:
-            self.last_ms.append((time.monotonic() - self._at) * 1000)
-
-    @property
-    def complete(self) -> bool:
-        """Whether every session has every event once."""
-        return self.count == self.sessions * self.published
-
-
-class Live(asyncio.Protocol):
-    """A session on a websocket that connects again whenever a connect is answered."""
-
-    def __init__(self, user: User, head: bytes) -> None:
-        self._user = user
-        self._head = head
-        self._rest = b""
-        self._again = b""
-        self._transport: asyncio.Transport
-        self.connected: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    @classmethod
-    async def open(cls, port: int, head: bytes, user: User) -> Self:
-        """Shake hands, subscribe and connect, all on the socket."""
-        loop = asyncio.get_running_loop()
-        _, self = await loop.create_connection(lambda: cls(user, head), "127.0.0.1", port)
-        await asyncio.wait_for(self.connected, OPENED_WITHIN)
-        return self
-
-    def close(self) -> None:
-        """Leave."""
-        self._transport.close()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Ask for the websocket. Called by the loop."""
-        self._transport = cast("asyncio.Transport", transport)
-        self._transport.write(self._head)
-
-    def data_received(self, data: bytes) -> None:
-        """Count the events in what came, and connect again if a connect was answered. Called by the loop."""
-        found = self._rest + data
-        if not self._again:
-            self._begin(found)
-            return
-        self._user.add(found.count(MARK))
-        if _CONNECTED in found:
-            self._transport.write(self._again)
-            if not self.connected.done():
-                self.connected.set_result(None)
-        self._rest = found[-len(MARK) + 1 :]
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Note that it never connected. Called by the loop."""
-        if not self.connected.done():
-            self.connected.set_exception(exc or ConnectionResetError("closed by the server"))
-
-    def _begin(self, found: bytes) -> None:
-        """Take the upgrade's answer, then the handshake's."""
-        if b'"clientId":"' in found:
-            client = found.partition(b'"clientId":"')[2].partition(b'"')[0].decode()
-            connect = {
-                "channel": "/meta/connect",
-                "clientId": client,
-                "connectionType": "websocket",
-                "id": "3",
-            }
-            subscribe = {"channel": "/meta/subscribe", "clientId": client, "subscription": CHANNEL, "id": "2"}
-            self._again = masked([connect])
-            self._transport.write(masked([subscribe, {**connect, "advice": {"timeout": 0}}]))
-            found = b""
-        elif found.endswith(b"\r\n\r\n"):
-            shake = {"channel": "/meta/handshake", "version": "1.0", "id": "1"}
-            self._transport.write(masked([{**shake, "supportedConnectionTypes": ["websocket"]}]))
-            found = b""
-        self._rest = found
 
 
 def main() -> int:
@@ -160,9 +59,10 @@ async def _run(sessions: int, polling: int, seconds: int) -> int:
         print(describe(relay.store_pid))
         store = await Store.open(relay.store_url, partitions=PARTITIONS)
         leaving.push_async_callback(store.close)
+        pin({relay.pid}, {relay.store_pid, os.getpid()})
         users = [User(await Phone.open(relay.port, one, PAD)) for one in EXTENSIONS[:USERS]]
-        columns = f"{'told/s':>8}{'relay':>7}{'store':>7}{'scripts/s':>11}{'commands/s':>12}{'other':>7}"
-        print(f"{'cores':<30}{columns}", flush=True)
+        cores = "".join(f"{of:>7}" for of in ("relay", "store", "load"))
+        print(f"{'cores':<30}{'told/s':>8}{cores}{'scripts/s':>11}{'commands/s':>12}{'other':>7}", flush=True)
         await _measure("publishing alone", relay, store, users, seconds)
         before = resident(relay.pid)
         began = time.monotonic()
@@ -178,6 +78,8 @@ async def _run(sessions: int, polling: int, seconds: int) -> int:
         wrong = sum(not user.complete for user in users)
         if wrong:
             print(f"DOES NOT ADD UP: sessions of {wrong} users were not told every event once")
+        else:
+            print("every session was told every event once")
         return int(wrong > 0)
 
 
@@ -186,29 +88,25 @@ async def _open(
 ) -> None:
     """Begin the sessions, of each user as many, and of those as many polling."""
     at_once = asyncio.Semaphore(OPENING)
-    for user in users:
-        user.published = user.count = 0
-        user.last_ms = array("d")
 
     async def one(number: int) -> None:
         place, group = divmod(number, len(users))
-        user, bearer = users[group], token(EXTENSIONS[group])
-        user.sessions += 1
+        polls = place * polling // sessions < (place + 1) * polling // sessions
+        kind: type[Live | Polling] = Polling if polls else Live
         async with at_once:
-            if place * polling // sessions < (place + 1) * polling // sessions:
-                poller = await Poller.open(port, PATH, bearer, CHANNEL, user)
-                leaving.callback(poller.close)
-            else:
-                leaving.callback((await Live.open(port, _upgrade(bearer), user)).close)
+            session = await kind.open(port, users[group], token(EXTENSIONS[group]))
+        leaving.callback(session.close)
 
     await asyncio.gather(*map(one, range(sessions)))
+    for user in users:
+        user.begin()
 
 
 async def _measure(name: str, relay: Service, store: Store, users: Sequence[User], seconds: int) -> None:
     """Have each user publish an event a second, spread over it, and say what was used on average."""
     await asyncio.sleep(2)
     meter = Meter(relay=relay.pid, store=relay.store_pid, bench=os.getpid())
-    before, began, told = await _commands(store), time.monotonic(), sum(user.count for user in users)
+    before, began, told = await _commands(store), time.monotonic(), sum(user.told for user in users)
 
     async def publish(number: int, user: User) -> None:
         for second in range(seconds):
@@ -218,8 +116,8 @@ async def _measure(name: str, relay: Service, store: Store, users: Sequence[User
     await asyncio.gather(*(publish(number, user) for number, user in enumerate(users)))
     await asyncio.sleep(max(0.0, began + seconds - time.monotonic()))
     used, after = meter.read(), await _commands(store)
-    told = round((sum(user.count for user in users) - told) / used.seconds)
-    cores = "".join(f"{used.by[of] / used.seconds:>7.2f}" for of in ("relay", "store"))
+    told = round((sum(user.told for user in users) - told) / used.seconds)
+    cores = "".join(f"{used.by[of] / used.seconds:>7.2f}" for of in ("relay", "store", "bench"))
     scripts, commands = ((now - then) / used.seconds for now, then in zip(after, before, strict=True))
     print(f"{name:<30}{told:>8,}{cores}{scripts:>11,.0f}{commands:>12,.0f}{used.other:>7.2f}", flush=True)
     for _ in range(10 * LAST_WITHIN):
@@ -240,12 +138,6 @@ def resident(pid: int) -> int:
     """Return the bytes of memory that a process has."""
     fields = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
     return int(fields["VmRSS"].split()[0]) * 1024
-
-
-def _upgrade(bearer: str) -> bytes:
-    lines = ("Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13")
-    key = "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA=="
-    return head_of("GET", PATH, bearer) + "".join(f"{line}\r\n" for line in (*lines, key)).encode() + b"\r\n"
 
 
 if __name__ == "__main__":
