@@ -9,7 +9,6 @@ from typing import Final, final
 
 from relay.errors import UnavailableError
 from relay.journal.leases import Lease, LeaseLostError
-from relay.journal.link import StoreCommandError
 from relay.journal.record import Entry
 from relay.journal.store import Store
 from relay.journal.tail import Tail
@@ -25,7 +24,7 @@ from relay.webhooks.fanout import FanOut
 from relay.webhooks.flights import Flights
 from relay.webhooks.ledger import Ledger, Retention
 from relay.webhooks.manners import STANDARD_MANNERS, Manners
-from relay.webhooks.mending import SetAsideError, mend
+from relay.webhooks.mending import mending
 from relay.webhooks.outbox import Rules
 from relay.webhooks.parking import park
 from relay.webhooks.parts import Parts
@@ -108,12 +107,8 @@ class WebhookDuty:
 
     async def before_cut(self, lease: Lease, entries: Sequence[Entry]) -> None:
         """Keep the records of entries that are about to be cut from the journal and still wait in a queue."""
-        try:
+        async with mending(self._parts.store, lease, self.stats):
             await park(self._parts.store, lease, self._parts.retention, entries)
-        except StoreCommandError as error:
-            if await mend(self._parts.store, lease, self.stats):
-                raise SetAsideError("keys were set aside") from error
-            raise
 
     async def run(self, lease: Lease) -> None:
         """Deliver until cancelled. While the lease holds, what is on its way may end, and is recorded."""
@@ -130,22 +125,19 @@ class WebhookDuty:
         ours = lease.valid
         try:
             self._serving[lease.partition] = courier, index
-            up_to = await fan_out.start(listening)
-            await index.load()
-            writer.spawn(ledger.run())
-            await courier.resume(index, up_to)
-            await errands.resume()
-            if index.stale and parts.subscriptions.secret_keys:
-                courier.chores.spawn(reseal(parts.subscriptions, dict(index.stale)))
-            loops.spawn(fan_out.run())
-            loops.spawn(courier.agenda.run())
-            await first_failure(loops, writer, courier.chores, courier.flights)
+            async with mending(parts.store, lease, self.stats):
+                up_to = await fan_out.start(listening)
+                await index.load()
+                writer.spawn(ledger.run())
+                await courier.resume(index, up_to)
+                await errands.resume()
+                if index.stale and parts.subscriptions.secret_keys:
+                    courier.chores.spawn(reseal(parts.subscriptions, dict(index.stale)))
+                loops.spawn(fan_out.run())
+                loops.spawn(courier.agenda.run())
+                await first_failure(loops, writer, courier.chores, courier.flights)
         except LeaseLostError:
             ours = _never
-            raise
-        except StoreCommandError as error:
-            if await mend(parts.store, lease, self.stats):
-                raise SetAsideError("keys were set aside") from error
             raise
         finally:
             self._serving.pop(lease.partition, None)

@@ -14,7 +14,7 @@ from relay.journal.link import Argument, StoreCommandError
 from relay.journal.scripts import Script
 from relay.journal.store import Store
 from relay.telemetry import log
-from relay.webhooks.mending import SetAsideError, mend
+from relay.webhooks.mending import mending
 from relay.webhooks.operations import Change, Operations, Settled
 from relay.webhooks.policy import DEADLINE
 from relay.webhooks.stats import Stats
@@ -116,10 +116,9 @@ class Ledger:
         Raises SetAsideError if it is a key of the whole partition: the batch can be stored then.
         """
         try:
-            await apply(self._store, self._lease, self._retention, batch)
+            async with mending(self._store, self._lease, self._stats):
+                await apply(self._store, self._lease, self._retention, batch)
         except StoreCommandError as error:
-            if await mend(self._store, self._lease, self._stats):
-                raise SetAsideError("keys were set aside") from error
             _log.warning("outcomes refused, storing them one by one", error=str(error))
         else:
             return

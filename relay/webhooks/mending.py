@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Final
 
 from relay.errors import UnavailableError
@@ -34,14 +35,26 @@ class SetAsideError(UnavailableError):
     """Keys of the partition were set aside: what was read from them holds no more, its owner begins anew."""
 
 
-async def mend(store: Store, lease: Lease, stats: Stats) -> bool:
-    """Set aside what is of no use among a partition's keys; tell whether there was any, though others did it.
+@asynccontextmanager
+async def mending(store: Store, lease: Lease, stats: Stats) -> AsyncIterator[None]:
+    """Where the store refuses something over a key of the whole partition, have that key set aside.
 
     Raises:
+        SetAsideError: it was.
         LeaseLostError: the partition has another owner.
-        StoreUnavailableError: no answer; it may be called again.
+        StoreUnavailableError: no answer; whatever was to be done may be tried again.
 
     """
+    try:
+        yield
+    except StoreCommandError as error:
+        if await _mend(store, lease, stats):
+            raise SetAsideError("keys were set aside") from error
+        raise
+
+
+async def _mend(store: Store, lease: Lease, stats: Stats) -> bool:
+    """Set aside what is of no use; tell whether there was any, though others may have set it aside by now."""
     keys = store.keys_at(lease.partition)
     found = await store.fetch([("TYPE", getattr(keys, name)) for name in _TYPES])
     mended = False
