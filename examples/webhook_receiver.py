@@ -20,9 +20,9 @@ async def receive(request: web.Request) -> web.Response:
     """Answer 204 for a genuine delivery, 401 for anything else."""
     try:
         event = webhook.verify(await request.text(), dict(request.headers.items()))
-    except WebhookVerificationError:
+    except (WebhookVerificationError, ValueError):  # the latter for a signature of no known form
         return web.Response(status=401)
-    print(request.headers["webhook-id"], event["type"], event["user_extension"], flush=True)
+    print(request.headers["webhook-id"], event["type"], event.get("user_extension", ""), flush=True)
     return web.Response(status=204)
 
 

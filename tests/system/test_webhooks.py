@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
+import runpy
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import ClientSession
+from aiohttp.test_utils import TestServer
 from standardwebhooks import Webhook
 from standardwebhooks.webhooks import WebhookVerificationError
 
 from relay.dialects.times import milliseconds, timestamp
+from relay.subscriptions.signing_keys import new_secret
 from tests.harness.demo import ADMIN, JANE, OUTSIDE
 from tests.harness.process import RelayProcess
 from tests.harness.v3 import V3
@@ -19,7 +23,9 @@ from tests.harness.webhooks import Delivery, WebhookReceiver, take
 from tests.waiting import eventually
 from tests.workers.processes import metrics
 
-DOCS = Path(__file__).parents[2] / "docs" / "webhooks.md"
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs" / "webhooks.md"
+EXAMPLE = ROOT / "examples" / "webhook_receiver.py"
 HEADERS = {
     *("Host", "Content-Type", "User-Agent", "Content-Length"),
     *("webhook-id", "webhook-timestamp", "webhook-signature"),
@@ -241,6 +247,30 @@ async def test_a_time_range_is_delivered_again(desk: Desk, receiver: WebhookRece
     assert await recovered(since=first, until=last - 1) == ids[:2]
     assert await recovered(since=last + 1) == []
     assert await recovered(since=first, events="undelivered") == []
+
+
+async def test_the_example_takes_what_is_sent(
+    desk: Desk, http: ClientSession, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A call's events and test events alike, and nothing that is not signed."""
+    secret = new_secret()
+    monkeypatch.setenv("WEBHOOK_SECRET", secret)
+    async with TestServer(runpy.run_path(str(EXAMPLE))["app"]) as server:
+        url = str(server.make_url("/"))
+        made = await desk.admin.subscribe(url, secret=secret, types=["call.leg.ringing"])
+        assert (await desk.ask("POST", f"/subscriptions/{made['id']}/test"))[0] == 202
+        await desk.rings()
+
+        async def both() -> bool:
+            return len(await desk.deliveries(made["id"], status="succeeded")) == 2
+
+        await eventually(both)
+        forged = {"webhook-id": "evt_1", "webhook-timestamp": str(int(time.time())), "webhook-signature": "x"}
+        for headers in ({}, forged, {**forged, "webhook-signature": "v1,AAAA"}):
+            async with http.post(url, data=b"{}", headers=headers) as answer:
+                assert answer.status == 401
+    told = [line.split()[1:] for line in capsys.readouterr().out.splitlines() if line.startswith("evt_")]
+    assert sorted(told) == [["call.leg.ringing", "210"], ["subscription.test"]]
 
 
 async def test_every_metric_is_documented(relay: RelayProcess, http: ClientSession) -> None:
