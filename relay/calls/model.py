@@ -6,7 +6,7 @@ A session is one conversation; a party is one leg of it. All times are milliseco
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -30,7 +30,14 @@ class PartyState(StrEnum):
     @property
     def final(self) -> bool:
         """Whether no event may follow for a leg in this state."""
-        return self in (PartyState.DISCONNECTED, PartyState.GONE)
+        return self in _FINAL
+
+
+# Named once: to look a member up in its enumeration costs more than to compare it.
+_FINAL: Final = (PartyState.DISCONNECTED, PartyState.GONE)
+_PRESENT: Final = (PartyState.ANSWERED, PartyState.HELD)
+_PICKED_UP: Final = (*_PRESENT, PartyState.PARKED, PartyState.VOICEMAIL)
+_UNANSWERED: Final = (PartyState.SETUP, PartyState.PROCEEDING)
 
 
 class Cause(StrEnum):
@@ -192,22 +199,22 @@ class Party(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def live(self) -> bool:
         """Whether the leg has not ended."""
-        return not self.state.final
+        return self.state not in _FINAL
 
     @property
     def present(self) -> bool:
         """Whether the leg was picked up and has not ended: it is in the conversation, held or not."""
-        return self.state in (PartyState.ANSWERED, PartyState.HELD)
+        return self.state in _PRESENT
 
     @property
     def picked_up(self) -> bool:
         """Whether it was answered, if only by a mailbox, and has not ended."""
-        return self.present or self.state in (PartyState.PARKED, PartyState.VOICEMAIL)
+        return self.state in _PICKED_UP
 
     @property
     def alerted(self) -> bool:
         """Whether it is a callee's leg that waits to be answered."""
-        waits = self.state in (PartyState.SETUP, PartyState.PROCEEDING) and self.replied_at is None
+        waits = self.state in _UNANSWERED and self.replied_at is None
         return waits and self.role is Role.CALLEE
 
     @property
@@ -233,7 +240,7 @@ class Party(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def ours(self) -> bool:
         """Whether the leg is at a device of the account."""
-        return self.address.ours
+        return self.address.device_id is not None
 
     @property
     def caller(self) -> Address:
@@ -274,7 +281,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def live(self) -> bool:
         """Whether any leg has not ended."""
-        return not all(party.state.final for party in self.parties)
+        return any(party.state not in _FINAL for party in self.parties)
 
     @property
     def crossing(self) -> CallType:

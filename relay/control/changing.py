@@ -174,7 +174,7 @@ class Changing:
         new = [timer for session in changed for timer in self._switch.timers(session)]
         committed = await self._journal.commit(
             account,
-            [Change(session=session) for session in changed],
+            [Change(session, before.get(session.id)) for session in changed],
             events,
             nonce=origin.nonce,
             presences=presence_changes(events),

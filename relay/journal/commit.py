@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
 
 from relay.calls.events import CallEvent
-from relay.calls.lines import is_line, line_of
+from relay.calls.lines import Line, is_line, line_of
 from relay.calls.model import Party, PartyState, Session
 from relay.calls.presence import PresenceChange, PresenceEvent
 from relay.journal.keys import LINE
@@ -22,6 +22,8 @@ from relay.journal.store import Store
 ENDED_RETENTION: Final = 3600
 """Seconds an ended session can still be read: clients ask what became of a call right after it."""
 
+_ENDED_MS: Final = ENDED_RETENTION * 1000
+_RECEIPTS_MS: Final = RECEIPTS_KEPT * 1000
 _COMMIT: Final = Script("commit")
 _APPEND: Final = Script("append")
 _encoder: Final = msgspec.json.Encoder()
@@ -31,6 +33,15 @@ class Change(msgspec.Struct, frozen=True):
     """A session's new state; its version is the one it was read at, 0 for a new session."""
 
     session: Session
+    before: Session | None = None
+    """As it was read. What is the same beside the record is not written again; None: all of it is written."""
+
+    @property
+    def lives(self) -> bool | None:
+        """Whether it is one of the account's live sessions from now on; None: it was, and stays one."""
+        if self.before is not None and self.before.live and self.session.live:
+            return None
+        return self.session.live
 
 
 class Timer(msgspec.Struct, frozen=True):
@@ -95,10 +106,7 @@ class Committing:
             raise ValueError("a commit changes sessions of one account")
         keys = self._store.keys(account)
         parties = _parties(changes)
-        legs = {
-            party.id: session for session, party in parties
-        }  # of two that list it, the one where it lives
-        lines = _lines(parties)
+        legs, lines = _legs(parties), _lines(parties)
         reply = await self._store.run(
             _COMMIT,
             [
@@ -165,30 +173,74 @@ class Place(NamedTuple):
     """It is a place for one call."""
 
 
-def _lines(parties: Sequence[tuple[Session, Party]]) -> dict[Place, bytes]:
-    """Return where each leg of ours or parked one is, or was, with the line that it is there meanwhile."""
+def _lines(legs: Iterable[_Listed]) -> dict[Place, bytes]:
+    """Return the places of legs of ours and parked ones with the line that is there from now on, if any.
+
+    Places where nothing changes are left out.
+    """
     found: dict[Place, bytes] = {}
-    for session, party in parties:
-        places = {}
-        if party.address.device_id is not None:
-            places[Place(party.address.device_id, LINE + party.id, alone=False)] = is_line(party)
-        if party.park is not None:
-            places[Place(party.park, LINE + party.id, alone=True)] = party.state is PartyState.PARKED
-        for place, there in places.items():
-            found[place] = _encoder.encode(line_of(session, party)) if there else b""
+    for session, party, before, was in legs:
+        kept = _places(before, was) if before is not None and was is not None else {}
+        for place, line in _places(session, party).items():
+            if place in kept and kept[place] == line:
+                found.pop(place, None)
+            else:
+                found[place] = _encoder.encode(line) if line is not None else b""
     return found
 
 
-def _parties(changes: Sequence[Change]) -> list[tuple[Session, Party]]:
-    """Return every leg with its session, those that live last; one that has gone is the other session's."""
-    listed = [
-        (change.session, party)
-        for change in changes
-        for party in change.session.parties
-        if party.state is not PartyState.GONE
-    ]
+def _places(session: Session, party: Party) -> dict[Place, Line | None]:
+    """Return where a leg's line is kept, each with the line that is there meanwhile."""
+    line = None
+    places: dict[Place, Line | None] = {}
+    at_phone, parked = is_line(party), party.state is PartyState.PARKED
+    if at_phone or parked:
+        line = line_of(session, party)
+    if party.address.device_id is not None:
+        place = Place(party.address.device_id, LINE + party.id, alone=False)
+        places[place] = line if at_phone else None
+    if party.park is not None:
+        places[Place(party.park, LINE + party.id, alone=True)] = line if parked else None
+    return places
+
+
+def _legs(legs: Iterable[_Listed]) -> dict[str, Session]:
+    """Return the legs whose session is written; of two that list one, it is the one where it lives.
+
+    That of a leg which stays in a live session is there already.
+    """
+    found: dict[str, Session] = {}
+    for session, party, before, _ in legs:
+        if before is not None and before.live and session.live:
+            found.pop(party.id, None)
+        else:
+            found[party.id] = session
+    return found
+
+
+class _Listed(NamedTuple):
+    """A leg in its session, and both as they were before, if it was there."""
+
+    session: Session
+    party: Party
+    before: Session | None = None
+    was: Party | None = None
+
+
+def _parties(changes: Sequence[Change]) -> list[_Listed]:
+    """Return every leg, those that live last; one that has gone is the other session's, now and before."""
+    listed = []
+    for session, before in ((change.session, change.before) for change in changes):
+        for party in session.parties:
+            if party.state is PartyState.GONE:
+                continue
+            was = before.party(party.id) if before is not None else None
+            if before is None or was is None or was.state is PartyState.GONE:
+                listed.append(_Listed(session, party))
+            else:
+                listed.append(_Listed(session, party, before, was))
     if len(changes) > 1:
-        listed.sort(key=lambda one: one[1].live)
+        listed.sort(key=lambda one: one.party.live)
     return listed
 
 
@@ -204,24 +256,23 @@ def _arguments(
     done: Sequence[Timer],
 ) -> list[Argument]:
     """Return the arguments of commit.lua in its order, but for those of presence."""
-    ended_ttl = ENDED_RETENTION * 1000
-    given: list[Argument] = [nonce, ended_ttl, account]
-    given += (_encoder.encode(receipt) if receipt else "", RECEIPTS_KEPT * 1000, len(changes))
+    given: list[Argument] = [nonce, _ENDED_MS, account]
+    given += (_encoder.encode(receipt) if receipt else "", _RECEIPTS_MS, len(timers))
+    for timer in timers:
+        given += (timer.due, timer_member(timer))
+    given.append(len(done))
+    given += map(timer_member, done)
+    given.append(len(changes))
     for change in changes:
-        session = change.session
+        session, lives = change.session, change.lives
         stored = msgspec.structs.replace(session, version=session.version + 1)
-        given += (session.id, session.version, _encoder.encode(stored), int(session.live))
+        given += (session.id, session.version, _encoder.encode(stored), "" if lives is None else int(lives))
     given.append(len(legs))
     for session in legs.values():
-        given += (session.id, 0 if session.live else ended_ttl)
+        given += (session.id, 0 if session.live else _ENDED_MS)
     given.append(len(lines))
     for place, line in lines.items():
         given += (place.field, line, int(place.alone))
     given.append(len(events))
     given += map(_encoder.encode, events)
-    given.append(len(timers))
-    for timer in timers:
-        given += (timer.due, timer_member(timer))
-    given.append(len(done))
-    given += map(timer_member, done)
     return given

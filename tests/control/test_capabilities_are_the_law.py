@@ -12,7 +12,7 @@ from relay.calls import commands
 from relay.calls.capabilities import PAIRS, UNLISTED, Operation, capabilities, pairs
 from relay.calls.events import NUMBERING, EventKind
 from relay.calls.lines import beside, lines_of
-from relay.calls.model import MonitorMode, Party, Session
+from relay.calls.model import MonitorMode, Party, PartyState, Session
 from relay.calls.parking import ORBITS
 from relay.directory.model import Principal
 from relay.errors import NotAllowedNowError
@@ -239,6 +239,18 @@ class Walk(Walking):
             )
         timers = {timer for session in self.sessions for timer in self.offices[0].simulator.timers(session)}
         assert set(self.run(self.offices[0].timers())) == timers
+        self.run(self.legs_lead_to_their_calls())
+
+    async def legs_lead_to_their_calls(self) -> None:
+        """Each leg of a live call leads to it, also once it has ended, and neither key expires."""
+        store = self.stores[0]
+        keys = store.keys(ACCOUNT)
+        for session in self.sessions:
+            assert await store.call("PTTL", keys.call(session.id)) == -1
+            for party in session.parties:
+                if party.state is not PartyState.GONE:
+                    assert await store.call("GET", keys.leg(party.id)) == session.id.encode()
+                    assert await store.call("PTTL", keys.leg(party.id)) == -1
 
     @invariant()
     def sequences_have_no_gaps(self) -> None:

@@ -193,6 +193,21 @@ async def test_accounts_of_one_partition_do_not_see_each_other(open_store: OpenS
     assert [entry.account for entry in page.entries] == [OTHER_ACCOUNT]
 
 
+async def test_what_a_change_leaves_as_it_was_is_not_written_again(journal: Journal, store: Store) -> None:
+    """With the call as it was read, only its record is; without, everything about its legs is."""
+    before = await place(journal, "s1")
+    await journal.commit(ACCOUNT, [Change(before, before)], [], nonce="n1")
+    keys = store.keys(ACCOUNT)
+    indexes = [keys.leg("s1-leg"), keys.live(ACCOUNT), keys.device(ACCOUNT, "device-1")]
+    there = [await store.call("DUMP", key) for key in indexes]
+    await store.call("DEL", *indexes)
+    await journal.commit(ACCOUNT, [Change(at(before, 2), at(before, 2))], [], nonce="n2")
+    assert await store.call("EXISTS", *indexes) == 0
+    await journal.commit(ACCOUNT, [Change(at(before, 3))], [], nonce="n3")
+    assert [await store.call("DUMP", key) for key in indexes] == there
+    assert await journal.session(ACCOUNT, "s1") == at(before, 4)
+
+
 @pytest.mark.parametrize("key", ["live", "timers", "call", "events"])
 async def test_a_key_of_a_wrong_type_fails_the_commit_before_anything_is_written(
     journal: Journal, store: Store, key: str
@@ -208,8 +223,9 @@ async def test_a_key_of_a_wrong_type_fails_the_commit_before_anything_is_written
     await store.call("SET", broken[key], "not what it should be")
     before = await everything(store)
     session, events = placed("s1")
+    timer = Timer("s1", "s1-leg", "answer", 5, "t1")
     with pytest.raises(StoreCommandError, match="WRONGTYPE"):
-        await journal.commit(ACCOUNT, [Change(session)], events, nonce="n1")
+        await journal.commit(ACCOUNT, [Change(session)], events, nonce="n1", timers=[timer])
     assert await everything(store) == before
 
 

@@ -3,12 +3,12 @@
 -- EVALSHA commit 4+n+m+k+u+r  events log live timers  call*n  leg*m  device*k  presence*u  receipt*r
 --         nonce ended_ttl_ms account
 --         receipt receipt_ttl_ms     no receipt: r is 0, otherwise 1
---         n  (session expected_version record is_live)*n
+--         t  (due_ms timer)*t
+--         d  (timer)*d
+--         n  (session expected_version record lives)*n    lives: 1, 0, or empty where it was and does
 --         m  (session ttl_ms)*m
 --         k  (field line alone)*k     no line: the leg is no longer there; alone: no other may be
 --         e  (event)*e
---         t  (due_ms timer)*t
---         d  (timer)*d
 --         u  (record_head  c  (leg call)*c)*u    no call: the leg has ended; the head lacks what the hash has
 --
 -- Returns nil (a session is not at its expected version, or a line not alone), {0, id...} (done, the events' ids),
@@ -39,14 +39,22 @@ local receipt, receipt_ttl = take(), take()
 local receipt_key = receipt ~= '' and KEYS[#KEYS]
 
 -- Check everything. A key of a wrong type shows here, before anything is written.
-redis.call('SCARD', live)
-redis.call('ZCARD', timers)
 if receipt_key and redis.call('EXISTS', receipt_key) == 1 then
   return {1}
 end
+local set, done = {}, {}
+for i = 1, 2 * take() do
+  set[i] = take()
+end
+for i = 1, take() do
+  done[i] = take()
+end
+if set[1] or done[1] then
+  redis.call('ZCARD', timers)
+end
 local changes = {}
 local current = true
-for i = 1, tonumber(take()) do
+for i = 1, take() do
   local key = KEYS[4 + i]
   local stored = redis.call('HMGET', key, 'version', 'nonces')
   local nonces = stored[2] or '\n'
@@ -60,8 +68,11 @@ for i = 1, tonumber(take()) do
   end
   local change = {
     key = key, nonces = nonces,
-    session = take(), expected = take(), record = take(), is_live = take() == '1',
+    session = take(), expected = take(), record = take(), lives = take(),
   }
+  if change.lives ~= '' then
+    redis.call('SCARD', live)
+  end
   current = current and (stored[1] or '0') == change.expected
   changes[i] = change
 end
@@ -69,11 +80,11 @@ if not current then
   return nil
 end
 local legs = {}
-for i = 1, tonumber(take()) do
+for i = 1, take() do
   legs[i] = {key = KEYS[4 + #changes + i], session = take(), ttl = take()}
 end
 local lines = {}
-for i = 1, tonumber(take()) do
+for i = 1, take() do
   local line = {device = KEYS[4 + #changes + #legs + i], field = take(), line = take()}
   local there, alone = redis.call('HLEN', line.device), take() == '1' and line.line ~= ''
   if alone and there > redis.call('HEXISTS', line.device, line.field) then
@@ -89,7 +100,7 @@ end
 -- Change a user's calls, and tell what the user's presence has come to be.
 local function tell_presence(key, found, head)
   local fields, gone, changed, calls, quiet = {'sequence', 1}, {}, {}, {}, {}
-  for _ = 1, tonumber(take()) do
+  for _ = 1, take() do
     local leg, call = take(), take()
     changed[leg] = true
     if call == '' then
@@ -119,22 +130,22 @@ local function tell_presence(key, found, head)
 end
 
 -- Write. The events go first: should the store refuse to write at all, it does so here.
-local done = {0}
-for _ = 1, tonumber(take()) do
-  done[#done + 1] = redis.call('XADD', events, '*', 'k', 'call', 'a', account, 'd', take())
+local made = {0}
+for i = 2, 1 + take() do
+  made[i] = redis.call('XADD', events, '*', 'k', 'call', 'a', account, 'd', take())
 end
-for i = 2, #done do
-  local added = redis.pcall('XADD', log, done[i], '', '')
+for i = 2, #made do
+  local added = redis.pcall('XADD', log, made[i], '', '')
   if type(added) == 'table' then -- it is ahead of the events, so it tells of a history that is gone
     redis.call('DEL', log)
-    redis.call('XADD', log, done[i], '', '')
+    redis.call('XADD', log, made[i], '', '')
   end
 end
 
 if receipt_key then
   redis.call('SET', receipt_key, receipt, 'PX', receipt_ttl)
 end
-local ids = table.concat(done, ' ', 2)
+local ids = table.concat(made, ' ', 2)
 for _, change in ipairs(changes) do
   local nonces = change.nonces .. nonce .. ' ' .. ids .. '\n'
   local _, breaks = nonces:gsub('\n', '')
@@ -142,12 +153,12 @@ for _, change in ipairs(changes) do
     nonces = nonces:sub((nonces:find('\n', 2, true)))
   end
   redis.call('HSET', change.key, 'version', change.expected + 1, 'record', change.record, 'nonces', nonces)
-  if change.is_live then
+  if change.lives == '1' then
     if change.expected ~= '0' then
       redis.call('PERSIST', change.key)
     end
     redis.call('SADD', live, change.session)
-  else
+  elseif change.lives == '0' then
     redis.call('PEXPIRE', change.key, ended_ttl)
     redis.call('SREM', live, change.session)
   end
@@ -167,14 +178,13 @@ for _, line in ipairs(lines) do
   end
 end
 
-for _ = 1, tonumber(take()) do
-  local due, timer = take(), take()
-  redis.call('ZADD', timers, due, timer)
+if set[1] then
+  redis.call('ZADD', timers, unpack(set))
 end
-for _ = 1, tonumber(take()) do
-  redis.call('ZREM', timers, take())
+if done[1] then
+  redis.call('ZREM', timers, unpack(done))
 end
-for i = 1, tonumber(take()) do
+for i = 1, take() do
   tell_presence(presences[i].key, presences[i].found, take())
 end
-return done
+return made
