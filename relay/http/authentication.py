@@ -13,14 +13,17 @@ from relay.directory.model import Principal
 
 def bearer_token(request: web.BaseRequest) -> str | None:
     """Return the token of the Bearer scheme (RFC 6750, section 2.1), or None without one."""
-    return _credentials(request, "bearer")
+    scheme, given = _given(request)
+    return given if scheme == "bearer" else None
 
 
 def basic_credentials(request: web.BaseRequest) -> tuple[str, str] | None:
     """Return login and password of the Basic scheme (RFC 7617, in UTF-8), or None without usable ones."""
-    given = _credentials(request, "basic")
-    if given is None:
-        return None
+    scheme, given = _given(request)
+    return _login(given) if scheme == "basic" else None
+
+
+def _login(given: str) -> tuple[str, str] | None:
     try:
         login, colon, password = base64.b64decode(given, validate=True).decode().partition(":")
     except (binascii.Error, ValueError):
@@ -37,14 +40,15 @@ async def principal(
         UnavailableError: too many passwords are being verified.
 
     """
-    if bearer and (token := bearer_token(request)) is not None:
-        return await directory.by_token(token)
-    if basic and (given := basic_credentials(request)) is not None:
-        return await directory.by_password(*given)
+    scheme, given = _given(request)
+    if bearer and scheme == "bearer":
+        return await directory.by_token(given)
+    if basic and scheme == "basic" and (login := _login(given)) is not None:
+        return await directory.by_password(*login)
     return None
 
 
-def _credentials(request: web.BaseRequest, wanted: str) -> str | None:
-    # Scheme names are case-insensitive (RFC 9110, section 11.1).
+def _given(request: web.BaseRequest) -> tuple[str, str]:
+    """Return the scheme, whose case says nothing (RFC 9110, section 11.1), and what follows it."""
     scheme, _, rest = request.headers.get("Authorization", "").strip().partition(" ")
-    return rest.strip() if scheme.lower() == wanted else None
+    return scheme.lower(), rest.strip()

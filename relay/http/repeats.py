@@ -127,6 +127,11 @@ class Repeat:
         except web.HTTPException as raised:
             return raised
 
+    def fits(self, size: int, most: int) -> bool:
+        """Tell whether, with so many bytes more, less than ``most`` waits for the client in this process."""
+        transport = self._connection.transport
+        return transport is None or transport.get_write_buffer_size() + size < most
+
     def write(self, body: bytes) -> None:
         """Write an answer of the first one's status, with its header fields.
 

@@ -10,7 +10,7 @@ from relay.errors import RelayError
 from relay.journal.ids import is_after
 from relay.streaming.bayeux.interest import Interest, first_of_interest, patterns_after
 from relay.streaming.bayeux.poll import Poll, Stop
-from relay.streaming.bayeux.sessions import Answer, Ended, Session, Sessions, Taken, Took
+from relay.streaming.bayeux.sessions import Answer, Ended, Session, Sessions, Taken
 from relay.streaming.hub import Hub
 from relay.subscriptions.rendering import Renderers
 
@@ -83,14 +83,10 @@ class Collecting:
         self._hub = hub
         self._renderers = renderers
         self._format = event_format
-        self._deadline = deadline
+        self.deadline = deadline
 
     def __repr__(self) -> str:
         return f"Collecting({self.poll!r} from {self._cursor})"
-
-    def go_on(self, deadline: float) -> None:
-        """Begin with the session's next connect, where the last one's answer has ended."""
-        self._deadline = deadline
 
     async def collect(self) -> Answer:
         """Collect `messages`, and return the answer they make, not taken yet.
@@ -107,12 +103,14 @@ class Collecting:
             except _ChangedError:
                 await self._reread()
             else:
-                return self.found()
+                self.messages = self.poll.collected()
+                return self._answer(self.poll.position)
 
     def found(self) -> Answer:
-        """Have in `messages` what has come, and return the answer that makes, not taken yet."""
-        self.messages = self.poll.collected()
-        return self._answer(self.poll.position)
+        """Have in `messages` the events that have come, and return the answer they make, not taken yet."""
+        poll, session = self.poll, self.session
+        self.messages = poll.collected()
+        return Answer(self.principal.account, session.client, session.generation, self._cursor, poll.reached)
 
     async def take(self, answer: Answer, extra: int) -> int | None:
         """Take the answer and return its batch's number (0: not acknowledged).
@@ -128,14 +126,14 @@ class Collecting:
             # The store told its age no earlier than it was asked.
             raise SupersededError(done.age + clock() - asked)
         if done.taken is Taken.DONE:
-            self.moved(answer, done)
+            self.moved(answer, done.batch)
             return done.batch
         await self._reread()
         return None
 
-    def moved(self, answer: Answer, done: Took) -> None:
-        """Note that an answer is taken: the next begins where it ends."""
-        self._cursor, self.batch = answer.position, done.batch
+    def moved(self, answer: Answer, batch: int) -> None:
+        """Note that an answer is taken, as which batch: the next begins where it ends."""
+        self._cursor, self.batch = answer.position, batch
 
     @property
     def nothing(self) -> Answer:
@@ -163,7 +161,7 @@ class Collecting:
             if poll.record is not None:
                 if is_after(poll.record.id.stream_id, self.session.changed):
                     raise _ChangedError
-            elif not poll.behind or asyncio.get_running_loop().time() >= self._deadline:
+            elif not poll.behind or asyncio.get_running_loop().time() >= self.deadline:
                 return
             position = poll.position
 
@@ -175,10 +173,10 @@ class Collecting:
             patterns = patterns_after(position, self.session.subscriptions)
             interest = Interest(self.principal.user.id, self._format, patterns, renderers=self._renderers)
             await poll.join(self._hub, interest, after=position)
-        if poll.waiting and asyncio.get_running_loop().time() < self._deadline:
+        if poll.waiting and asyncio.get_running_loop().time() < self.deadline:
             if fresh and poll.paged and await self._is_changed():
                 raise _ChangedError
-            await poll.wait(self._deadline)
+            await poll.wait(self.deadline)
 
     async def _is_changed(self) -> bool:
         return await self._sessions.read(self.principal.account, self.session.client) != self.session

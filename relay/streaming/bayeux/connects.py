@@ -125,11 +125,11 @@ class Connects:
         stayed = self._stays.take(principal, request.client) if wanted else None
         if stayed is None:
             return None
-        try:
-            self.enter(request.client, stayed.poll)
-        except SupersededError:
+        if request.client in self._serving:  # another connect has begun meanwhile
             stayed.poll.leave()
             return None
+        self._serving[request.client] = stayed.poll
+        self._stats.connects += 1
         resumed = Resumed(stayed, request, wanted, server=self, sessions=self._sessions, ended=ended)
         self._stats.held += 1
         self._stays.hold(resumed)
@@ -142,10 +142,12 @@ class Connects:
         self._stays.release(resumed)
         self.leave(resumed.collecting.session.client, resumed.collecting.poll)
 
-    def taken(self, resumed: Resumed) -> None:
-        """Note that its answer is taken, so that its session may stay for the next."""
-        self._stats.connects += 1
-        self._told(resumed.collecting)
+    def told(self, collecting: Collecting) -> None:
+        """Count what an answer tells that is taken; its session stays for the next connect, if it can."""
+        self._stats.events += len(collecting.messages)
+        if self._draining:
+            collecting.poll.leave()
+        self._stays.keep(collecting)
 
     def find_out(self, resumed: Resumed) -> asyncio.Task[Collected]:
         """Have a task serve it to its end."""
@@ -164,16 +166,14 @@ class Connects:
         collecting, request = resumed.collecting, resumed.request
         self._stays.hold(resumed)
         try:
-            found = await self._answered(collecting, request, first=False)
+            return await self._answered(collecting, request, first=False)
         except SupersededError as superseded:
             if superseded.age <= clock() - resumed.arrived:
                 raise
-        else:
-            self._stats.connects += 1
-            return found
         finally:
             self._stays.release(resumed)
-        # It has connected elsewhere, but before this: so it must begin.
+        # It has connected elsewhere, but before this: so this must begin, where it is counted again.
+        self._stats.connects -= 1
         wanted = max(0, round((resumed.deadline - clock()) * 1000))
         session = await self.begin(collecting.principal, request, hold=wanted)
         return await self.collect(collecting.principal, request, session, wanted)
@@ -237,15 +237,8 @@ class Connects:
             self.leave(client, poll)
         if request.extra:
             poll.leave()
-        self._told(collecting)
+        self.told(collecting)
         return Collected(collecting.messages, first, answer, batch)
-
-    def _told(self, collecting: Collecting) -> None:
-        """Count what an answer tells; its session stays for the next connect, if it can."""
-        self._stats.events += len(collecting.messages)
-        if self._draining:
-            collecting.poll.leave()
-        self._stays.keep(collecting)
 
     def enter(self, client: str, waiting: Waiting) -> None:
         """Let one serve a session from now on, and the one that did no more.

@@ -196,7 +196,7 @@ class Conversation:
                 await self._drop_push()
                 self._client = reply["clientId"]
         if not self._outlet.write(text_frame(payload(outcome.parts))):
-            self._service.give_back(outcome)
+            self._service.give_back(outcome.taken)
         if outcome.parted:
             await self._part()
 

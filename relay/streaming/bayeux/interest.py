@@ -21,6 +21,8 @@ class Events:
     messages: tuple[bytes, ...]
     size: int
     """Bytes of all messages."""
+    last: str
+    """Stream id of the last event."""
     _frames: list[bytes] = field(default_factory=list, init=False, compare=False, repr=False)
 
     @property
@@ -52,12 +54,13 @@ class Interest:
 
     def pick(self, entries: Sequence[Entry]) -> Events | None:
         """Return the messages of the entries that match, each once however many patterns match it."""
-        found = []
+        found, last = [], ""
         for entry in entries:
             shown = rendered(entry, self.format, self.renderers)
             if shown is not None and shown.user_id == self.user_id and self._matches(shown.type, entry):
                 found.append(shown.body)
-        return Events(tuple(found), sum(map(len, found))) if found else None
+                last = entry.id.stream_id
+        return Events(tuple(found), sum(map(len, found)), last) if found else None
 
     def _matches(self, channel: str, entry: Entry) -> bool:
         for pattern in lookups(channel):

@@ -80,8 +80,9 @@ def messages_in(body: bytes) -> list[Message]:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedPayloadError("not JSON") from error
     listed = found if isinstance(found, list) else [found]
-    if not all(isinstance(message, dict) for message in listed):
-        raise MalformedPayloadError("not an array of objects")
+    for message in listed:
+        if not isinstance(message, dict):
+            raise MalformedPayloadError("not an array of objects")
     return listed
 
 

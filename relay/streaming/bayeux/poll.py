@@ -49,6 +49,7 @@ class Poll(Member[Events]):
         self._client = client
         self._messages: list[bytes] = []
         self._size = 0
+        self._reached = ""
         self._link: Link[Events] | None = None
         self._waker: Callable[[], None] | None = None
 
@@ -77,12 +78,13 @@ class Poll(Member[Events]):
     @property
     def waiting(self) -> bool:
         """Whether it is at the live end, and nothing has come or ended it."""
-        return self.joined and not (self._messages or self.lost or self.stopped or self.doubted)
+        return self.usable and not self._messages
 
     @property
     def usable(self) -> bool:
         """Whether it goes on at the live end, whatever has come since."""
-        return self.joined and not (self.lost or self.stopped or self.doubted)
+        link = self._link
+        return link is not None and link.live and not (self.lost or self.stopped or self.doubted)
 
     @property
     def paged(self) -> bool:
@@ -104,6 +106,11 @@ class Poll(Member[Events]):
         """The stream id up to which everything is collected."""
         assert self._link is not None, "joined before"  # noqa: S101
         return self._link.position
+
+    @property
+    def reached(self) -> str:
+        """The stream id of the last event collected, beyond which none was."""
+        return self._reached
 
     def collected(self) -> list[bytes]:
         """Return the event messages up to `position`; what comes from now on is for the next answer."""
@@ -161,6 +168,7 @@ class Poll(Member[Events]):
         """Take events; the first that come to a waiting connect are its answer."""
         self._messages += payload.messages
         self._size += payload.size
+        self._reached = payload.last
         if self._full:  # the next connect begins where this ends
             self.leave()
         self.wake()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
+from collections.abc import Sequence
 from functools import partial
 from typing import Final, NamedTuple
 
@@ -27,11 +28,13 @@ from relay.streaming.bayeux.messages import (
     from_json,
     payload,
 )
-from relay.streaming.bayeux.repeating import Authenticate, Repeating, is_small
+from relay.streaming.bayeux.repeating import Authenticate, Repeating
 from relay.streaming.bayeux.requests import Connect
 from relay.streaming.bayeux.service import Outcome, Peer, Service
+from relay.streaming.bayeux.sessions import Answer
 from relay.streaming.bayeux.sockets import Sockets
 from relay.streaming.bayeux.stats import BayeuxStats
+from relay.streaming.stream import HIGH_WATER
 
 LONG_POLLING: Final = "long-polling"
 """The connection type's name."""
@@ -125,7 +128,7 @@ class Polling:
         if outcome.began:
             self._browsers.mark(request, response, browser)
         if outcome.taken:
-            await self._write(request, response, outcome)
+            await self._write(request, response, outcome.taken)
             if callback is None and _is_utf8(request) and isinstance(request.protocol, Connection):
                 again = Repeating(self._service, peer, authenticate, self._carried_out, self._written)
                 request.protocol.remember(request, response, again.accept)
@@ -158,25 +161,26 @@ class Polling:
             return _fault(401, "credentials are needed", {hdrs.WWW_AUTHENTICATE: "Basic"})
         return await self._sockets.serve(request, principal, partial(authenticate, request))
 
-    async def _written(self, request: web.Request, body: bytes, outcome: Outcome) -> web.Response:
+    async def _written(self, request: web.Request, body: bytes, taken: Sequence[Answer]) -> web.Response:
         response = _answer(body, None)
-        await self._write(request, response, outcome)
+        await self._write(request, response, taken)
         return response
 
-    async def _write(self, request: web.Request, response: web.Response, outcome: Outcome) -> None:
+    async def _write(self, request: web.Request, response: web.Response, taken: Sequence[Answer]) -> None:
         """Write the answer here and now, to learn whether the client is still there."""
-        small = is_small(request, response.content_length or 0)
+        waiting = 0 if request.transport is None else request.transport.get_write_buffer_size()
+        small = waiting + (response.content_length or 0) < HIGH_WATER
         try:
             # What fits into the transport's buffer is written without waiting for the client.
             async with contextlib.nullcontext() if small else asyncio.timeout(WRITE_TIMEOUT):
                 await response.prepare(request)
                 await response.write_eof()
         except TimeoutError:
-            self._service.give_back(outcome)
+            self._service.give_back(taken)
             if request.transport is not None:
                 request.transport.abort()
         except BaseException:
-            self._service.give_back(outcome)
+            self._service.give_back(taken)
             raise
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, NamedTuple
 
 from aiohttp import web
@@ -17,14 +17,15 @@ from relay.streaming.bayeux.messages import MalformedPayloadError, Message, from
 from relay.streaming.bayeux.requests import Connect
 from relay.streaming.bayeux.resumed import Resumed
 from relay.streaming.bayeux.service import Outcome, Peer, Service
+from relay.streaming.bayeux.sessions import Answer
 from relay.streaming.stream import HIGH_WATER
 
 Authenticate = Callable[[web.Request], Coroutine[Any, Any, Principal | None]]
 """Find out whom a request speaks for; None for nobody."""
 CarryOut = Callable[[web.Request, list[Message], Authenticate, Peer], Awaitable[Outcome | web.Response]]
 """Carry out the messages of a request."""
-Write = Callable[[web.Request, bytes, Outcome], Awaitable[web.Response]]
-"""Write the answer with this body that an outcome makes, however large it is."""
+Write = Callable[[web.Request, bytes, Sequence[Answer]], Awaitable[web.Response]]
+"""Write an answer with this body, however large it is, for which that was taken."""
 
 
 class Repeating:
@@ -66,23 +67,27 @@ class Repeating:
             if isinstance(outcome, web.Response):
                 return outcome
             body = payload(outcome.parts)
-            return WRITTEN if self.wrote(repeat, body, outcome) else await self.write(request, body, outcome)
+            return (
+                WRITTEN
+                if self.wrote(repeat, body, outcome.taken)
+                else await self.write(request, body, outcome.taken)
+            )
 
         return handle
 
-    def wrote(self, repeat: Repeat, body: bytes, outcome: Outcome) -> bool:
+    def wrote(self, repeat: Repeat, body: bytes, taken: Sequence[Answer]) -> bool:
         """Write an answer that begins like the one before, if it fits into the transport's buffer.
 
         Raises:
             ConnectionResetError: the client has gone; what was taken is given back.
 
         """
-        if not is_small(repeat.request, len(body)):
+        if not repeat.fits(len(body), HIGH_WATER):
             return False
         try:
             repeat.write(body)
         except ConnectionResetError:
-            self.service.give_back(outcome)
+            self.service.give_back(taken)
             raise
         return True
 
@@ -104,12 +109,13 @@ class Repeating:
 class _Exchange(Exchange):
     """A connect whose session stays here: it waits, is taken and answered by calls."""
 
-    __slots__ = ("_message", "_owner", "_repeat", "_resumed")
+    __slots__ = ("_arrived", "_message", "_owner", "_repeat", "_resumed")
 
     def __init__(self, owner: Repeating, repeat: Repeat, message: Message) -> None:
         self._owner = owner
         self._repeat = repeat
         self._message = message
+        self._arrived = owner.service.now()
         self._resumed: Resumed | None = None
 
     def begin(self, principal: Principal) -> bool:
@@ -123,18 +129,20 @@ class _Exchange(Exchange):
         if self._resumed is not None:
             self._resumed.cancel()
 
-    def _ended(self, ended: Outcome | BaseException) -> None:
-        owner, repeat = self._owner, self._repeat
+    def _ended(self, ended: Collected | BaseException) -> None:
+        owner, repeat, resumed = self._owner, self._repeat, self._resumed
+        assert resumed is not None, "it ends later than it begins"  # noqa: S101
         if isinstance(ended, BaseException):
             peer = owner.peer._replace(connector=_Failed(ended))
             repeat.end(owner.handler(repeat, [self._message], peer))
             return
-        body = payload(ended.parts)
+        outcome = owner.service.answered(resumed.request, ended, self._arrived)
+        body = payload(outcome.parts)
         try:
-            written = owner.wrote(repeat, body, ended)
+            written = owner.wrote(repeat, body, outcome.taken)
         except ConnectionResetError:
             written = True  # there is nobody left to answer
-        repeat.end(None if written else lambda request: owner.write(request, body, ended))
+        repeat.end(None if written else lambda request: owner.write(request, body, outcome.taken))
 
 
 class _Failed(NamedTuple):
@@ -146,9 +154,3 @@ class _Failed(NamedTuple):
         """Raise what it ended with."""
         del principal, request, hold
         raise self.error
-
-
-def is_small(request: web.Request, size: int) -> bool:
-    """Tell whether an answer fits into the transport's buffer."""
-    waiting = 0 if request.transport is None else request.transport.get_write_buffer_size()
-    return waiting + size < HIGH_WATER

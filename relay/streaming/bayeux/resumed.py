@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from relay.errors import StoreUnavailableError
 from relay.streaming.bayeux.collecting import Collected, Collecting
 from relay.streaming.bayeux.requests import Connect
-from relay.streaming.bayeux.sessions import Answer, Sessions, Taken, took
+from relay.streaming.bayeux.sessions import Answer, Sessions, batch_of
 
 
 class Server(Protocol):
@@ -22,8 +22,8 @@ class Server(Protocol):
         """Note that a connect waits no longer."""
         ...
 
-    def taken(self, resumed: Resumed) -> None:
-        """Note that its answer is taken, so that its session may stay for the next."""
+    def told(self, collecting: Collecting) -> None:
+        """Note that an answer is taken, so that its session may stay for the next."""
         ...
 
     def find_out(self, resumed: Resumed) -> asyncio.Task[Collected]:
@@ -94,10 +94,9 @@ class Resumed:
 
     def begin(self) -> None:
         """Wait, or take what has come since the last answer."""
-        poll = self.collecting.poll
-        self.collecting.go_on(self.deadline)
-        if poll.waiting:
-            poll.watch(self._look)
+        self.collecting.deadline = self.deadline
+        if self.collecting.poll.waiting:
+            self.collecting.poll.watch(self._look)
         else:
             self._look()
 
@@ -140,16 +139,16 @@ class Resumed:
 
     def set_result(self, result: int, /) -> None:
         """Take the store's reply to the taking of the answer."""
-        done, answer = took(result), self._answer
-        if done.taken is not Taken.DONE or answer is None:
+        batch, answer = batch_of(result), self._answer
+        if batch is None or answer is None:
             self.collecting.poll.doubt()
             self._find_out()
             return
         messages = self.collecting.messages
-        self.collecting.moved(answer, done)
+        self.collecting.moved(answer, batch)
         self._rest()
-        self._server.taken(self)
-        self._ended(Collected(messages, first=False, answer=answer, batch=done.batch))
+        self._server.told(self.collecting)
+        self._ended(Collected(messages, first=False, answer=answer, batch=batch))
 
     def _find_out(self) -> None:
         self._rest()

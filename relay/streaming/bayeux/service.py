@@ -170,34 +170,34 @@ class Service:
         principal: Principal,
         message: Message,
         peer: Peer,
-        ended: Callable[[Outcome | BaseException], None],
+        ended: Callable[[Collected | BaseException], None],
     ) -> Resumed | None:
-        """Carry out a message that came alone without a task, if it is a connect whose session stays here.
+        """Serve a message that came alone without a task, if it is a connect whose session stays here.
 
-        ``ended`` is called later with the outcome, or what `handle` raises, unless it is cancelled before.
+        ``ended`` is called later, as `Resumed` says; `answered` makes the answer.
         """
         request = read(message, self._connection_types)
         if not isinstance(request, Connect) or peer.connector is not None or not peer.may_speak_for(message):
             return None
-        arrived = self._clock() * 1000
+        return self._connects.resume(principal, request, ended)
 
-        def told(found: Collected | BaseException) -> None:
-            if isinstance(found, BaseException):
-                ended(found)
-                return
-            outcome = Outcome()
-            self._tell(found, request, outcome, arrived)
-            ended(outcome)
+    def answered(self, request: Connect, found: Collected, arrived: float) -> Outcome:
+        """Return the answer to a connect that came alone at a time (`now`)."""
+        outcome = Outcome()
+        self._tell(found, request, outcome, arrived)
+        return outcome
 
-        return self._connects.resume(principal, request, told)
+    def now(self) -> float:
+        """Return the time as extensions tell it: milliseconds since the epoch."""
+        return self._clock() * 1000
 
-    def give_back(self, outcome: Outcome) -> None:
-        """Give back what an outcome took, as it could not be written."""
+    def give_back(self, taken: Sequence[Answer]) -> None:
+        """Give back what was taken for an answer, as that could not be written."""
         self._stats.dropped += 1
-        self._connects.give_back(outcome.taken)
+        self._connects.give_back(taken)
 
     async def _handshake(self, principal: Principal, request: Handshake, peer: Peer) -> Message:
-        arrived, acks = self._clock() * 1000, offers_ack(request.message)
+        arrived, acks = self.now(), offers_ack(request.message)
         client = await self._sessions.create(principal, acks=acks, browser=peer.bound_to)
         if client is None:
             self._stats.handshakes_refused += 1
@@ -210,7 +210,7 @@ class Service:
     async def _connect(
         self, principal: Principal, request: Connect, outcome: Outcome, connector: Connector, *, hold: bool
     ) -> None:
-        arrived = self._clock() * 1000
+        arrived = self.now()
         try:
             found = await connector.serve(principal, request, hold=hold)
         except EndedError as ended:
@@ -229,13 +229,15 @@ class Service:
         if advice is None and (found.first or request.advised):
             advice = replies.retry(self._connects.timeout)
         reply = replies.connected(request.message, advice)
-        ack = {"ack": found.batch} if found.batch else {}
-        outcome.connects.append(self._extended(reply, request.message, arrived, ack))
+        if found.batch or "ext" in request.message:
+            ack = {"ack": found.batch} if found.batch else {}
+            reply = self._extended(reply, request.message, arrived, ack)
+        outcome.connects.append(reply)
 
     def _extended(self, reply: Message, message: Message, arrived: float, ext: dict[str, Any]) -> Message:
         if "ext" not in message:
             return extended(reply, ext)
-        sync = timesync(message, arrived=arrived, now=self._clock() * 1000)
+        sync = timesync(message, arrived=arrived, now=self.now())
         return extended(reply, ext if sync is None else {**ext, "timesync": sync})
 
     async def _ended(self, principal: Principal, request: Connect, why: Ended) -> Message:

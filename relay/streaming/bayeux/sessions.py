@@ -126,10 +126,15 @@ class Took(NamedTuple):
     """Seconds since a later connect has begun."""
 
 
-def took(reply: int) -> Took:
-    """Read the store's reply to a take."""
-    if reply > 0:
-        return Took(Taken.DONE, reply - 1)
+def batch_of(reply: int) -> int | None:
+    """Return the number of the batch that was taken by the store's reply to a take; None if none was."""
+    return reply - 1 if reply > 0 else None
+
+
+def _took(reply: int) -> Took:
+    batch = batch_of(reply)
+    if batch is not None:
+        return Took(Taken.DONE, batch)
     if reply <= _OVERTAKEN:
         return Took(Taken.SUPERSEDED, age=(_OVERTAKEN - reply) / 1000)
     return Took(_REFUSED[reply])
@@ -254,10 +259,10 @@ class Sessions:
         """
         reply: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self.ask_take(answer, reply, changed=changed, extra=extra)
-        return took(await reply)
+        return _took(await reply)
 
     def ask_take(self, answer: Answer, reply: Reply, *, changed: str, extra: int = 0) -> None:
-        """Do as `take`, and tell somebody the reply, which `took` reads."""
+        """Do as `take`, and tell somebody the reply, which `batch_of` reads."""
         self._takes.tell(
             reply,
             self._store.keys(answer.account),

@@ -39,8 +39,10 @@ class Stays:
         if collecting.session.acks or not collecting.poll.usable:
             collecting.poll.leave()
             return
-        self.drop(collecting.session.client)
-        self._staying[collecting.session.client] = (self._loop.time(), collecting)
+        client = collecting.session.client
+        if client in self._staying:
+            self.drop(client)
+        self._staying[client] = (self._loop.time(), collecting)
         self._arm()
 
     def take(self, principal: Principal, client: str) -> Collecting | None:
