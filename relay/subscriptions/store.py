@@ -37,6 +37,10 @@ MOST_RETIRED: Final = 4
 """Replaced secrets that sign at a time: each costs a signature and a part of a header per delivery."""
 MAX_PAGE: Final = 1000
 """Subscriptions a page holds at most."""
+STEP: Final = 200
+"""Subscriptions read at a time, at least, to find those of one user."""
+MOST_STEPS: Final = 5
+"""Times that is done for one page: others wait while what was read is decoded."""
 MAX_TRIES: Final = 20
 """Times a change is made anew because another was first."""
 PAUSE: Final = 0.05
@@ -47,6 +51,9 @@ _DELETE: Final = Script("subscription_delete")
 _log: Final = log.get("subscriptions")
 _encoder: Final = msgspec.json.Encoder()
 _decoder: Final = msgspec.json.Decoder(Subscription)
+
+_Placed = tuple[tuple[str, Subscription], ...]
+"""Subscriptions, each behind the place at which it was made."""
 
 
 def new_id() -> str:
@@ -149,7 +156,7 @@ class Subscriptions:
     ) -> SubscriptionPage:
         """Return a page of the account's subscriptions, of one user's if a user is given.
 
-        A page of one user's may hold fewer than ``limit``, and still not be the last.
+        A page of one user's may hold fewer than ``limit`` after many of others', and still not be the last.
 
         Raises:
             InvalidFieldError: ``cursor`` is none that a page gave.
@@ -157,21 +164,32 @@ class Subscriptions:
         """
         if cursor is not None and not (cursor.isascii() and cursor.isdigit()):
             raise InvalidFieldError("cursor", "must be what `next` of the page before held")
-        keys = self._store.keys(account)
         limit = min(limit, MAX_PAGE)
-        after = "-inf" if cursor is None else f"({cursor}"
+        if user_id is None:
+            page, cursor = await self._page(account, cursor, limit)
+            return SubscriptionPage([one for _, one in page], cursor)
+        found: _Placed = ()
+        for _ in range(MOST_STEPS):
+            page, cursor = await self._page(account, cursor, max(limit, STEP))
+            found += tuple((at, one) for at, one in page if one.user_id == user_id)
+            if len(found) > limit:
+                cursor = found[limit - 1][0]
+            if len(found) > limit or cursor is None:
+                break
+        return SubscriptionPage([one for _, one in found[:limit]], cursor)
+
+    async def _page(self, account: str, after: str | None, limit: int) -> tuple[_Placed, str | None]:
+        """Return subscriptions by their places after one, and the last place if there are more."""
+        keys = self._store.keys(account)
         found = await self._store.call(
-            *("ZRANGE", keys.subs_of(account), after, "+inf", "BYSCORE"),
+            *("ZRANGE", keys.subs_of(account), "-inf" if after is None else f"({after}", "+inf", "BYSCORE"),
             *("LIMIT", 0, limit + 1, "WITHSCORES"),
         )
-        page = found[:limit]
-        stored = await self._store.call("HMGET", keys.subs, *(member for member, _ in page)) if page else []
-        read = (self._read(member.decode(), one) for (member, _), one in zip(page, stored, strict=True))
-        subscriptions = [one for one in read if one is not None]
-        return SubscriptionPage(
-            [one for one in subscriptions if user_id is None or one.user_id == user_id],
-            f"{page[-1][1]:.0f}" if len(found) > limit else None,
-        )
+        page = [(member.decode(), f"{at:.0f}") for member, at in found[:limit]]
+        stored = await self._store.call("HMGET", keys.subs, *(one for one, _ in page)) if page else []
+        read = [(at, self._read(one, kept)) for (one, at), kept in zip(page, stored, strict=True)]
+        more = page[-1][1] if len(found) > limit else None
+        return tuple((at, one) for at, one in read if one is not None), more
 
     async def delete(self, account: str, subscription_id: str, *, rev: str = "") -> None:
         """Delete a subscription, if given only at that revision; what is queued for it is not sent any more.

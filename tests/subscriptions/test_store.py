@@ -11,6 +11,7 @@ from relay.errors import InvalidFieldError, LimitReachedError, NotFoundError
 from relay.journal.ids import parse
 from relay.journal.record import Entry, RecordKind
 from relay.journal.store import Store
+from relay.subscriptions import store as store_module
 from relay.subscriptions.index import Index
 from relay.subscriptions.model import EventFilter, NewSubscription, Status, Subscription
 from relay.subscriptions.rendering import Rendered
@@ -128,8 +129,31 @@ async def test_pages_hold_all_once_and_in_order(store: Store) -> None:
                 break
         assert found == made
         assert pages == -(-7 // limit)
-    own = await subscriptions.list(ACCOUNT, user_id="user-1")
-    assert own.subscriptions == made[1::2]
+
+
+async def test_pages_of_one_user_are_full(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many others' subscriptions lie between; only after so many is a page cut short."""
+    subscriptions = Subscriptions(store, formats=("v3",), limit=100)
+    owners = [1, 0, 0, 0, 0, 1, 1, 0, 0, 0, 1, 0]
+    made = [await make(subscriptions, user=f"user-{owner}") for owner in owners]
+    own = [one for one in made if one.user_id == "user-1"]
+
+    async def pages(limit: int) -> list[int]:
+        found, cursor, sizes = [], None, []
+        while True:
+            page = await subscriptions.list(ACCOUNT, cursor=cursor, limit=limit, user_id="user-1")
+            found += page.subscriptions
+            sizes.append(len(page.subscriptions))
+            if (cursor := page.next) is None:
+                assert found == own
+                return sizes
+
+    for step in (1, 2, 100):
+        monkeypatch.setattr(store_module, "STEP", step)
+        assert [await pages(limit) for limit in (1, 3, 4, 5)] == [[1, 1, 1, 1], [3, 1], [4], [4]]
+    monkeypatch.setattr(store_module, "STEP", 1)
+    monkeypatch.setattr(store_module, "MOST_STEPS", 2)
+    assert await pages(1) == [1, 0, 1, 1, 0, 1]
 
 
 async def test_a_foreign_cursor_is_refused(subscriptions: Subscriptions) -> None:
