@@ -1,9 +1,9 @@
-"""Fixtures for everything that needs a store: a real server, started once per test process."""
+"""Fixtures for what needs a store: a real server, started once per test process. And a rule for CI."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
 
 import pytest
 
@@ -12,6 +12,16 @@ from relay.journal.store import Store
 from tests.engines import Server
 
 OpenStore = Callable[..., Awaitable[Store]]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Fail what is skipped where CI=true: there nothing may be missing, or nobody would notice."""
+    report = yield
+    if report.skipped and not hasattr(report, "wasxfail") and os.environ.get("CI") == "true":
+        report.outcome = "failed"
+        report.longrepr = f"CI=true lets nothing be skipped: {report.longrepr}"
+    return report
 
 
 @pytest.fixture(scope="session")

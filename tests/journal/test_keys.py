@@ -5,7 +5,18 @@ from hypothesis import strategies as st
 
 from relay.journal.keys import Keys, partition_of
 
-PARTITION_KEYS = ("events", "subs", "cursor", "ready", "due", "timers", "lease", "epoch", "bayeux_due", "with_dead")
+PARTITION_KEYS = (
+    "events",
+    "subs",
+    "cursor",
+    "ready",
+    "due",
+    "timers",
+    "lease",
+    "epoch",
+    "bayeux_due",
+    "with_dead",
+)
 NAMED_KEYS = (
     "call",
     "leg",
