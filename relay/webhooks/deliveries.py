@@ -22,6 +22,8 @@ from relay.webhooks.references import DeliveryId, place, read_lane
 
 MOST_SCANNED: Final = 10
 """Pages looked through for one answer; what is left is behind its cursor."""
+STEP: Final = 200
+"""Deliveries looked at in a page, at least, to find those of a status or type; untried ones are rendered."""
 _CURSOR: Final = re.compile(r"([0-9]{1,19})\.([0-9]{0,19})", re.ASCII)
 _PENDING: Final = Delivery(status=Status.PENDING, type="")
 
@@ -56,6 +58,11 @@ class _Wanted(NamedTuple):
     status: Status | None
     types: TypeFilter | None
     since: int
+
+    @property
+    def step(self) -> int:
+        """How many deliveries are looked at for one page at least."""
+        return 0 if self.status is None and self.types is None else STEP
 
 
 class Deliveries:
@@ -140,7 +147,9 @@ class Deliveries:
                 room = limit - len(found)
                 if not room or scanned == MOST_SCANNED:
                     return DeliveryPage(found, f"{here}.{'' if position is None else position}")
-                page, position = await self._page(one, wanted, position, room)
+                page, position = await self._page(one, wanted, position, max(room, wanted.step))
+                if len(page) > room:
+                    page, position = page[:room], page[room - 1].id.place
                 found += page
                 scanned += 1
                 if position is None:

@@ -12,7 +12,7 @@ from relay.webhooks.references import DeliveryId
 from tests.calls.calling import ACCOUNT
 from tests.streaming.publishing import Line
 from tests.waiting import eventually
-from tests.webhooks.conftest import Kit, Subscribe, nothing_left
+from tests.webhooks.conftest import Kit, Subscribe, leftovers, nothing_left
 from tests.webhooks.receiving import Gate, Received, always
 
 
@@ -110,6 +110,38 @@ async def test_every_state_is_listed(kit: Kit) -> None:
     assert len(await pages(kit.deliveries, event_type="call.leg.dtmf", subscription=hanging.id)) == 3
     assert await pages(kit.deliveries, event_type="call.leg.hungup") == []
     assert await pages(kit.deliveries, since=await kit.store.time_ms() + 1000) == []
+
+
+async def test_few_among_many_are_found(kit: Kit) -> None:
+    """Pages of what is rare are full, whatever lies between; together they hold each of it once."""
+    rare = ("1", "2", "18", "31", "60")
+
+    async def mixed(received: Received) -> web.Response:
+        return web.Response(status=500 if received.event["digits"] in rare else 204)
+
+    kit.receiver.answers["/hook"] = mixed
+    await kit.subscribe(retries=())
+    await kit.subscribe("/other")
+    process = await kit.start_process()
+    events = await Line(kit.journal).tones(60)
+    await eventually(lambda: process.duty.stats.dead == len(rare) and process.duty.stats.succeeded == 115)
+    await eventually(lambda: only_dead(kit))
+    wanted = [events[int(digits) - 1] for digits in reversed(rare)]
+
+    for limit, sizes in ((1, [1] * 5), (2, [2, 2, 1]), (5, [5]), (100, [5])):
+        found: list[str] = []
+        cursor, pages = None, []
+        while len(found) < len(rare):
+            page = await kit.deliveries.list(ACCOUNT, status=Status.DEAD, limit=limit, cursor=cursor)
+            found += [one.id.event for one in page.deliveries]
+            pages.append(len(page.deliveries))
+            cursor = page.next
+        assert (found, pages) == (wanted, sizes)
+
+
+async def only_dead(kit: Kit) -> bool:
+    """Tell whether nothing is queued any more."""
+    return not any("queue:" in key for key in await leftovers(kit.store))
 
 
 async def test_a_list_goes_on_though_a_subscription_is_gone(kit: Kit) -> None:
