@@ -73,7 +73,17 @@ class Pace:
 class Condition:
     """What is known of one endpoint: its run of failures, its breaker, and its pace."""
 
-    __slots__ = ("_limit", "_opens_after", "_pace", "_pause", "_probe_at", "_run", "breaker", "failing")
+    __slots__ = (
+        "_limit",
+        "_opens_after",
+        "_pace",
+        "_pause",
+        "_probe_at",
+        "_run",
+        "asked_until",
+        "breaker",
+        "failing",
+    )
 
     def __init__(self, *, opens_after: int = OPENS_AFTER) -> None:
         self._opens_after = opens_after
@@ -85,6 +95,8 @@ class Condition:
         self.breaker = Breaker.CLOSED
         #: None after a success.
         self.failing: Failing | None = None
+        #: Until when the endpoint asked to be left alone while its breaker was open: no probe comes earlier.
+        self.asked_until = 0.0
 
     def __repr__(self) -> str:
         return f"Condition({self.breaker}, {self._run} failures in a row)"
@@ -94,9 +106,9 @@ class Condition:
         if limit != self._limit:
             self._limit, self._pace = limit, None if limit is None else Pace(limit)
 
-    def restore(self, failing: Failing, *, opened: bool, now: float) -> None:
+    def restore(self, failing: Failing, *, opened: bool, now: float, asked_until: float = 0.0) -> None:
         """Go on from what an earlier owner has found."""
-        self.failing, self._run = failing, 1
+        self.failing, self._run, self.asked_until = failing, 1, asked_until
         if opened:
             self._open(now)
 
@@ -107,7 +119,7 @@ class Condition:
             return pace
         if self.breaker is Breaker.HALF_OPEN:
             return max(pace, FIRST_PROBE)
-        return max(pace, self._probe_at - now, 0.0)
+        return max(pace, self._probe_at - now, self.asked_until - now, 0.0)
 
     def begin(self, now: float) -> bool:
         """Note that a request is made, and tell whether it is a probe."""
@@ -126,25 +138,27 @@ class Condition:
     def succeeded(self) -> bool:
         """Note a success; True if the endpoint was failing."""
         was, self.failing = self.failing is not None, None
-        self.breaker, self._run, self._pause = Breaker.CLOSED, 0, FIRST_PROBE
+        self.breaker, self._run, self._pause, self.asked_until = Breaker.CLOSED, 0, FIRST_PROBE, 0.0
         return was
 
     def failed(self, now: float, complaint: str, *, probe: bool, asked: float = 0.0) -> bool:
-        """Note a failure; True if it is the first, or opens the breaker.
+        """Note a failure; True if the next owner is to know: the first, or the breaker opens, or ``asked``.
 
-        ``asked`` is for how many seconds the endpoint wants to be left alone: no probe comes earlier.
+        ``asked`` is for how many seconds the endpoint wants to be left alone, which holds for probes.
         """
         first = self.failing is None
         self.failing = Failing(now if self.failing is None else self.failing.since, complaint, now)
         self._run += 1
+        opens = self.breaker is Breaker.CLOSED and self._run >= self._opens_after
         if probe:
             self._pause = min(2 * self._pause, SLOWEST_PROBE)
-            self.breaker, self._probe_at = Breaker.OPEN, now + max(self._pause, asked)
-        elif self.breaker is Breaker.CLOSED and self._run >= self._opens_after:
+            self.breaker, self._probe_at = Breaker.OPEN, now + self._pause
+        elif opens:
             self._open(now)
-            self._probe_at = now + max(self._pause, asked)
-            return True
-        return first
+        asks = asked > 0 and self.breaker is not Breaker.CLOSED
+        if asks:
+            self.asked_until = max(self.asked_until, now + asked)
+        return first or opens or asks
 
     def _open(self, now: float) -> None:
         self.breaker, self._pause = Breaker.OPEN, FIRST_PROBE

@@ -17,6 +17,7 @@ from relay.webhooks.endings import Endings
 from relay.webhooks.ledger import Ledger
 from relay.webhooks.operations import Operation, Operations
 from relay.webhooks.outbox import Outbox
+from relay.webhooks.pages import Short
 from relay.webhooks.policy import Reason
 from relay.webhooks.records import Records
 from relay.webhooks.references import Missing, Reference, is_event, place, read_lane
@@ -82,6 +83,8 @@ class Feeder:
         claimed = outbox.lanes.claim()
         if claimed:
             await self._heads(outbox, claimed)
+        elif (short := outbox.lanes.short) is not None:
+            await self._refill(outbox, short)
         elif (after := outbox.lanes.unread) is not None:
             await self._page(outbox, after)
 
@@ -91,28 +94,51 @@ class Feeder:
         references: list[Reference] = []
         read_to, end, room = None, False, lanes.room
         try:
-            found = await self._store.call(
-                *("ZRANGE", self._keys.queue(outbox.id), f"({after}", "+inf", "BYSCORE"),
-                *("LIMIT", 0, room, "WITHSCORES"),
-            )
-            places = {event.decode(errors="replace"): int(score) for event, score in found}
-            for event in [one for one in places if not is_event(one)]:
-                self._drop(outbox, event, self._operations.forget(outbox.id, event))
-                del places[event]
-            entries = await self._records.load(list(places))
-            made = await self._made_before(outbox, places)
-            references = [
-                Reference(entries[event], places[event], history=made.get(event, ()))
-                for event in places
-                if event in entries
-            ]
-            for event in places.keys() - entries.keys():
-                if not lanes.overtaken(event):
-                    self._missing(outbox, Missing(event, places[event]), (), None)
-            read_to, end = max((int(score) for _, score in found), default=after), len(found) < room
+            found = await self._queued(outbox, after, "+inf", room)
+            references = await self._loaded_of(outbox, found)
+            read_to, end = found[-1][1] if found else after, len(found) < room
         finally:
             for reference in lanes.close_page(references, read_to=read_to, end=end):
                 self._ledger.write(self._operations.behind(outbox.id, reference))
+
+    async def _refill(self, outbox: Outbox, short: Short) -> None:
+        lanes = outbox.lanes
+        lanes.open_page()
+        references: list[Reference] = []
+        read_to, room = None, lanes.room
+        try:
+            found = await self._queued(outbox, short.after, short.up_to, room)
+            references = await self._loaded_of(outbox, found)
+            read_to = short.up_to if len(found) < room else found[-1][1]
+        finally:
+            lanes.refill(short, references, read_to=read_to)
+
+    async def _queued(
+        self, outbox: Outbox, after: int, up_to: int | str, count: int
+    ) -> list[tuple[str, int]]:
+        """Return what is queued after a place, in its order, each with its place."""
+        found = await self._store.call(
+            *("ZRANGE", self._keys.queue(outbox.id), f"({after}", up_to, "BYSCORE"),
+            *("LIMIT", 0, count, "WITHSCORES"),
+        )
+        return [(event.decode(errors="replace"), int(score)) for event, score in found]
+
+    async def _loaded_of(self, outbox: Outbox, found: Sequence[tuple[str, int]]) -> list[Reference]:
+        """Return references to what was found; what cannot be read, or is nowhere, leaves the queue."""
+        places = dict(found)
+        for event in [one for one in places if not is_event(one)]:
+            self._drop(outbox, event, self._operations.forget(outbox.id, event))
+            del places[event]
+        entries = await self._records.load(list(places))
+        made = await self._made_before(outbox, places)
+        for event in places.keys() - entries.keys():
+            if not outbox.lanes.overtaken(event):
+                self._missing(outbox, Missing(event, places[event]), (), None)
+        return [
+            Reference(entries[event], places[event], history=made.get(event, ()))
+            for event in places
+            if event in entries
+        ]
 
     async def _made_before(self, outbox: Outbox, places: dict[str, int]) -> dict[str, tuple[Attempt, ...]]:
         """Return attempts at events that wait for their turn: they were resent, or queued once more."""

@@ -10,6 +10,7 @@ import msgspec
 
 from relay.journal.store import Store
 from relay.webhooks.condition import Breaker, Condition, Failing
+from relay.webhooks.policy import LONGEST_HINT
 
 
 class Health(msgspec.Struct, frozen=True):
@@ -21,6 +22,8 @@ class Health(msgspec.Struct, frozen=True):
     """What its attempts came to when this was written."""
     open: bool = False
     """Its breaker is open: it gets probes only."""
+    asked_until: int = 0
+    """Until when it asked to be left alone, in milliseconds since the epoch; perhaps past."""
 
 
 _encoder: Final = msgspec.json.Encoder()
@@ -32,8 +35,14 @@ def health_of(condition: Condition, now: float) -> bytes:
     failing = condition.failing
     if failing is None:
         return b""
-    since = round((now - (time.monotonic() - failing.since)) * 1000)
-    return _encoder.encode(Health(since, failing.complaint, condition.breaker is not Breaker.CLOSED))
+    ahead = now - time.monotonic()
+    health = Health(
+        failing_since=round((ahead + failing.since) * 1000),
+        complaint=failing.complaint,
+        open=condition.breaker is not Breaker.CLOSED,
+        asked_until=round((ahead + condition.asked_until) * 1000) if condition.asked_until else 0,
+    )
+    return _encoder.encode(health)
 
 
 def restore(condition: Condition, kept: bytes, at: float) -> None:
@@ -43,7 +52,11 @@ def restore(condition: Condition, kept: bytes, at: float) -> None:
         return
     now = time.monotonic()
     age = max(0.0, at - health.failing_since / 1000)
-    condition.restore(Failing(now - age, health.complaint), opened=health.open, now=now)
+    # A store's clock may have been set back since: nobody asks for longer than is heeded.
+    asked = min(max(0.0, health.asked_until / 1000 - at), LONGEST_HINT)
+    condition.restore(
+        Failing(now - age, health.complaint), opened=health.open, now=now, asked_until=now + asked
+    )
 
 
 async def healths(store: Store, account: str, subscriptions: Sequence[str]) -> dict[str, Health]:

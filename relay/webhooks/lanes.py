@@ -3,7 +3,8 @@
 A subscription's queue is seen through a *window*: its first references, loaded. References of one call form a
 *lane*: they go one after another, each only once the outcome before it is stored. Lanes go in parallel up to
 the endpoint's limit. A lane whose head failed leaves the window with all it holds there, so that however many
-lanes fail, the others go on; it comes back once its head is settled.
+lanes fail, the others go on; it comes back once its head is settled. A lane has a share of the window: what
+is beyond is *passed over*, so that others behind it are found, and read again when the lane has room.
 """
 
 from __future__ import annotations
@@ -14,10 +15,16 @@ from collections.abc import Sequence
 from operator import attrgetter
 from typing import Final, Generic, Protocol, TypeVar, final
 
+from relay.webhooks.pages import Page, Passed, Short
+
 WINDOW: Final = 64
 """References of one subscription that are loaded at a time, unless its limit in flight asks for more."""
 WINDOW_PER_REQUEST: Final = 4
 """References loaded per request in flight: a call's events come in runs, and each run is one lane."""
+LANE_SHARE: Final = 4
+"""Lanes that fill a window: however long the run of one call, others go on beside it."""
+PASSED_PER_PLACE: Final = 16
+"""References passed over for each place in the window, at most: each is read twice."""
 MAX_FAILING: Final = 10_000
 """Failing lanes of one subscription that are remembered; while there are as many, it gets retries only."""
 
@@ -51,18 +58,6 @@ Q = TypeVar("Q", bound=Queued)
 _place: Final = attrgetter("score")
 
 
-class _Page:
-    """What happened while a page of the queue was being read, so that what it shows may be out of date."""
-
-    __slots__ = ("arrived", "back_to", "resumed", "settled")
-
-    def __init__(self) -> None:
-        self.arrived = False
-        self.back_to: int | None = None
-        self.resumed: set[str] = set()
-        self.settled: set[str] = set()
-
-
 @final
 class Lanes(Generic[Q]):
     """One subscription's lanes. Whoever takes a reference says how it ended."""
@@ -73,6 +68,7 @@ class Lanes(Generic[Q]):
         self.limit(limit)
         self._lanes: dict[str, deque[Q]] = {}  # loaded, the head of each perhaps on its way
         self._loaded: set[str] = set()
+        self._passed: dict[str, Passed] = {}  # lanes of which only the beginning is loaded
         self._idle: deque[str] = deque()  # lanes whose head may go
         self._failing: set[str] = set()
         self._trying: set[str] = set()  # failing lanes whose head is overdue, loaded or on its way
@@ -83,18 +79,20 @@ class Lanes(Generic[Q]):
         self._retried_last = False
         self._position = 0
         self._more = False
-        self._page: _Page | None = None
+        self._page: Page | None = None
 
     def __repr__(self) -> str:
         return (
             f"Lanes({len(self._loaded)} loaded in {len(self._lanes)} lanes, {self._in_flight} in flight, "
-            f"{len(self._failing)} failing{', more queued' if self._more else ''})"
+            f"{len(self._passed)} with some passed over, {len(self._failing)} failing"
+            f"{', more queued' if self._more else ''})"
         )
 
     def limit(self, limit: int) -> None:
         """Have at most so many requests on their way at a time; what already is stays so."""
         self._limit = limit
         self._width = max(self._window, WINDOW_PER_REQUEST * limit)
+        self._share = max(1, self._width // LANE_SHARE)
 
     # What is to be sent
 
@@ -156,6 +154,9 @@ class Lanes(Generic[Q]):
         for one in lane:
             self._unload(one)
         self._failing.add(reference.lane)
+        passed = self._passed.pop(reference.lane, None)
+        if passed is not None:
+            self.rewind(passed.first - 1)
         lane.popleft()
         return list(lane)
 
@@ -228,12 +229,18 @@ class Lanes(Generic[Q]):
         """The place after which the queue is to be read on and the window has room, or None."""
         if not self._more or self._page is not None or self.room < self._width // 4:
             return None
-        return self._position if len(self._failing) < self._max_failing else None
+        stuck = len(self._failing) >= self._max_failing or self._passed_enough
+        return None if stuck else self._position
+
+    @property
+    def _passed_enough(self) -> bool:
+        passed = sum(one.count for one in self._passed.values())
+        return passed >= PASSED_PER_PLACE * self._width
 
     @property
     def hungry(self) -> bool:
         """Whether something is to be loaded: overdue heads, or more of the queue."""
-        if self._more and self.unread is not None:
+        if (self._passed and self.short is not None) or (self._more and self.unread is not None):
             return True
         return bool(self._overdue) and len(self._retries) + self._claimed < self._limit
 
@@ -245,7 +252,8 @@ class Lanes(Generic[Q]):
     @property
     def empty(self) -> bool:
         """Whether nothing is known of that waits."""
-        return not (self._loaded or self._failing or self._more or self._in_flight or self._page)
+        waiting = self._loaded or self._passed or self._failing or self._more
+        return not (waiting or self._in_flight or self._page)
 
     def expect_more(self) -> None:
         """Note that the queue may hold what is not loaded."""
@@ -258,15 +266,24 @@ class Lanes(Generic[Q]):
 
         Where the window has no room, or older references are not loaded, it is left in the queue.
         """
-        if self._more or self.room <= 0:
+        if self._more or self.room <= 0 or (self._passed and self._passed_enough):
             self.expect_more()
             return True
         self._position = max(self._position, reference.score)
         return self._load(reference)
 
+    @property
+    def short(self) -> Short | None:
+        """A lane of which references were passed over and that has room for them, or None."""
+        if self._page is None and self.room > 0:
+            for lane, passed in self._passed.items():
+                if len(self._lanes.get(lane, ())) <= self._share // 2:
+                    return Short(lane, passed.first - 1, passed.last)
+        return None
+
     def open_page(self) -> None:
-        """Begin to read the queue; `close_page` must follow."""
-        self._page = _Page()
+        """Begin to read the queue; `close_page` or `refill` must follow."""
+        self._page = Page()
 
     def overtaken(self, event: str) -> bool:
         """Tell whether an event the open page shows is loaded already, or was settled while it was read.
@@ -295,12 +312,34 @@ class Lanes(Generic[Q]):
             and not self._load(reference)
         ]
 
+    def refill(self, short: Short, references: Sequence[Q], *, read_to: int | None) -> None:
+        """Load what was read for a lane that was short, in the queue's order; others' references are ignored.
+
+        ``read_to`` is the place up to which all was read, None if nothing could be.
+        """
+        page, self._page = self._page, None
+        assert page is not None, "a page is closed once"  # noqa: S101
+        passed = self._passed.get(short.lane)
+        if read_to is None or passed is None or passed.first != short.after + 1 or short.lane in page.resumed:
+            return
+        del self._passed[short.lane]
+        for reference in references:
+            if reference.lane == short.lane and reference.event not in page.settled:
+                if self.room <= 0 or len(self._lanes.get(short.lane, ())) >= self._share:
+                    read_to = reference.score - 1
+                    break
+                passed.count -= reference.event not in self._loaded
+                self._load(reference)
+        if read_to < passed.last:
+            passed.first, passed.count = read_to + 1, max(1, passed.count)
+            self._passed[short.lane] = passed
+
     def _load(self, reference: Q) -> bool:
         if reference.lane in self._failing:
             return False
-        if reference.event not in self._loaded:
+        lane = self._lanes.get(reference.lane)
+        if reference.event not in self._loaded and not self._pass(reference, lane):
             self._loaded.add(reference.event)
-            lane = self._lanes.get(reference.lane)
             if lane is None:
                 self._lanes[reference.lane] = deque((reference,))
                 self._idle.append(reference.lane)
@@ -308,6 +347,21 @@ class Lanes(Generic[Q]):
                 lane.append(reference)
             else:  # it was queued again; the head is perhaps on its way
                 lane.insert(bisect_left(lane, reference.score, 1, key=_place), reference)
+        return True
+
+    def _pass(self, reference: Q, lane: deque[Q] | None) -> bool:
+        """Pass over a reference whose lane has its share, or has others passed over before it."""
+        passed, place = self._passed.get(reference.lane), reference.score
+        if passed is not None and place >= passed.first:
+            passed.count += place > passed.last
+            passed.last = max(passed.last, place)
+            return True
+        if lane is None or len(lane) < self._share or place < lane[-1].score:
+            return False
+        if passed is None:
+            self._passed[reference.lane] = Passed(place)
+        else:
+            passed.first, passed.count = place, passed.count + 1
         return True
 
     def _unload(self, reference: Queued) -> None:

@@ -95,6 +95,33 @@ async def test_an_open_breaker_outlives_its_owner(
     assert before.failing_since > 0
 
 
+async def test_a_probes_hint_outlives_its_owner(
+    journal: Journal, store: Store, receiver: Receiver, subscribe: Subscribe, start_process: StartProcess
+) -> None:
+    """The next owner does not probe before the time that the endpoint asked the former one for."""
+    at: list[float] = []
+
+    async def overrun(received: object) -> object:
+        at.append(time.monotonic())
+        return await always(503, Retry_After="2")(received)  # type: ignore[arg-type]
+
+    receiver.answers["/hook"] = overrun  # type: ignore[assignment]
+    subscription = await subscribe()
+    first = await start_process(opens_after=1)
+    await Line(journal).tones()
+    await eventually(lambda: first.duty.stats.probes == 1)
+
+    async def known() -> bool:
+        found = await healths(store, ACCOUNT, [subscription.id])
+        return found[subscription.id].asked_until > time.time() * 1000 + 1000
+
+    await eventually(known)
+    await first.stop()
+    second = await start_process(opens_after=1)
+    await eventually(lambda: second.duty.stats.probes == 1)
+    assert at[2] - at[1] > 1.99
+
+
 async def test_a_rate_limit_holds(
     journal: Journal, store: Store, receiver: Receiver, subscribe: Subscribe, start_process: StartProcess
 ) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,6 +18,8 @@ from relay.webhooks.condition import (
     Failing,
     Pace,
 )
+from relay.webhooks.health import health_of, restore
+from relay.webhooks.policy import LONGEST_HINT
 
 
 def opened(now: float = 100.0) -> Condition:
@@ -82,6 +86,19 @@ def test_a_new_owner_goes_on_from_what_was_found() -> None:
     assert condition.failing == Failing(5.0, "failing")
     assert not condition.failed(101, "gone", probe=False)
     assert condition.failing == Failing(5.0, "gone", 101)
+
+
+def test_a_new_owner_leaves_an_endpoint_alone_for_as_long_as_it_asked() -> None:
+    """What Retry-After asked for in the face of a probe is kept with how the endpoint is doing."""
+    asked, now = opened(), time.monotonic()
+    asked.begin(now)
+    assert asked.failed(now, "failing", probe=True, asked=60)
+    kept, fresh = health_of(asked, 1_700_000_000), Condition()
+    restore(fresh, kept, 1_700_000_020)
+    assert fresh.wait(time.monotonic()) == pytest.approx(40, abs=1)
+
+    restore(fresh, kept, 1_600_000_000)
+    assert fresh.wait(time.monotonic()) <= LONGEST_HINT
 
 
 @given(

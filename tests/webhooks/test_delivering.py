@@ -60,6 +60,24 @@ async def test_calls_go_in_parallel_up_to_the_limit(
     assert receiver.overlaps == 0
 
 
+async def test_a_long_run_of_one_call_holds_up_no_other(
+    journal: Journal, store: Store, receiver: Receiver, subscribe: Subscribe, start_process: StartProcess
+) -> None:
+    """Calls queued behind hundreds of events of another go out beside them, and each call stays in order."""
+    await subscribe()
+    run, others = Line(journal), [Line(journal) for _ in range(3)]
+    await run.tones(300)
+    behind = {event for line in others for event in await line.tones(1)}
+    await start_process()
+
+    await eventually(lambda: len(receiver.requests) == 303)
+    await eventually(lambda: nothing_left(store))
+
+    assert behind <= {one.rpartition("_")[2] for one in receiver.ids()[:100]}
+    assert all(sequences == sorted(sequences) for sequences in receiver.by_call().values())
+    assert receiver.overlaps == 0
+
+
 async def test_a_slow_endpoint_holds_up_no_other(
     journal: Journal, receiver: Receiver, subscribe: Subscribe, start_process: StartProcess
 ) -> None:

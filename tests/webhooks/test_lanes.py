@@ -9,7 +9,8 @@ from typing import NamedTuple
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from relay.webhooks.lanes import WINDOW, WINDOW_PER_REQUEST, Lanes
+from relay.webhooks.lanes import LANE_SHARE, PASSED_PER_PLACE, WINDOW, WINDOW_PER_REQUEST, Lanes
+from relay.webhooks.pages import Short
 
 LIMIT = 3
 SMALL = 2
@@ -38,6 +39,7 @@ class World:
         self.due: list[str] = []
         self.page: list[Ref] | None = None
         self.page_ends = False
+        self.short: Short | None = None
         self.delivered: list[Ref] = []
         self.published = 0
 
@@ -92,27 +94,37 @@ class World:
                 self.due.append(reference.lane)
 
     def read(self, number: int) -> None:
-        """A page of the queue is read; what it shows is used later."""
-        after = self.lanes.unread
-        if self.page is None and after is not None:
-            self.lanes.open_page()
-            room = self.lanes.room
-            found = sorted(
-                (one for one in self.queue.values() if one.score > after), key=lambda one: one.score
-            )
-            self.page, self.page_ends = found[:room], len(found) < room
+        """A page of the queue is read, or of what was passed over; what it shows is used later."""
+        after, self.short = self.lanes.unread, self.lanes.short if self.page is None else self.short
+        if self.page is None and self.short is not None:
+            self.open(self.short.after, self.short.up_to)
+        elif self.page is None and after is not None:
+            self.open(after, 10**6)
+
+    def open(self, after: int, up_to: int) -> None:
+        """Read as much as there is room for."""
+        self.lanes.open_page()
+        room = self.lanes.room
+        found = sorted(
+            (one for one in self.queue.values() if after < one.score <= up_to), key=lambda one: one.score
+        )
+        self.page, self.page_ends = found[:room], len(found) < room
 
     def use(self, number: int) -> None:
         """The page is used, or could not be read after all."""
         if self.page is None:
             return
         page, self.page = self.page, None
-        if number % 5 == 0:
+        failed = number % 5 == 0
+        if self.short is not None:
+            read_to = self.short.up_to if self.page_ends else page[-1].score
+            self.lanes.refill(self.short, page, read_to=None if failed else read_to)
+        elif failed:
             assert self.lanes.close_page([], read_to=None, end=False) == []
-            return
-        read_to = page[-1].score if page else self.lanes._position
-        for behind in self.lanes.close_page(page, read_to=read_to, end=self.page_ends):
-            self.ledger.append(("behind", behind, []))
+        else:
+            read_to = page[-1].score if page else self.lanes._position
+            for behind in self.lanes.close_page(page, read_to=read_to, end=self.page_ends):
+                self.ledger.append(("behind", behind, []))
 
     def retry(self, number: int) -> None:
         """Failing lanes become due, and their heads are loaded."""
@@ -314,3 +326,55 @@ def test_what_was_settled_while_a_page_was_read_is_not_missing() -> None:
     lanes.answered()
     lanes.done(head)
     assert [lanes.overtaken(event) for event in ("1", "2", "3")] == [True, True, False]
+
+
+def paged(run: int, *others: str) -> tuple[Lanes[Ref], list[Ref]]:
+    """Return lanes of a queue that begins with a run of call a, and what is queued; read as far as it is."""
+    queue = [Ref(f"e{place}", place, lane) for place, lane in enumerate(["a"] * run + list(others), 1)]
+    window: Lanes[Ref] = Lanes(LIMIT)
+    window.expect_more()
+    while (after := window.unread) is not None:
+        window.open_page()
+        page = [one for one in queue if one.score > after][: window.room]
+        ends = len(page) < window.room
+        window.close_page(page, read_to=page[-1].score if page else after, end=ends)
+    return window, queue
+
+
+def test_calls_behind_a_long_run_of_another_are_found() -> None:
+    """The run has its share of the window; what is behind it goes out beside it."""
+    window, _ = paged(WINDOW * 3, "b", "c")
+
+    assert taken(window) == ["e1", f"e{WINDOW * 3 + 1}", f"e{WINDOW * 3 + 2}"]
+    assert len(window._loaded) == WINDOW // LANE_SHARE + 2
+
+
+def test_what_was_passed_over_is_bounded() -> None:
+    """However long a run is, no more of it is read than some windows."""
+    window, _ = paged(WINDOW * PASSED_PER_PLACE * 3, "b")
+
+    assert sum(one.count for one in window._passed.values()) <= WINDOW * (PASSED_PER_PLACE + 1)
+    assert len(window._loaded) == WINDOW // LANE_SHARE
+
+
+def test_a_run_goes_on_in_order_when_its_share_is_used_up() -> None:
+    """What was passed over of it is read again, before anything newer of the call."""
+    window, queue = paged(WINDOW, "b")
+    assert window.arrive(Ref("new", 1000, "a"))
+    queue.append(Ref("new", 1000, "a"))
+
+    went: list[str] = []
+    while (reference := window.take()) is not None:
+        went.append(reference.event)
+        window.answered()
+        window.done(reference)
+        if (short := window.short) is not None:
+            window.open_page()
+            found = [one for one in queue if short.after < one.score <= short.up_to][: window.room]
+            window.refill(short, found, read_to=found[-1].score)
+
+    assert [event for event in went if event != f"e{WINDOW + 1}"] == [
+        *(f"e{place}" for place in range(1, WINDOW + 1)),
+        "new",
+    ]
+    assert window.empty
