@@ -30,12 +30,10 @@ def machine() -> str:
     """Return what the tests run on."""
     model = re.search(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
     processor = model[1] if model else platform.machine()
-    told = subprocess.run([binary("valkey"), "--version"], capture_output=True, text=True, check=True).stdout
-    store = re.search(r"v=(\d+\.\d+)", told)
-    return (
-        f"{processor}, {os.cpu_count()} cores, Python {platform.python_version()}, "
-        f"Valkey {store[1] if store else 'of an unknown version'}"
-    )
+    server = binary(os.environ.get("RELAY_TEST_ENGINE", "valkey"))
+    told = subprocess.run([server, "--version"], capture_output=True, text=True, check=True).stdout
+    store = re.sub(r"^(\w+) server v=(\d+\.\d+).*", r"\1 \2", told.strip())
+    return f"{processor}, {os.cpu_count()} cores, Python {platform.python_version()}, {store}"
 
 
 def placed(text: str, lines: Iterable[str]) -> str:
