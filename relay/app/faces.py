@@ -75,6 +75,7 @@ def _add_gws(app: web.Application, parts: Parts, directory: Directory, settings:
         directory=directory,
         detached=parts.detached,
         settings=settings,
+        logged_out=parts.bayeux.end_login,
     )
     admission = gws_routes.add_routes(app, gws_parts)
     app.router.add_routes(parts.bayeux.routes(f"{gws_render.API}/notifications", admission.principal))

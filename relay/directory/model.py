@@ -64,6 +64,8 @@ class Principal(msgspec.Struct, frozen=True):
 
     account: str
     user: User
+    login: str = ""
+    """Hash of the session cookie that speaks for the user; empty where credentials come with each request."""
 
     @property
     def is_admin(self) -> bool:

@@ -174,6 +174,10 @@ class Keys:
         """
         return f"{self._prefix}bayeux:{client}"
 
+    def bayeux_login(self, login: str) -> str:
+        """Return the set of Bayeux clients whose sessions a login began; expires."""
+        return f"{self._prefix}bayeux-login:{login}"
+
     def receipt(self, command: str) -> str:
         """Return the string that says which leg a command was accepted with, as JSON; expires after a day."""
         return f"{self._prefix}receipt:{command}"

@@ -23,6 +23,11 @@ from tests.waiting import eventually
 Message = dict[str, Any]
 CONNECT: Message = {"channel": "/meta/connect", "connectionType": "websocket"}
 
+SHAKE: Message = {
+    "channel": "/meta/handshake", "version": "1.0", "supportedConnectionTypes": ["websocket"]
+}  # fmt: skip
+PARTING: Message = {"channel": "/meta/disconnect", "successful": True}
+
 
 @pytest.fixture
 async def pair(new_relay: NewRelay, server: Server) -> list[RelayProcess]:
@@ -62,8 +67,7 @@ async def test_cookie_is_good_as_long_as_the_client_connects(
     store = await open_store(server.url)
     token = await cookie(http, pair[1])
     socket = await open_socket(http, pair[0], token)
-    shake = {"channel": "/meta/handshake", "version": "1.0", "supportedConnectionTypes": ["websocket"]}
-    [shaken] = await say(socket, **shake)
+    [shaken] = await say(socket, **SHAKE)
     session = {"clientId": shaken["clientId"]}
     await store.call("EXPIRE", key(store, token), 100)
     [reply] = await say(socket, **CONNECT, **session)
@@ -71,7 +75,7 @@ async def test_cookie_is_good_as_long_as_the_client_connects(
     assert await store.call("TTL", key(store, token)) > 3000
     await store.call("DEL", key(store, token))
     parting, reply = await say(socket, **CONNECT, **session)
-    assert parting == {"channel": "/meta/disconnect", "successful": True}
+    assert parting == PARTING
     assert (reply["successful"], reply["advice"]) == (True, {"reconnect": "none"})
     assert (await socket.receive(timeout=10)).type is WSMsgType.CLOSE
     assert socket.close_code == 1000
@@ -106,3 +110,33 @@ async def test_connect_held_at_one_process_is_told_by_the_socket_at_the_other(
         ["/meta/disconnect", "/meta/connect"],
     )
     assert answer[-1]["advice"] == {"reconnect": "none"}
+
+
+async def test_logging_out_ends_what_the_cookie_began(pair: list[RelayProcess], http: ClientSession) -> None:
+    """At every process and at once, over either transport; who brings credentials of its own goes on."""
+    token = await cookie(http, pair[1])
+    poller, other = BayeuxClient(http, pair[1].url, JANE), BayeuxClient(http, pair[1].url, JANE)
+    poller.headers = {"Cookie": f"JSESSIONID={token}"}
+    await poller.begin()
+    await other.begin()
+    socket = await open_socket(http, pair[0], token)
+    [shaken] = await say(socket, **SHAKE)
+    [reply] = await say(socket, **CONNECT, clientId=shaken["clientId"])
+    assert reply["successful"]
+    held = asyncio.create_task(poller.post(poller.message("/meta/connect", connectionType="long-polling")))
+
+    async def is_held() -> bool:
+        return (await Left.of(http, pair[1])).held == 1
+
+    await eventually(is_held)
+    async with http.post(
+        f"{pair[0].url}/api/v2/me", json={"operationName": "EndContactCenterSession"}, headers=poller.headers
+    ) as response:
+        assert response.status == 200
+    assert await socket.receive_json(timeout=5) == [PARTING]
+    assert (await socket.receive(timeout=5)).type is WSMsgType.CLOSE
+    assert socket.close_code == 1000
+    async with asyncio.timeout(5):
+        _, [parting, reply] = await held
+    assert (parting, reply["advice"]) == (PARTING, {"reconnect": "none"})
+    assert (await other.connect(timeout=0))["successful"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Final
 
 from aiohttp import hdrs, web
@@ -14,6 +15,7 @@ from relay.dialects.gws.render import API
 from relay.dialects.gws.sessions import Sessions
 from relay.directory.directory import Directory
 from relay.directory.model import Principal
+from relay.errors import UnavailableError
 from relay.http.authentication import principal as by_header
 from relay.http.errors import ANSWER_HEADERS
 from relay.http.rate_limits import Policy, RateLimitedError, RateLimits
@@ -38,17 +40,20 @@ class Admission:
         *,
         limits: RateLimits,
         secure: bool,
+        logged_out: Callable[[Principal], Awaitable[None]],
         cross_site: bool = False,
         csrf: bool = False,
     ) -> None:
         """Take the directory, the sessions, and what counts the operations that users ask for.
 
+        Once a session is ended, `logged_out` is to end what else it began, by the `login` of the principal.
         A `secure` cookie is sent over HTTPS only, and only such a one is sent `cross_site`, by pages of other
         sites. With `csrf` what changes something needs the session's cookie and token.
         """
         self._directory = directory
         self._sessions = sessions
         self._limits = limits
+        self._logged_out = logged_out
         self._secure = secure
         self._same_site = "None" if secure and cross_site else "Lax"
         self._csrf = csrf
@@ -71,6 +76,8 @@ class Admission:
             own = session if session and await self._sessions.principal(session) == found else None
             if own is None or not csrf.brings_token(request, own):
                 raise CsrfError(csrf.MESSAGE)
+        if found is not None and session and hdrs.AUTHORIZATION not in request.headers:
+            return Principal(found.account, found.user, self._sessions.login_of(session))
         return found
 
     def admitting(self, handler: Handler) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
@@ -111,6 +118,9 @@ class Admission:
     async def end_session(self, request: web.Request, response: web.StreamResponse) -> None:
         """End the session whose cookie a request brings, as its client asks; credentials still count."""
         session = request.cookies.get(COOKIE)
-        if session is not None:
+        owner = await self._sessions.principal(session) if session else None
+        if session is not None and owner is not None:
             await self._sessions.end(session)
+            with suppress(UnavailableError):  # what it began ends when its client is next heard of
+                await self._logged_out(Principal(owner.account, owner.user, self._sessions.login_of(session)))
             response.del_cookie(COOKIE, path=API)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,6 +19,7 @@ from relay.dialects.gws.me import Me
 from relay.dialects.gws.render import API
 from relay.dialects.gws.sessions import Sessions
 from relay.directory.directory import Directory
+from relay.directory.model import Principal
 from relay.http.detached import Detached
 from relay.http.rate_limits import RateLimits
 from relay.http.routing import with_either_slash
@@ -38,6 +39,8 @@ class Parts:
     directory: Directory
     detached: Detached
     settings: Settings
+    logged_out: Callable[[Principal], Awaitable[None]]
+    """Ends what was begun by a session that its user has ended."""
     now: Callable[[], int] = wall_clock
     """Milliseconds since the epoch."""
 
@@ -55,6 +58,7 @@ def add_routes(app: web.Application, parts: Parts) -> Admission:
         sessions,
         limits=RateLimits(parts.journal.store, enabled=parts.settings.rate_limits),
         secure=api.startswith("https:"),
+        logged_out=parts.logged_out,
         cross_site=bool(parts.settings.cors_origins),
         csrf=parts.settings.gws_csrf,
     )

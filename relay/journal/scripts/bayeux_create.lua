@@ -1,8 +1,10 @@
 -- Begin a Bayeux session at the journal's end, by the server's clock.
 --
--- EVALSHA bayeux_create 4  bayeux bayeux-due bayeux-users events  client account user limit ttl_ms ack
+-- EVALSHA bayeux_create 4  bayeux bayeux-due bayeux-users events  client account user limit ttl_ms ack login_ms
+-- EVALSHA bayeux_create 5  bayeux bayeux-due bayeux-users events bayeux-login  (the same)
 --
--- With `ack` 1 the client acknowledges what it gets: nothing it has not acknowledged is behind `base`.
+-- With `ack` 1 the client acknowledges what it gets: nothing it has not acknowledged is behind `base`. That it
+-- was begun by a login is known for login_ms.
 -- Returns nil (the user has `limit` sessions already) or the session's cursor.
 --
 -- key              type    reads                writes
@@ -11,10 +13,14 @@
 -- bayeux-due       zset    (type)               when the session expires
 -- bayeux-users     hash    the user's sessions  one more
 -- events           stream  info
+-- bayeux-login     set     (type)               the client, with expiry
 
 local client, account, user = ARGV[1], ARGV[2], ARGV[3]
 local owner = account .. '/' .. user
 redis.call('ZCARD', KEYS[2])
+if KEYS[5] then
+  redis.call('SCARD', KEYS[5])
+end
 if tonumber(redis.call('HGET', KEYS[3], owner) or 0) >= tonumber(ARGV[4]) then
   return false
 end
@@ -37,4 +43,8 @@ if ARGV[6] == '1' then
 end
 redis.call('ZADD', KEYS[2], string.format('%.0f', now + ARGV[5]), client)
 redis.call('HINCRBY', KEYS[3], owner, 1)
+if KEYS[5] then
+  redis.call('SADD', KEYS[5], client)
+  redis.call('PEXPIRE', KEYS[5], ARGV[7])
+end
 return last

@@ -7,6 +7,7 @@ from typing import Final
 
 from aiohttp import web
 
+from relay.directory.model import Principal
 from relay.journal.store import Store
 from relay.settings import Settings
 from relay.streaming.bayeux.browsers import Browsers
@@ -91,6 +92,10 @@ class Endpoint:
     def routes(self, base: str, authenticate: Authenticate) -> list[web.RouteDef]:
         """Return the routes of the endpoint: the base path and those below it that clients use."""
         return self._polling.routes(base, authenticate)
+
+    async def end_login(self, principal: Principal) -> None:
+        """End the sessions that were begun by a principal's ``login``; raises StoreUnavailableError."""
+        await self._sessions.end_login(principal)
 
     async def drain(self) -> None:
         """Answer the held connects and close the sockets, which takes about a second.

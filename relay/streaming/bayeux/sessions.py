@@ -29,6 +29,9 @@ MAX_SUBSCRIPTIONS: Final = 256
 ENDED_RETENTION: Final = 60
 """Seconds for which it is known why a session ended: a connect that is held learns of it within moments."""
 
+LOGIN_RETENTION: Final = 86_400
+"""Seconds for which it is known which sessions a login began, from the last one on."""
+
 _PARTITION_DIGITS: Final = 4
 _SECRET_BYTES: Final = 16  # 128 random bits (Bayeux 1.0, the clientId field)
 _LENGTH: Final = _PARTITION_DIGITS + 2 * _SECRET_BYTES
@@ -167,6 +170,8 @@ class Sessions:
     ) -> str | None:
         """Begin a session at the journal's end and return its client id; None if its user has too many.
 
+        It ends with the principal's ``login``, if there is one (see `end_login`).
+
         Its client is told what it does not acknowledge again if it ``acks``. With a ``browser`` the client id
         is good in that one only (see `belongs`).
         """
@@ -176,8 +181,14 @@ class Sessions:
             client += _mark(client, browser)
         cursor = await self._store.run(
             _CREATE,
-            [keys.bayeux(client), keys.bayeux_due, keys.bayeux_users, keys.events],
-            [client, principal.account, principal.user.id, self._max_sessions, self._max_interval, int(acks)],
+            [
+                *(keys.bayeux(client), keys.bayeux_due, keys.bayeux_users, keys.events),
+                *((keys.bayeux_login(principal.login),) if principal.login else ()),
+            ],
+            [
+                *(client, principal.account, principal.user.id, self._max_sessions, self._max_interval),
+                *(int(acks), LOGIN_RETENTION * 1000),
+            ],
         )
         return None if cursor is None else client
 
@@ -320,6 +331,13 @@ class Sessions:
         wanted = [keys.bayeux(client), keys.bayeux_due, keys.bayeux_users, keys.events]
         args = [*_owner(principal, client), reason.value, ENDED_RETENTION * 1000]
         return bool(await self._store.run(_END, wanted, args))
+
+    async def end_login(self, principal: Principal) -> None:
+        """End the sessions that were begun by a principal's ``login``."""
+        known = self._store.keys(principal.account).bayeux_login(principal.login)
+        clients = await self._store.call("SMEMBERS", known)
+        await asyncio.gather(*(self.end(principal, client.decode(), Ended.CLOSED) for client in clients))
+        await self._store.call("DEL", known)
 
     async def close(self) -> None:
         """Wait for what is on its way to the store."""

@@ -14,6 +14,7 @@ from relay.dialects.gws.render import API
 from relay.dialects.gws.routes import Parts, add_routes
 from relay.directory.directory import Directory
 from relay.directory.loading import demo
+from relay.directory.model import Principal
 from relay.http.detached import Detached
 from relay.http.errors import errors_middleware
 from relay.journal.journal import Journal
@@ -39,7 +40,11 @@ async def serve(aiohttp_client: AiohttpClient, directory: Directory) -> AsyncIte
     async def serving(
         journal: Journal, settings: Settings | None = None, switch: Simulator | None = None
     ) -> Face:
-        clock, detached = Clock(), Detached()
+        clock, detached, ended = Clock(), Detached(), list[Principal]()
+
+        async def logged_out(principal: Principal) -> None:
+            ended.append(principal)
+
         started.append(detached)
         switch = switch or Simulator(directory.device, ring_timeout=60)
         control = Control(journal, directory, switch, now=clock)
@@ -50,10 +55,11 @@ async def serve(aiohttp_client: AiohttpClient, directory: Directory) -> AsyncIte
             directory=directory,
             detached=detached,
             settings=settings or Settings(),
+            logged_out=logged_out,
             now=clock,
         )
         admission = add_routes(app, parts)
-        return Face(await aiohttp_client(app), control, journal, clock, admission)
+        return Face(await aiohttp_client(app), control, journal, clock, admission, ended)
 
     yield serving
     for detached in started:

@@ -11,6 +11,7 @@ from aiohttp.test_utils import TestClient
 
 from relay.control import Control
 from relay.dialects.gws.admission import Admission
+from relay.directory.model import Principal
 from relay.journal.commit import Timer
 from relay.journal.journal import Journal
 from relay.journal.record import RecordKind
@@ -49,13 +50,21 @@ class Face:
     """GWS of one process."""
 
     def __init__(
-        self, client: Client, control: Control, journal: Journal, clock: Clock, admission: Admission
+        self,
+        client: Client,
+        control: Control,
+        journal: Journal,
+        clock: Clock,
+        admission: Admission,
+        ended: list[Principal],
     ) -> None:
         self.client = client
         self.control = control
         self.journal = journal
         self.clock = clock
         self.admission = admission
+        self.ended = ended
+        """Whom sessions spoke for that their users have ended."""
 
     async def get(self, path: str, user: str = "jane") -> Answer:
         """Read something as a user."""

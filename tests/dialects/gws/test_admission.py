@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from hashlib import sha256
 from http.cookies import Morsel
 from typing import Any
 
@@ -163,11 +164,15 @@ async def test_pages_of_other_sites_send_the_cookie_only_where_origins_are_liste
 
 async def test_the_end_of_the_working_session_takes_the_cookie_back(face: Face) -> None:
     """It speaks for nobody any more, and the browser is told to forget it."""
+    body = {"operationName": "EndContactCenterSession"}
+    async with face.client.post("/api/v2/me", json=body, headers={"Authorization": JANE}) as response:
+        assert (response.status, face.ended) == (200, [])
     given = await cookie(face, Authorization=JANE)
     assert given is not None
     session = {"Cookie": f"JSESSIONID={given.value}"}
-    body = {"operationName": "EndContactCenterSession"}
     async with face.client.post("/api/v2/me", json=body, headers=session) as response:
         assert response.status == 200
         assert (response.cookies["JSESSIONID"].value, response.cookies["JSESSIONID"]["max-age"]) == ("", "0")
     assert await read(face, **session) == (403, 20)
+    [ended] = face.ended  # what else it began is known by the hash of it
+    assert (ended.user.login, ended.login) == ("jane", sha256(given.value.encode()).hexdigest())

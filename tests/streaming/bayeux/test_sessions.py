@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from msgspec.structs import replace
 
 from relay.directory.model import Principal
 from relay.journal.journal import Journal
@@ -207,6 +208,21 @@ async def test_what_is_put_back_cannot_be_taken_later(sessions: Sessions) -> Non
     assert await sessions.put_back(late)
     assert (await sessions.take(late, changed=CHANGED)).taken is Taken.SUPERSEDED
     assert (await connected(sessions, client)).cursor == "0-0"
+
+
+async def test_sessions_end_with_their_login(sessions: Sessions, store: Store) -> None:
+    """Those that it began, and no others; nothing is left of it, and after a day in no case."""
+    login, other = replace(JANE, login="one"), replace(JANE, login="another")
+    gone = await begun(sessions, login)
+    await sessions.end(JANE, gone, Ended.DISCONNECTED)
+    mine, others = await begun(sessions, login), await begun(sessions, other)
+    key = store.keys(ACCOUNT).bayeux_login("one")
+    assert 86_390 < await store.call("TTL", key) <= 86_400
+    await sessions.end_login(login)
+    assert await sessions.read(ACCOUNT, mine) is Ended.CLOSED
+    assert await sessions.touch(JANE, others)
+    assert await store.call("EXISTS", key) == 0
+    await sessions.end_login(login)
 
 
 async def test_connect_tells_of_itself_where_another_is_held(sessions: Sessions, store: Store) -> None:
