@@ -6,6 +6,7 @@ import asyncio
 import secrets
 from enum import StrEnum
 from typing import Final, final
+from weakref import WeakValueDictionary
 
 import msgspec
 
@@ -31,8 +32,10 @@ from relay.webhooks.resending import Resending
 
 MOST_ERRANDS: Final = 1000
 """Errands of a partition that may wait."""
-AT_A_TIME: Final = 8
-"""Errands of a partition run at a time: an endpoint that hangs must not hold up those of others for long."""
+AT_A_TIME: Final = 32
+"""Errands of a partition run at a time."""
+AT_AN_ENDPOINT: Final = 2
+"""Those of one subscription: an endpoint that hangs must not hold up the errands of others."""
 RECOVERIES: Final = 2
 """Recoveries of a partition that go on at a time: what they read is rendered in the loop that serves all."""
 SCAN: Final = 200
@@ -114,6 +117,7 @@ class Errands:
         self._recovering = Recovering(parts, lease, index, courier)
         self._room = asyncio.Semaphore(AT_A_TIME)
         self._room_to_recover = asyncio.Semaphore(RECOVERIES)
+        self._rooms: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
         self._known: set[str] = set()
 
     def __repr__(self) -> str:
@@ -149,15 +153,26 @@ class Errands:
 
     async def _run(self, errand_id: str, errand: Errand) -> None:
         try:
-            recovers = errand.kind is ErrandKind.RECOVER
-            async with self._room_to_recover if recovers else self._room:
-                while True:
-                    if await self._try(errand_id, errand):
-                        break
-                    await asyncio.sleep(RETRY_PAUSE)
-                await self._ledger.written([self._operations.done(errand_id)])
+            if errand.kind is ErrandKind.RECOVER:
+                async with self._room_to_recover:
+                    await self._finish(errand_id, errand)
+            else:
+                async with self._room_at(errand.subscription), self._room:
+                    await self._finish(errand_id, errand)
         finally:
             self._known.discard(errand_id)
+
+    async def _finish(self, errand_id: str, errand: Errand) -> None:
+        while not await self._try(errand_id, errand):
+            await asyncio.sleep(RETRY_PAUSE)
+        await self._ledger.written([self._operations.done(errand_id)])
+
+    def _room_at(self, subscription: str) -> asyncio.Semaphore:
+        """Return the room that errands at a subscription's endpoint share, kept while one of them has it."""
+        room = self._rooms.get(subscription)
+        if room is None:
+            room = self._rooms[subscription] = asyncio.Semaphore(AT_AN_ENDPOINT)
+        return room
 
     async def _try(self, errand_id: str, errand: Errand) -> bool:
         """Do what is asked; False if it could not be done now."""

@@ -8,6 +8,7 @@ from relay.errors import NotFoundError
 from relay.subscriptions.model import Status as SubscriptionStatus
 from relay.webhooks.attempts import Status
 from relay.webhooks.deliveries import Deliveries, Found
+from relay.webhooks.errands import AT_AN_ENDPOINT
 from relay.webhooks.repair import BodyExpiredError, SubscriptionDisabledError
 from tests.calls.calling import ACCOUNT
 from tests.streaming.publishing import Line
@@ -109,6 +110,24 @@ async def test_an_endpoint_that_says_it_is_gone_is_believed_whatever_it_was_sent
     wanted = (Status.DEAD, "gone") if asked == "test" else (Status.SUCCEEDED, None)
     assert (kept.status, kept.reason) == wanted
     await eventually(lambda: nothing_left(kit.store))
+
+
+async def test_what_is_asked_for_one_endpoint_does_not_wait_for_another(kit: Kit) -> None:
+    """One that hangs is sent little at a time, so that others' turns come at once."""
+    gate = Gate()
+    kit.receiver.answers["/hangs"] = gate
+    hanging, well = await kit.subscribe("/hangs"), await kit.subscribe("/well")
+    await kit.start_process()
+    for _ in range(40):
+        await kit.repair.test(ACCOUNT, hanging.id)
+    await kit.repair.test(ACCOUNT, well.id)
+
+    await eventually(lambda: len(kit.receiver.at("/well")) == 1)
+    assert kit.receiver.most_in_flight["/hangs"] <= AT_AN_ENDPOINT
+    gate.open()
+    await eventually(lambda: len(kit.receiver.at("/hangs")) == 40)
+    await eventually(lambda: no_errands(kit.store))
+    assert kit.receiver.most_in_flight["/hangs"] == AT_AN_ENDPOINT
 
 
 async def test_a_resent_head_frees_its_lane(kit: Kit) -> None:
