@@ -163,7 +163,9 @@ class Errands:
             self._known.discard(errand_id)
 
     async def _finish(self, errand_id: str, errand: Errand) -> None:
-        while not await self._try(errand_id, errand):
+        while True:
+            if await self._try(errand_id, errand):
+                break
             await asyncio.sleep(RETRY_PAUSE)
         await self._ledger.written([self._operations.done(errand_id)])
 
