@@ -24,7 +24,7 @@ from relay.webhooks.fanout import FanOut
 from relay.webhooks.flights import Flights
 from relay.webhooks.ledger import Ledger, Retention
 from relay.webhooks.manners import STANDARD_MANNERS, Manners
-from relay.webhooks.mending import mending
+from relay.webhooks.mending import mending, watch
 from relay.webhooks.outbox import Rules
 from relay.webhooks.parking import park
 from relay.webhooks.parts import Parts
@@ -135,6 +135,7 @@ class WebhookDuty:
                     courier.chores.spawn(reseal(parts.subscriptions, dict(index.stale)))
                 loops.spawn(fan_out.run())
                 loops.spawn(courier.agenda.run())
+                loops.spawn(watch(parts.store, lease, self.stats))
                 await first_failure(loops, writer, courier.chores, courier.flights)
         except LeaseLostError:
             ours = _never

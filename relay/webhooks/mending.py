@@ -6,12 +6,13 @@ others are lost with what was in them, and the partition goes on without.
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Final
 
-from relay.errors import UnavailableError
+from relay.errors import StoreUnavailableError, UnavailableError
 from relay.journal.keys import Keys
 from relay.journal.leases import Lease, run_owned
 from relay.journal.link import StoreCommandError
@@ -24,6 +25,8 @@ KEPT: Final = 7 * 86_400
 """Seconds that what was set aside can be looked at."""
 MADE_WITHIN: Final = 600
 """Seconds after which what was made anew is forgotten that nobody has put in place."""
+LOOK_EVERY: Final = 10.0
+"""Seconds between two looks at keys that only the API asks for: it cannot set them aside."""
 PAGE: Final = 500
 """Subscriptions looked at in a round trip, and members written in one."""
 
@@ -51,6 +54,18 @@ async def mending(store: Store, lease: Lease, stats: Stats) -> AsyncIterator[Non
         if await _mend(store, lease, stats):
             raise SetAsideError("keys were set aside") from error
         raise
+
+
+async def watch(store: Store, lease: Lease, stats: Stats) -> None:
+    """Have unfit keys set aside that nothing else has met; raises SetAsideError once there was one."""
+    while True:
+        await asyncio.sleep(LOOK_EVERY)
+        try:
+            mended = await _mend(store, lease, stats)
+        except StoreUnavailableError:
+            continue
+        if mended:
+            raise SetAsideError("keys were set aside")
 
 
 async def _mend(store: Store, lease: Lease, stats: Stats) -> bool:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import pytest
 import structlog.testing
 
+from relay.webhooks import mending
+from relay.webhooks.health import healths
+from relay.webhooks.references import DeliveryId
 from tests.calls.calling import ACCOUNT
 from tests.streaming.publishing import Line
 from tests.waiting import eventually
@@ -65,6 +68,25 @@ async def test_a_key_that_breaks_while_it_is_used_costs_no_event(kit: Kit, what:
         await eventually(lambda: nothing_left(kit.store))
     assert [entry["key"] for entry in logs if entry["event"] == "unfit key set aside"] == [what]
     assert kit.receiver.by_call("/ill") == kit.receiver.by_call("/well")
+
+
+@pytest.mark.parametrize("what", ["errands", "health"])
+async def test_a_key_that_only_the_api_asks_for_is_set_aside_too(
+    kit: Kit, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The owner looks now and then, though nothing has it use the key."""
+    monkeypatch.setattr(mending, "LOOK_EVERY", 0.1)
+    hook = await kit.subscribe()
+    await kit.start_process()
+    [event] = await Line(kit.journal).tones(1)
+    await eventually(lambda: kit.receiver.requests)
+    await eventually(lambda: nothing_left(kit.store))
+    keys = kit.store.keys(ACCOUNT)
+    await kit.store.call("SET", getattr(keys, what), JUNK)
+    await eventually(lambda: kit.store.call("EXISTS", keys.aside(getattr(keys, what))))
+    assert await healths(kit.store, ACCOUNT, [hook.id]) == {}
+    await kit.repair.resend(ACCOUNT, str(DeliveryId(keys.partition, hook.id, event)))
+    await eventually(lambda: len(kit.receiver.requests) == 2)
 
 
 async def test_a_dead_letter_is_kept_though_the_key_broke_that_says_whose_there_are(kit: Kit) -> None:
