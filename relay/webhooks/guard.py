@@ -190,12 +190,14 @@ def _host(url: str) -> str:
         raise InvalidFieldError("url", "must not have a fragment")
     if parts.port == 0:
         raise InvalidFieldError("url", "must not name port 0")
-    _check_host(parts.hostname)
+    _check_host(parts.hostname, parts.netloc.lower())
     return parts.hostname
 
 
-def _check_host(host: str) -> None:
-    if "%" in host or (literal(host) is None and not _NAME.fullmatch(host)):
+def _check_host(host: str, netloc: str) -> None:
+    spelled = f"[{host}]" if ":" in host else host  # parsers pass over what stands around brackets
+    well = netloc.startswith(spelled) and netloc[len(spelled) :].partition(":")[0] == ""
+    if not well or "%" in host or (literal(host) is None and not _NAME.fullmatch(host)):
         raise InvalidFieldError("url", "must name a host as DNS does, or an address")
 
 

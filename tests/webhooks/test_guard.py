@@ -138,6 +138,8 @@ async def test_urls_that_lead_inside_are_refused(url: str) -> None:
         "https://example.com/" + "x" * 2000,
         "https://example.com:0/",
         "https://[2606:4700:4700::1111%25eth0]/",
+        "https://[2606:4700:4700::1111]example.com/",
+        "https://example.com[2606:4700:4700::1111]/",
         "https://example..com/",
         "https://.example.com/",
         "https://-/",
