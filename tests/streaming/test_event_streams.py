@@ -34,20 +34,6 @@ async def joined(office: Office, count: int) -> None:
     await eventually(lambda: live() == count, what=f"{count} live streams")
 
 
-async def test_a_stream_opens_at_once_with_headers_that_keep_it_flowing(
-    office: Office, clients: MakeClient
-) -> None:
-    """Proxies neither buffer nor change it, and the client knows when to come back."""
-    client = await clients(office).open()
-    assert client.status == 200
-    assert client.headers["Content-Type"] == "text/event-stream"
-    assert client.headers["Cache-Control"] == "no-cache, no-transform"
-    assert client.headers["X-Accel-Buffering"] == "no"
-    assert client.headers["Transfer-Encoding"] == "chunked"
-    await eventually(lambda: client.reader.comments, what="the first bytes")
-    assert client.reader.retries == [2000]
-
-
 async def test_events_carry_type_data_and_the_stream_id(
     office: Office, clients: MakeClient, journal: Journal
 ) -> None:
