@@ -3,16 +3,33 @@
 from __future__ import annotations
 
 import base64
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from relay.subscriptions.model import NewSubscription
+from relay.dialects.v3.subscription_bodies import LONGEST_DESCRIPTION, SubscriptionSchema
+from relay.subscriptions.filters import MOST_PATTERNS
+from relay.subscriptions.model import (
+    LONGEST_PAUSE,
+    LONGEST_TIMEOUT,
+    LONGEST_WINDOW,
+    MAX_IN_FLIGHT,
+    MOST_HEADERS,
+    MOST_IN_FLIGHT,
+    MOST_PER_WINDOW,
+    MOST_RETRIES,
+    NewSubscription,
+)
 from relay.subscriptions.sealing import SecretKeys
+from relay.subscriptions.signing_keys import SECRET_BYTES
 from relay.subscriptions.store import Subscriptions
+from relay.webhooks.guard import LONGEST_URL
 from tests.dialects.v3.conftest import MOST_SUBSCRIPTIONS
 from tests.dialects.v3.face import TENANT, Answer, Face
 
+DOCS = Path(__file__).parents[3] / "docs" / "webhooks.md"
 URL = "http://127.0.0.1:9999/hook"
 SECRET = "whsec_" + base64.b64encode(bytes(32)).decode()
 
@@ -69,6 +86,18 @@ async def test_every_field_is_kept(face: Face) -> None:
     made = await subscribe(face, "admin", **fields)
     assert made.status == 201, made.body
     assert {name: made.body[name] for name in fields} == fields
+
+
+def test_every_field_and_its_limits_are_documented() -> None:
+    """In the table of the documentation, and none that there is not."""
+    table = DOCS.read_text().partition("| field |")[2].partition("\n\n")[0]
+    named = {name for row in table.splitlines()[2:] for name in re.findall(r"`(\w+)`", row.split("|")[1])}
+    assert named == set(SubscriptionSchema().fields)
+    for limit in (
+        *(LONGEST_URL, MOST_PATTERNS, *SECRET_BYTES, MOST_HEADERS, MAX_IN_FLIGHT, MOST_IN_FLIGHT),
+        *(MOST_PER_WINDOW, LONGEST_WINDOW, MOST_RETRIES, LONGEST_PAUSE, LONGEST_TIMEOUT, LONGEST_DESCRIPTION),
+    ):
+        assert re.search(rf"\b{limit:,.0f}\b", table), limit
 
 
 async def test_an_agent_subscribes_to_its_own_extension(face: Face) -> None:
