@@ -69,7 +69,10 @@ class Collecting:
         renderers: Renderers,
         event_format: str,
         deadline: float,
+        pushing: bool = False,
     ) -> None:
+        """Take a session whose connect has begun, and whether that came through a websocket (``pushing``)."""
+        self.pushing = pushing
         self.principal = principal
         self.session = session
         """The session as it was last read."""
@@ -79,6 +82,8 @@ class Collecting:
         """The event messages of the answer."""
         self.batch = 0
         """Number of the last answer taken, if the client acknowledges."""
+        self.resumed = False
+        """Whether its connect did not begin in the store; a client that acknowledges has all before."""
         self._sessions = sessions
         self._hub = hub
         self._renderers = renderers
@@ -121,7 +126,7 @@ class Collecting:
         """
         clock = asyncio.get_running_loop().time
         asked = clock()
-        done = await self._sessions.take(answer, changed=self.session.changed, extra=extra)
+        done = await self._sessions.take(answer, changed=self.session.changed, extra=extra, got=self.resumed)
         if done.taken is Taken.SUPERSEDED:
             # The store told its age no earlier than it was asked.
             raise SupersededError(done.age + clock() - asked)

@@ -92,10 +92,13 @@ class Connects:
         state = ", draining" if self._draining else ""
         return f"Connects({len(self._serving)} served, {len(self._put_backs)} being put back{state})"
 
-    async def serve(self, principal: Principal, request: Connect, *, hold: bool) -> Collected:
+    async def serve(
+        self, principal: Principal, request: Connect, *, hold: bool, pushing: bool = False
+    ) -> Collected:
         """Collect a connect's answer, waiting for it where it may be held, and take it.
 
-        What was taken must be written or given back.
+        What was taken must be written or given back. ``pushing``: it came through a websocket, whose session
+        acknowledges, so that events ride with connects.
 
         Raises:
             SupersededError: a later connect has begun.
@@ -103,11 +106,11 @@ class Connects:
             UnavailableError: the store is away or this process stops; nothing is taken.
 
         """
-        resumed = self.resume(principal, request, ended := _Ended()) if hold else None
+        resumed = self.resume(principal, request, ended := _Ended(), pushing=pushing) if hold else None
         if resumed is None:
             wanted = self.hold(request) if hold else 0
-            session = await self.begin(principal, request, hold=wanted)
-            return await self.collect(principal, request, session, wanted)
+            session = await self.begin(principal, request, hold=wanted, pushing=pushing)
+            return await self.collect(principal, request, session, wanted, pushing=pushing)
         try:
             return await ended.found
         except asyncio.CancelledError:
@@ -115,14 +118,19 @@ class Connects:
             raise
 
     def resume(
-        self, principal: Principal, request: Connect, ended: Callable[[Collected | BaseException], None]
+        self,
+        principal: Principal,
+        request: Connect,
+        ended: Callable[[Collected | BaseException], None],
+        *,
+        pushing: bool = False,
     ) -> Resumed | None:
         """Serve a connect where the last one's answer has ended, without beginning it in the store.
 
         None if its session does not stay here: it must begin. ``ended`` is called as `Resumed` says.
         """
         wanted = self.hold(request)
-        stayed = self._stays.take(principal, request.client) if wanted else None
+        stayed = self._stays.take(principal, request, pushing=pushing) if wanted else None
         if stayed is None:
             return None
         if request.client in self._serving:  # another connect has begun meanwhile
@@ -175,8 +183,9 @@ class Connects:
         # It has connected elsewhere, but before this: so this must begin, where it is counted again.
         self._stats.connects -= 1
         wanted = max(0, round((resumed.deadline - clock()) * 1000))
-        session = await self.begin(collecting.principal, request, hold=wanted)
-        return await self.collect(collecting.principal, request, session, wanted)
+        principal, pushing = collecting.principal, collecting.pushing
+        session = await self.begin(principal, request, hold=wanted, pushing=pushing)
+        return await self.collect(principal, request, session, wanted, pushing=pushing)
 
     async def begin(
         self, principal: Principal, request: Connect, *, hold: int, pushing: bool = False
@@ -201,7 +210,7 @@ class Connects:
         return found
 
     async def collect(
-        self, principal: Principal, request: Connect, session: Session, wanted: int
+        self, principal: Principal, request: Connect, session: Session, wanted: int, *, pushing: bool
     ) -> Collected:
         """Collect and take the answer of a connect that has begun, within so many milliseconds.
 
@@ -219,6 +228,7 @@ class Connects:
             renderers=self._renderers,
             event_format=self._format,
             deadline=asyncio.get_running_loop().time() + (0 if first else wanted / 1000),
+            pushing=pushing,
         )
         return await self._answered(collecting, request, first=first or moved)
 

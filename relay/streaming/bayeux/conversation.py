@@ -103,6 +103,7 @@ class Conversation:
         self._browser = browser
         self._strict = strict
         self._client = ""
+        self._acks = ""
         self._push: Push | None = None
         self._held: set[asyncio.Task[None]] = set()
 
@@ -154,11 +155,14 @@ class Conversation:
         push, goes_on = self._push, False
         if push is not None and push.client == request.client:
             goes_on = await push.goes_on(max(wanted, request.extra))
+        if not goes_on and self._acks == request.client:
+            return await connects.serve(principal, request, hold=hold, pushing=True)
         if not goes_on:
             session = await connects.begin(principal, request, hold=max(wanted, request.extra), pushing=True)
             self._client = session.client
             if session.acks:
-                return await connects.collect(principal, request, session, wanted)
+                self._acks = session.client
+                return await connects.collect(principal, request, session, wanted, pushing=True)
             await self._drop_push()
             push = self._push = self._pushing.start(principal, session, self._outlet, self._ended)
             wanted = 0 if session.generation == 1 else wanted

@@ -95,6 +95,7 @@ class Resumed:
     def begin(self) -> None:
         """Wait, or take what has come since the last answer."""
         self.collecting.deadline = self.deadline
+        self.collecting.resumed = True
         if self.collecting.poll.waiting:
             self.collecting.poll.watch(self._look)
         else:
@@ -129,7 +130,7 @@ class Resumed:
             return
         self._answer = collecting.found()
         try:
-            self._sessions.ask_take(self._answer, self, changed=collecting.session.changed)
+            self._sessions.ask_take(self._answer, self, changed=collecting.session.changed, got=True)
         except StoreUnavailableError as error:
             self._loop.call_soon(self.set_exception, error)
 

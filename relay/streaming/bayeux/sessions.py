@@ -262,17 +262,20 @@ class Sessions:
             client, int(fields["gen"]), fields["cursor"], fields["changed"], subscriptions, "batch" in fields
         )
 
-    async def take(self, answer: Answer, *, changed: str, extra: int = 0) -> Took:
+    async def take(self, answer: Answer, *, changed: str, extra: int = 0, got: bool = False) -> Took:
         """Move the session's cursor for a connect that is about to be answered.
 
         ``changed`` is the last record about the session that the answer regards. The session lives for the
-        usual time from now, and ``extra`` milliseconds longer.
+        usual time from now, and ``extra`` milliseconds longer. ``got``: the client has acknowledged all it
+        was told before, by a connect that did not begin in the store.
         """
         reply: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        self.ask_take(answer, reply, changed=changed, extra=extra)
+        self.ask_take(answer, reply, changed=changed, extra=extra, got=got)
         return _took(await reply)
 
-    def ask_take(self, answer: Answer, reply: Reply, *, changed: str, extra: int = 0) -> None:
+    def ask_take(
+        self, answer: Answer, reply: Reply, *, changed: str, extra: int = 0, got: bool = False
+    ) -> None:
         """Do as `take`, and tell somebody the reply, which `batch_of` reads."""
         self._takes.tell(
             reply,
@@ -282,6 +285,7 @@ class Sessions:
             changed,
             answer.position,
             self._max_interval + extra,
+            int(got),
         )
 
     async def move(

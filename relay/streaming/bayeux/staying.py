@@ -7,6 +7,7 @@ from typing import Final
 
 from relay.directory.model import Principal
 from relay.streaming.bayeux.collecting import Collecting
+from relay.streaming.bayeux.requests import Connect
 from relay.streaming.bayeux.resumed import Resumed
 from relay.streaming.bayeux.sessions import Sessions
 
@@ -36,7 +37,7 @@ class Stays:
 
     def keep(self, collecting: Collecting) -> None:
         """Let one stay for the next connect, if it can; else it leaves."""
-        if collecting.session.acks or not collecting.poll.usable:
+        if not collecting.poll.usable:
             collecting.poll.leave()
             return
         client = collecting.session.client
@@ -45,13 +46,18 @@ class Stays:
         self._staying[client] = (self._loop.time(), collecting)
         self._arm()
 
-    def take(self, principal: Principal, client: str) -> Collecting | None:
-        """Return the one that has stayed for a session of this user, if it can go on; else none stays."""
-        found = self._staying.pop(client, None)
+    def take(self, principal: Principal, request: Connect, *, pushing: bool) -> Collecting | None:
+        """Return the one that has stayed for a session of this user, if it can go on; else none stays.
+
+        It cannot for a client that comes by another transport, or has not acknowledged what it was told last.
+        """
+        found = self._staying.pop(request.client, None)
         if found is None:
             return None
         collecting = found[1]
-        if collecting.poll.usable and collecting.principal == principal:
+        same = collecting.principal == principal and collecting.pushing is pushing
+        got = request.ack == collecting.batch or not collecting.session.acks
+        if same and got and collecting.poll.usable:
             return collecting
         collecting.poll.leave()
         return None

@@ -197,9 +197,9 @@ async def test_session_that_missed_nothing_outlives_trimming(
 class Slow(Sessions):
     """Sessions whose takes reach the store but whose answers never come."""
 
-    async def take(self, answer: Answer, *, changed: str, extra: int = 0) -> Took:
+    async def take(self, answer: Answer, *, changed: str, extra: int = 0, got: bool = False) -> Took:
         """Take, and wait for ever."""
-        await super().take(answer, changed=changed, extra=extra)
+        await super().take(answer, changed=changed, extra=extra, got=got)
         self.taken.set()
         await asyncio.Event().wait()
         raise AssertionError("never")
@@ -218,9 +218,10 @@ def connects_of(sessions: Sessions, hub: Hub, stats: BayeuxStats) -> Connects:
     return Connects(sessions, hub, RENDERERS, stats, timeout=60_000, event_format="gws")
 
 
-def connect_of(client: str) -> Connect:
+def connect_of(client: str, *, ack: int | None = None) -> Connect:
     """Return a connect message as it is read."""
-    return Connect({"channel": "/meta/connect", "clientId": client}, client, None, 0, advised=False)
+    message = {"channel": "/meta/connect", "clientId": client}
+    return Connect(message, client, None, 0, advised=False, ack=ack)
 
 
 async def test_answer_of_a_client_that_drops_while_it_is_taken_is_put_back(

@@ -103,6 +103,32 @@ async def test_refusals_are_the_same_whichever_way_a_poll_goes(
     assert not reply["successful"]
 
 
+async def test_client_that_leaves_a_repetition_loses_nothing(
+    client: Client, twins: Twins, pod: Pod, line: Line
+) -> None:
+    """What happens after it has left is told to its next poll, by another connection."""
+    held = await twins.held({**polling(client, timeout=9000), "id": "7777"})
+    await pod.holds()
+    await twins.close()
+    with pytest.raises(asyncio.IncompleteReadError):
+        await held
+    await pod.holds(0)
+    await line.tones(1)
+    assert (await client.connect())[0] == [1]
+    assert pod.endpoint.stats.dropped == 1
+
+
+async def test_repetition_is_answered_when_the_process_stops(twins: Twins, client: Client, pod: Pod) -> None:
+    """It need not wait for an event, and its connection is closed."""
+    await twins.ask({**polling(client, timeout=0), "id": "7777"})
+    held = await twins.held(polling(client, timeout=9000))
+    await pod.holds()
+    await pod.stop()
+    status, _, body = await held
+    assert status == b"HTTP/1.1 200 OK"
+    assert json.loads(body)[-1]["successful"]
+
+
 async def test_repetition_that_is_superseded_is_refused(client: Client, twins: Twins, pod: Pod) -> None:
     """A held poll ends with an error when the session polls by another connection."""
     await twins.ask({**polling(client, timeout=0), "id": "7777"})

@@ -6,6 +6,8 @@ import asyncio
 
 import pytest
 
+from relay.errors import StoreUnavailableError
+from relay.journal.ids import is_after
 from relay.journal.store import Store
 from relay.streaming.bayeux.connects import Connects
 from relay.streaming.bayeux.sessions import Session, Sessions
@@ -33,6 +35,7 @@ class Process:
     def __init__(self, store: Store, hub: Hub, *, max_interval: int = 60_000) -> None:
         self.sessions = Sessions(store, max_interval=max_interval)
         self.stats = BayeuxStats()
+        self._hub = hub
         self.connects = Connects(
             self.sessions, hub, RENDERERS, self.stats, timeout=60_000, event_format="gws"
         )
@@ -49,6 +52,14 @@ class Process:
         """Wait until a connect is held."""
         await eventually(lambda: self.stats.held == 1)
         await asyncio.sleep(0)
+
+    async def reaches(self, position: str) -> None:
+        """Wait until the hub has come to a stream id."""
+
+        async def reached() -> bool:
+            return not is_after(position, await self._hub.position(ACCOUNT))
+
+        await eventually(reached)
 
     async def generation(self, client: str) -> int:
         """Return how many connects of a session have begun in the store."""
@@ -81,6 +92,102 @@ async def test_next_connect_goes_on_where_the_last_answer_ended(process: Process
     await line.tones(1)
     assert await held == numbered(4)
     assert await process.generation(client) == 1
+
+
+async def acking(process: Process) -> str:
+    """Begin a session that acknowledges, with its first connect behind it, and return its client id."""
+    client = await process.sessions.create(JANE, acks=True)
+    assert client is not None
+    await process.sessions.subscribe(JANE, client, [CALLS])
+    assert await told(process, client, 0) == (1, [])
+    return client
+
+
+async def told(process: Process, client: str, ack: int, *, pushing: bool = False) -> tuple[int, list[bytes]]:
+    """Poll with an acknowledgement, and return the answer's number and events."""
+    found = await process.connects.serve(JANE, connect_of(client, ack=ack), hold=True, pushing=pushing)
+    return found.batch, found.messages
+
+
+async def test_client_that_acknowledges_goes_on_too(process: Process, line: Line) -> None:
+    """As long as it has got each answer, only the first poll begins in the store."""
+    client = await acking(process)
+    for number in (1, 2, 3):
+        await line.tones(1)
+        assert await told(process, client, number) == (number + 1, numbered(number))
+    assert await process.generation(client) == 1
+
+
+async def test_answer_not_acknowledged_is_told_again_after_polls_that_went_on(
+    process: Process, other: Process, line: Line
+) -> None:
+    """Wherever the client asks, it gets the last answer again and none before that."""
+    client = await acking(process)
+    for number in (1, 2, 3):
+        await line.tones(1)
+        assert await told(process, client, number) == (number + 1, numbered(number))
+    assert await told(process, client, 3) == (5, numbered(3))
+    await line.tones(1)
+    assert await told(process, client, 5) == (6, numbered(4))
+    assert await told(other, client, 5) == (7, numbered(4))
+    await line.tones(1)
+    assert await told(other, client, 7) == (8, numbered(5))
+
+
+async def test_connect_by_another_transport_begins_anew(process: Process, line: Line) -> None:
+    """It is told to its session, and whoever pushes learns of it."""
+    client = await acking(process)
+    await line.tones(2)
+    assert await told(process, client, 1, pushing=True) == (2, numbered(1, 2))
+    assert await process.generation(client) == 2
+    await line.tones(1)
+    assert await told(process, client, 2, pushing=True) == (3, numbered(3))
+    assert await process.generation(client) == 2
+    await line.tones(1)
+    assert await told(process, client, 3) == (4, numbered(4))
+    assert await process.generation(client) == 3
+
+
+async def test_poll_that_goes_on_is_given_up_without_loss(process: Process, line: Line) -> None:
+    """Cancelled while it waits or while it is taken, its events are the next poll's."""
+    client = await begun(process.sessions, CALLS)
+    assert await process.polls(client) == []
+    held = process.polls(client)
+    await process.holds()
+    held.cancel()
+    await asyncio.wait((held,))
+    assert process.stats.held == 0
+    await process.connects.stop()
+    await line.tones(1)
+    assert await process.polls(client) == numbered(1)
+    last = (await line.tones(1))[-1]
+    await process.reaches(last)
+    taken = process.polls(client)
+    await asyncio.sleep(0)  # it has begun, and asked the store
+    taken.cancel()
+    await asyncio.wait((taken,))
+    await process.connects.stop()
+    assert await process.polls(client) == numbered(2)
+    assert process.stats.dropped == 2
+
+
+async def test_poll_that_goes_on_learns_that_the_store_is_away(
+    server: Server, open_store: OpenStore, hub: Hub, other: Process, line: Line
+) -> None:
+    """It fails, as it is not known whether its answer was taken, and the events are told by the next."""
+    proxy = StoreProxy(server.socket)
+    await proxy.open()
+    process = Process(await open_store(proxy.url), hub)
+    client = await begun(process.sessions, CALLS)
+    assert await process.polls(client) == []
+    held = process.polls(client)
+    await process.holds()
+    await proxy.cut()
+    await line.tones(1)
+    with pytest.raises(StoreUnavailableError):
+        await held
+    assert process.stats.held == 0
+    assert await other.polls(client) == numbered(1)
 
 
 async def test_subscribing_between_polls_begins_anew(process: Process, line: Line) -> None:
