@@ -6,6 +6,8 @@ import re
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final, NamedTuple
 
+import msgspec
+
 from relay.calls.events import EventId
 from relay.errors import InvalidFieldError, NotFoundError
 from relay.journal.ids import parse
@@ -208,15 +210,16 @@ class Deliveries:
     async def _filtered(
         self, subscription: Subscription, wanted: _Wanted, taken: dict[str, Delivery]
     ) -> dict[str, Delivery]:
-        types = wanted.types
+        """Return those that are wanted, with their types as far as these can be told."""
         if wanted.status is not None:
             taken = {event: one for event, one in taken.items() if one.status is wanted.status}
+        untyped = [event for event, one in taken.items() if not one.type]
+        for event, shown in (await self._rendered(subscription, untyped)).items():
+            taken[event] = msgspec.structs.replace(taken[event], type=shown.type)
+        types = wanted.types
         if types is None:
             return taken
-        untyped = [event for event, one in taken.items() if not one.type]
-        typed = {event: one.type for event, one in taken.items() if one.type}
-        typed |= {event: one.type for event, one in (await self._rendered(subscription, untyped)).items()}
-        return {event: one for event, one in taken.items() if event in typed and types.matches(typed[event])}
+        return {event: one for event, one in taken.items() if one.type and types.matches(one.type)}
 
     async def _rendered(self, subscription: Subscription, events: Sequence[str]) -> dict[str, Rendered]:
         """Return events as the subscription's endpoint is told of them, as far as they can be read."""

@@ -103,6 +103,7 @@ async def test_every_state_is_listed(kit: Kit) -> None:
     assert 790_000 < failed.delivery.next_attempt_at - await kit.store.time_ms() <= 1_200_000
     for one in await pages(kit.deliveries, limit=2):
         assert (await kit.deliveries.get(ACCOUNT, str(one.id))).delivery.status is one.delivery.status
+    assert {one.delivery.type for one in await pages(kit.deliveries)} == {"call.leg.dtmf"}
     for limit in (1, 2, 5, 12):
         listed = [one.id.event for one in await pages(kit.deliveries, subscription=failing.id, limit=limit)]
         assert listed == events[::-1]
