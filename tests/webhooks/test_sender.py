@@ -16,7 +16,7 @@ import pytest
 from relay.webhooks.attempts import CAPTURE, ErrorCode
 from relay.webhooks.guard import Guard
 from relay.webhooks.sender import Answer, Failure, Request, Withheld
-from relay.webhooks.sending.client import HttpSender
+from relay.webhooks.sending.client import HttpSender, verifying
 from relay.webhooks.sending.targets import Target
 from tests.waiting import eventually
 from tests.webhooks.endpoints import Exchange, serving
@@ -309,6 +309,13 @@ async def test_certificates_are_verified(sender: HttpSender, tmp_path: Path) -> 
         other_name = endpoint.url.replace("127.0.0.1", "localhost")
         assert await trusting.send(request(other_name)) == Failure(ErrorCode.TLS_ERROR)
     await trusting.close()
+
+
+def test_old_versions_of_tls_are_not_spoken() -> None:
+    """Nor are names left unchecked: the settings that endpoints are dialled with say so."""
+    settings = verifying()
+    assert settings.minimum_version is ssl.TLSVersion.TLSv1_2
+    assert (settings.verify_mode, settings.check_hostname) == (ssl.CERT_REQUIRED, True)
 
 
 async def test_an_endpoint_that_does_not_speak_tls_is_told(sender: HttpSender) -> None:
