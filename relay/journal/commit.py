@@ -13,6 +13,7 @@ from relay.calls.model import Party, PartyState, Session
 from relay.calls.presence import PresenceChange, PresenceEvent
 from relay.journal.keys import LINE
 from relay.journal.link import Argument
+from relay.journal.reading import LastKnown
 from relay.journal.receipts import KEPT as RECEIPTS_KEPT
 from relay.journal.receipts import Receipt
 from relay.journal.record import Record
@@ -69,6 +70,7 @@ class Committing:
     """The writing half of the journal."""
 
     _store: Store
+    _last_known: LastKnown
 
     async def commit(
         self,
@@ -127,6 +129,8 @@ class Committing:
         )
         if reply is None:
             return None
+        for leg, session in legs.items():
+            self._last_known.note(leg, session.id)
         return Committed(tuple(str(made, "ascii") for made in reply[1:]), already=reply[0] == 1)
 
     async def append(self, account: str, records: Sequence[Record]) -> list[str]:

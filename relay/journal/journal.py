@@ -5,7 +5,7 @@ from __future__ import annotations
 from relay.journal.agents import Agents
 from relay.journal.commit import Committing
 from relay.journal.devices import Devices
-from relay.journal.reading import Reading
+from relay.journal.reading import LastKnown, Reading
 from relay.journal.receipts import Receipts
 from relay.journal.store import Store
 
@@ -15,6 +15,7 @@ class Journal(Committing, Reading, Receipts, Devices, Agents):
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._last_known = LastKnown()
 
     @property
     def store(self) -> Store:

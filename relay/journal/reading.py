@@ -21,6 +21,9 @@ MAX_PAGE: Final = 1000
 SCANNED: Final = 500
 """Records of a partition read at a time where an account's are looked for among them."""
 
+MOST_KNOWN: Final = 10_000
+"""Legs remembered with their sessions, some 2 MB: more than are live in most processes."""
+
 _BOUNDS: Final = Script("bounds")
 _HEAL: Final = Script("heal")
 _log: Final = log.get("journal")
@@ -37,10 +40,21 @@ class HistoryPage(NamedTuple):
     """There were more events after this page."""
 
 
+class LastKnown(dict[str, str]):
+    """Sessions by legs that were there when this process last looked: a read spared where they still are."""
+
+    def note(self, leg: str, session: str) -> None:
+        """Remember where a leg is; when there are too many, all others are looked for anew."""
+        if len(self) >= MOST_KNOWN:
+            self.clear()
+        self[leg] = session
+
+
 class Reading:
     """The reading half of the journal."""
 
     _store: Store
+    _last_known: LastKnown
 
     async def session(self, account: str, session_id: str) -> Session | None:
         """Return a session, live or ended within the last hour; None if the account has no such session.
@@ -58,8 +72,16 @@ class Reading:
 
     async def session_of_leg(self, account: str, leg: str) -> Session | None:
         """Return the session a leg belongs to, live or ended within the last hour; None if there is none."""
+        last = self._last_known.get(leg)
+        session = await self.session(account, last) if last is not None else None
+        party = session.party(leg) if session is not None else None
+        if party is not None and party.live:  # a leg lives in one session alone
+            return session
         found = await self._store.call("GET", self._store.keys(account).leg(leg))
-        return None if found is None else await self.session(account, found.decode())
+        if found is None:
+            return None
+        self._last_known.note(leg, found.decode())
+        return await self.session(account, found.decode())
 
     async def live_sessions(self, account: str) -> list[Session]:
         """Return the account's sessions that have not ended, oldest first."""

@@ -7,10 +7,12 @@ import pytest
 from msgspec.structs import replace
 
 from relay.calls.events import CallEvent
+from relay.calls.model import PartyState
 from relay.errors import StoreUnavailableError
 from relay.journal.commit import ENDED_RETENTION, Change, Timer
 from relay.journal.journal import Journal
 from relay.journal.link import StoreCommandError
+from relay.journal.reading import MOST_KNOWN, LastKnown
 from relay.journal.receipts import Receipt
 from relay.journal.record import Record, RecordKind
 from relay.journal.store import Store
@@ -132,6 +134,32 @@ async def test_a_leg_that_moves_is_found_by_its_live_session(journal: Journal) -
     for changes in ([Change(taken_over), Change(two_ended)],):
         assert await journal.commit(ACCOUNT, changes, events, nonce="merge")
     assert await journal.session_of_leg(ACCOUNT, "two-leg") == at(taken_over, 2)
+
+
+async def test_a_leg_that_another_process_moved_or_ended_is_found(journal: Journal, store: Store) -> None:
+    """Where a process last saw a leg is no more than a guess."""
+    other = Journal(store)
+    one, two = await place(journal, "one"), await place(journal, "two")
+    assert await other.session_of_leg(ACCOUNT, "two-leg") == two
+    [leg] = two.parties
+    kept = replace(one, parties=(*one.parties, leg))
+    left = replace(two, parties=(replace(leg, state=PartyState.GONE),))
+    assert await journal.commit(ACCOUNT, [Change(kept, one), Change(left, two)], [], nonce="join")
+    assert await other.session_of_leg(ACCOUNT, "two-leg") == at(kept, 2)
+    over, events = ended(at(kept, 2))
+    assert await journal.commit(ACCOUNT, [Change(over, at(kept, 2))], events, nonce="end")
+    assert await other.session_of_leg(ACCOUNT, "two-leg") == at(over, 3)
+    await store.call("FLUSHALL")
+    assert await other.session_of_leg(ACCOUNT, "two-leg") is None
+
+
+def test_no_more_legs_are_remembered_than_bounded() -> None:
+    """A process that sees ever new calls does not grow by them."""
+    known = LastKnown()
+    for number in range(2 * MOST_KNOWN + 1):
+        known.note(f"leg-{number}", "session")
+        assert f"leg-{number}" in known
+    assert len(known) <= MOST_KNOWN
 
 
 async def test_an_ended_session_leaves_the_live_set_and_expires_after_an_hour(
