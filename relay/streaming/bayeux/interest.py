@@ -23,14 +23,13 @@ class Events:
     """Bytes of all messages."""
     last: str
     """Stream id of the last event."""
-    _frames: list[bytes] = field(default_factory=list, init=False, compare=False, repr=False)
+    frame: bytes = field(repr=False)
+    """One websocket frame with all of them."""
 
-    @property
-    def frame(self) -> bytes:
-        """Return one websocket frame with all of them, made when it is first asked for."""
-        if not self._frames:
-            self._frames.append(text_frame(payload(self.messages)))
-        return self._frames[0]
+    @classmethod
+    def of(cls, messages: Sequence[bytes], last: str) -> Events:
+        """Return them with what follows from them."""
+        return cls(tuple(messages), sum(map(len, messages)), last, text_frame(payload(messages)))
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ class Interest:
             if shown is not None and shown.user_id == self.user_id and self._matches(shown.type, entry):
                 found.append(shown.body)
                 last = entry.id.stream_id
-        return Events(tuple(found), sum(map(len, found)), last) if found else None
+        return Events.of(found, last) if found else None
 
     def _matches(self, channel: str, entry: Entry) -> bool:
         for pattern in lookups(channel):

@@ -60,7 +60,7 @@ class Push(Member[Events]):
         self._at = first_of_interest(session.cursor, session.subscriptions)
         self._progress = Progress(session.cursor)
         self._noted = session.cursor
-        self._told = False
+        self._beaten = outlet.written
         self._ended: Ended | None = None
         self._stopped: Stop | None = None
         self._over = False
@@ -134,10 +134,10 @@ class Push(Member[Events]):
 
     def beat(self) -> None:
         """Note how far the client is, if anything was told since."""
-        if self._told:
-            position = self._certain()
-            self._told = self._progress.pending
-            self._note(position)
+        written = self._outlet.written
+        if written != self._beaten or self._progress.pending:
+            self._beaten = written
+            self._note(self._certain())
 
     def stop(self, why: Stop) -> None:
         """Push nothing more; a process that drains closes the socket instead."""
@@ -162,7 +162,6 @@ class Push(Member[Events]):
     def deliver(self, payload: Events) -> None:
         """Write events."""
         if self._outlet.write(payload.frame):
-            self._told = True
             self._stats.events += len(payload.messages)
 
     def gap(self, gap: Gap) -> None:

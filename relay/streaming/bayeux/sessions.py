@@ -11,6 +11,7 @@ import hmac
 import re
 import secrets
 from collections.abc import Sequence
+from contextlib import suppress
 from enum import Enum, StrEnum
 from hashlib import sha256
 from typing import Any, Final, NamedTuple
@@ -303,11 +304,8 @@ class Sessions:
 
     def note(self, account: str, client: str, generation: int, position: str) -> None:
         """Do as `move` without waiting; what the store does not take is noted another time."""
-        try:
-            noted = self._moves.ask(self._store.keys(account), client, generation, position, 0)
-        except StoreUnavailableError:
-            return
-        noted.add_done_callback(_overlooked)
+        with suppress(StoreUnavailableError):
+            self._moves.tell(_NOBODY, self._store.keys(account), client, generation, position, 0)
 
     def stays(self, account: str, client: str, generation: int, *, hold: int) -> asyncio.Future[Any]:
         """Have a session live so many milliseconds longer than usual; replies 1; less if it is another's."""
@@ -355,10 +353,21 @@ class Sessions:
         return keys if parts is not None and int(parts[1]) == keys.partition else None
 
 
-def _overlooked(noted: asyncio.Future[Any]) -> None:
-    """Take an error for dealt with."""
-    if not noted.cancelled():
-        noted.exception()
+class _Nobody:
+    """Overlooks replies."""
+
+    def done(self) -> bool:
+        """Want it asked all the same."""
+        return False
+
+    def set_result(self, result: Any, /) -> None:
+        """Overlook it."""
+
+    def set_exception(self, exception: Exception, /) -> None:
+        """Overlook it."""
+
+
+_NOBODY: Final = _Nobody()
 
 
 def belongs(client: str, browser: str) -> bool:

@@ -49,7 +49,7 @@ def interest(subscriptions: dict[str, str], *, at: str = "0-0", channel: str = C
 def test_picks_own_events_on_matching_channels() -> None:
     """Others' events and other channels are not picked, and one event is picked once."""
     entries = [entry("1-0"), entry("2-0", caller=JOHN), entry("3-0")]
-    both = Events((b"1-0", b"3-0"), 6, "3-0")
+    both = Events.of([b"1-0", b"3-0"], "3-0")
     assert interest({CALLS: "0-0", "/**": "0-0"}).pick(entries) == both
     assert interest({"/v2/me/*": "0-0"}).pick(entries) == both
     assert interest({"/v2/me/devices": "0-0"}).pick(entries) is None
