@@ -56,7 +56,7 @@ class Member(ABC, Generic[P]):
     __slots__ = ()
 
     @abstractmethod
-    def deliver(self, payload: P) -> None:
+    def deliver(self, payload: P, /) -> None:
         """Take what the selection picked of the next entries."""
 
     @abstractmethod
