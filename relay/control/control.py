@@ -162,8 +162,10 @@ class Control(Reads, DeviceControl, AgentControl, Simulating):
         checks.check_parameters(action)
         may_repeat = command_id is not None
         command_id = command_id or new_command_id()
-        # Of the user and the command, so it is one of a kind in the account.
-        consult = session_id(principal.account, principal.user.id, command_id)
+        consult = ""
+        if may_repeat or isinstance(action, Consult):
+            # Of the user and the command, so it is one of a kind in the account.
+            consult = session_id(principal.account, principal.user.id, command_id)
         if may_repeat and (before := await self._accepted_before(principal, command_id, consult)):
             return before
         destinations = self._destinations(principal)

@@ -6,7 +6,8 @@ from aiohttp import web
 
 from relay.control import Control
 from relay.dialects.v3.calls import answer
-from relay.dialects.v3.schemas import Strict, obj, parse, text
+from relay.dialects.v3.schemas import Strict, obj, text
+from relay.dialects.v3.shapes import Shape
 from relay.directory.model import Principal
 from relay.http.body import json_object
 from relay.http.detached import Detached
@@ -17,11 +18,13 @@ class _Digits(Strict):
     digits = text(required=True)
 
 
-_CALL = Strict.from_dict(
-    {"from": text(required=True), "to": text(required=True), "user_data": obj(load_default=None)}
-)()
-_DIGITS = _Digits()
-_NOTHING = Strict()
+_CALL = Shape(
+    Strict.from_dict(
+        {"from": text(required=True), "to": text(required=True), "user_data": obj(load_default=None)}
+    )()
+)
+_DIGITS = Shape(_Digits())
+_NOTHING = Shape(Strict())
 
 
 class SimulatorFace:
@@ -33,7 +36,7 @@ class SimulatorFace:
 
     async def call(self, request: web.Request, principal: Principal) -> web.Response:
         """Let an outside number call one of the tenant's phones; answer 201 with the call's legs."""
-        read = parse(_CALL, await json_object(request))
+        read = _CALL.read(await json_object(request))
         session = await self._detached.finish(
             self._control.simulate_inbound(principal.account, read["from"], read["to"], read["user_data"])
         )
@@ -47,7 +50,7 @@ class SimulatorFace:
         """Do something at the phone of a leg; answer 202, what comes of it is told by events."""
         action = PhoneAction(request.match_info["action"])
         body = await json_object(request, empty=True)
-        read = parse(_DIGITS if action is PhoneAction.DTMF else _NOTHING, body)
+        read = (_DIGITS if action is PhoneAction.DTMF else _NOTHING).read(body)
         leg = request.match_info["id"]
         await self._detached.finish(
             self._control.simulate_phone(principal, leg, action, read.get("digits", ""))
