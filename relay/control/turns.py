@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from relay.errors import ContendedError
@@ -38,8 +37,7 @@ class Turns:
         users = sum(queue.users for queue in self._queues.values())
         return f"<Turns sessions={len(self._queues)} commands={users}>"
 
-    @asynccontextmanager
-    async def turns(self, sessions: Iterable[str]) -> AsyncIterator[bool]:
+    def turns(self, sessions: Iterable[str]) -> _Turn:
         """Hold the turns of sessions, taken in one order by all, so that nobody waits for ever.
 
         The value tells whether others had one meanwhile: what was read is stale.
@@ -48,19 +46,10 @@ class Turns:
             ContendedError: too many wait already, or a turn did not come in time.
 
         """
-        waited, held = False, list[str]()
-        try:
-            for session in sorted(sessions):
-                waited |= await self._take(session)
-                held.append(session)
-            yield waited
-        finally:
-            for session in held:
-                self._queues[session].lock.release()
-                self._leave(session)
+        return _Turn(self, sorted(sessions))
 
-    async def _take(self, session: str) -> bool:
-        """Take one turn; return whether it had to be waited for."""
+    async def take(self, session: str) -> bool:
+        """Take one turn; return whether it had to be waited for. Raises as `turns` does."""
         queue = self._queues.get(session)
         if queue is None:
             queue = self._queues[session] = _Queue()
@@ -76,6 +65,11 @@ class Turns:
             raise
         return waits
 
+    def give_back(self, session: str) -> None:
+        """Let the next one have a turn."""
+        self._queues[session].lock.release()
+        self._leave(session)
+
     def _leave(self, session: str) -> None:
         queue = self._queues[session]
         queue.users -= 1
@@ -88,3 +82,32 @@ class Turns:
                 await lock.acquire()
         except TimeoutError:
             raise ContendedError("the commands before this one take too long") from None
+
+
+class _Turn:
+    """The turns of one command: taken on entering, given back on leaving."""
+
+    __slots__ = ("_held", "_turns", "_wanted")
+
+    def __init__(self, turns: Turns, wanted: Sequence[str]) -> None:
+        self._turns = turns
+        self._wanted = wanted
+        self._held: list[str] = []
+
+    async def __aenter__(self) -> bool:
+        waited = False
+        try:
+            for session in self._wanted:
+                waited |= await self._turns.take(session)
+                self._held.append(session)
+        except BaseException:
+            self._give_back()
+            raise
+        return waited
+
+    async def __aexit__(self, *_: object) -> None:
+        self._give_back()
+
+    def _give_back(self) -> None:
+        for session in self._held:
+            self._turns.give_back(session)
