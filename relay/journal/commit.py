@@ -109,24 +109,15 @@ class Committing:
         keys = self._store.keys(account)
         parties = _parties(changes)
         legs, lines = _legs(parties), _lines(parties)
-        reply = await self._store.run(
-            _COMMIT,
-            [
-                keys.events,
-                keys.log(account),
-                keys.live(account),
-                keys.timers,
-                *(keys.call(change.session.id) for change in changes),
-                *(keys.leg(leg) for leg in legs),
-                *(keys.device(account, place.device) for place in lines),
-                *(keys.presence(account, change.user.user_id or "") for change in presences),
-                *([keys.receipt(receipt.command)] if receipt else ()),
-            ],
-            [
-                *_arguments(account, changes, events, nonce, receipt, legs, lines, timers, done),
-                *_presence_arguments(presences),
-            ],
-        )
+        touched = [keys.events, keys.log(account), keys.live(account), keys.timers]
+        touched += [keys.call(change.session.id) for change in changes]
+        touched += map(keys.leg, legs)
+        touched += [keys.device(account, place.device) for place in lines]
+        touched += [keys.presence(account, change.user.user_id or "") for change in presences]
+        if receipt:
+            touched.append(keys.receipt(receipt.command))
+        given = _arguments(account, changes, events, nonce, receipt, legs, lines, timers, done)
+        reply = await self._store.run(_COMMIT, touched, given + _presence_arguments(presences))
         if reply is None:
             return None
         for leg, session in legs.items():

@@ -18,6 +18,7 @@ from relay.journal.store import Store
 _PUT: Final = Script("device_put")
 _LINE: Final = LINE.encode()
 _SUPERVISOR: Final = SUPERVISOR.encode()
+_UNKNOWN: Final = DeviceState()
 _encoder: Final = msgspec.json.Encoder()
 _settings: Final = msgspec.json.Decoder(DeviceSettings)
 _line: Final = msgspec.json.Decoder(Line)
@@ -107,12 +108,19 @@ def _supervised(event: DeviceEvent, before: Supervision | None) -> dict[str, Sup
 
 
 def _state(fields: Mapping[bytes, bytes]) -> DeviceState:
+    if not fields:
+        return _UNKNOWN
+    lines: list[Line] = []
+    supervisors: dict[bytes, Supervisor] = {}
+    for field, text in fields.items():
+        if field.startswith(_LINE):
+            lines.append(_line.decode(text))
+        elif field.startswith(_SUPERVISOR):
+            supervisors[field] = _supervisor.decode(text)
     settings = fields.get(b"settings")
-    lines = [_line.decode(text) for field, text in fields.items() if field.startswith(_LINE)]
-    supervisors = sorted(field for field in fields if field.startswith(_SUPERVISOR))
     return DeviceState(
-        settings=_settings.decode(settings) if settings is not None else DeviceSettings(),
+        settings=_settings.decode(settings) if settings is not None else _UNKNOWN.settings,
         revision=int(fields.get(b"rev", 0)),
         lines=tuple(sorted(lines, key=lambda line: (line.session, line.leg))),
-        supervisors=tuple(_supervisor.decode(fields[field]) for field in supervisors),
+        supervisors=tuple(supervisors[field] for field in sorted(supervisors)),
     )
