@@ -71,10 +71,17 @@ def _type_filter(patterns: tuple[str, ...]) -> TypeFilter:
     return TypeFilter(patterns)
 
 
+@lru_cache(maxsize=1024)
+def _filter(
+    patterns: tuple[str, ...], extensions: frozenset[str], labels: tuple[frozenset[str], ...]
+) -> Filter:
+    return Filter(_type_filter(patterns), extensions, labels)
+
+
 def compile_filter(
     types: Iterable[str] = (), extensions: Iterable[str] = (), labels: Iterable[Iterable[str]] = ()
 ) -> Filter:
-    """Make a filter; an empty part matches everything. Equal types share what is known of them.
+    """Make a filter; an empty part matches everything. Equal filters are the same one.
 
     ``labels`` are sets of which an event must have one in full.
 
@@ -91,4 +98,4 @@ def compile_filter(
             raise InvalidFieldError("types", "must be event types, with * only at the end: call.leg.*")
     if not all(extension.isascii() and extension.isdigit() for extension in wanted):
         raise InvalidFieldError("extensions", "must be extensions: strings of digits")
-    return Filter(_type_filter(patterns), wanted, tuple(frozenset(one) for one in labels))
+    return _filter(patterns, wanted, tuple(frozenset(one) for one in labels))

@@ -158,10 +158,15 @@ class Index:
         if found is None:
             return []
         if event.notice is not None:
-            candidates = found.all(event_format)
-        else:
-            candidates = found.candidates(event_format, event.extension)
-        return [one.subscription for one in candidates if one.wants(event, event_id)]
+            return [one.subscription for one in found.all(event_format) if one.wants(event, event_id)]
+        wanted: dict[Filter, bool] = {}  # equal filters are the same one: each is asked once
+        matching = []
+        for one in found.candidates(event_format, event.extension):
+            if one.filter not in wanted:
+                wanted[one.filter] = one.filter.matches(event)
+            if wanted[one.filter] and one.from_id < event_id:
+                matching.append(one.subscription)
+        return matching
 
     def wants(self, subscription_id: str, event: Rendered, event_id: StreamId) -> bool:
         """Tell whether an active subscription wants an event of its account, in its format."""

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Final
 
 from relay.telemetry.histogram import Histogram
 from relay.webhooks.attempts import Attempt
+
+_CLASSES: Final = tuple(f"{hundreds}xx" for hundreds in range(10))
+"""Of statuses, which have three digits."""
 
 
 @dataclass(slots=True)
@@ -62,4 +66,4 @@ class Stats:
         status = attempt.status_code
         self.attempts += 1
         self.durations.add(attempt.duration_ms / 1000)
-        self.outcomes[str(attempt.error) if status is None else f"{status // 100}xx"] += 1
+        self.outcomes[str(attempt.error) if status is None else _CLASSES[status // 100]] += 1

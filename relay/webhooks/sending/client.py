@@ -17,8 +17,7 @@ from relay.webhooks.sending.connection import Connection
 from relay.webhooks.sending.dialing import Dialer
 from relay.webhooks.sending.heads import Head
 from relay.webhooks.sending.pool import Pool
-from relay.webhooks.sending.posts import Ended, Post
-from relay.webhooks.sending.reading import Reading
+from relay.webhooks.sending.posts import Post
 
 CONNECT_TIMEOUT: Final = 5.0
 """Seconds for name, connection and TLS together; they count towards the attempt's own time."""
@@ -60,35 +59,6 @@ class HttpSender:
 
     def post(self, request: Request, permitted: Permitted, then: Callable[[Sent], None]) -> Post:
         """Send once if it is permitted, and call a function once, later, with what became of it."""
-        return self._post(request, permitted, partial(_show, then))
-
-    async def send(self, request: Request, permitted: Permitted = always) -> Sent:
-        """Do the same, and return what became of it."""
-        ended = await self._ended(request, permitted)
-        return _answer(ended) if isinstance(ended, Reading) else ended
-
-    async def exchange(self, request: Request) -> Exchange | Failure:
-        """Send once, for an answer whose head matters too."""
-        ended = await self._ended(request, always)
-        assert not isinstance(ended, Withheld), "it was permitted"  # noqa: S101
-        return Exchange(_answer(ended), _head(ended).fields) if isinstance(ended, Reading) else ended
-
-    async def close(self) -> None:
-        """Close every connection."""
-        await self._dials.cancel()
-        self._pool.close()
-        self._dialer.close()
-
-    async def _ended(self, request: Request, permitted: Permitted) -> Ended:
-        waiting: asyncio.Future[Ended] = self._loop.create_future()
-        post = self._post(request, permitted, partial(_settle, waiting))
-        try:
-            return await waiting
-        except asyncio.CancelledError:
-            post.cancel()
-            raise
-
-    def _post(self, request: Request, permitted: Permitted, then: Callable[[Ended], None]) -> Post:
         to, fields, body, timeout = request
         post = Post(self._loop.time() + timeout, permitted, then)
         try:
@@ -104,6 +74,34 @@ class HttpSender:
             post.redial = self._redial
             self._write(kept, post)
         return post
+
+    async def send(self, request: Request, permitted: Permitted = always) -> Sent:
+        """Do the same, and return what became of it."""
+        sent, _ = await self._sent(request, permitted)
+        return sent
+
+    async def exchange(self, request: Request) -> Exchange | Failure:
+        """Send once, for an answer whose head matters too."""
+        sent, head = await self._sent(request, always)
+        if isinstance(sent, Answer) and head is not None:
+            return Exchange(sent, head.fields)
+        assert isinstance(sent, Failure), "it was permitted"  # noqa: S101
+        return sent
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._dials.cancel()
+        self._pool.close()
+        self._dialer.close()
+
+    async def _sent(self, request: Request, permitted: Permitted) -> tuple[Sent, Head | None]:
+        waiting: asyncio.Future[Sent] = self._loop.create_future()
+        post = self.post(request, permitted, partial(_settle, waiting))
+        try:
+            return await waiting, post.head
+        except asyncio.CancelledError:
+            post.cancel()
+            raise
 
     def _write(self, connection: Connection, post: Post) -> None:
         if not post.permitted():
@@ -136,20 +134,6 @@ class HttpSender:
             self._write(dialled, post)
 
 
-def _settle(waiting: asyncio.Future[Ended], ended: Ended) -> None:
+def _settle(waiting: asyncio.Future[Sent], sent: Sent) -> None:
     if not waiting.done():  # whoever waited was cancelled
-        waiting.set_result(ended)
-
-
-def _show(then: Callable[[Sent], None], ended: Ended) -> None:
-    then(_answer(ended) if isinstance(ended, Reading) else ended)
-
-
-def _head(ended: Reading) -> Head:
-    assert ended.head is not None, "an answer that is done has a head"  # noqa: S101
-    return ended.head
-
-
-def _answer(ended: Reading) -> Answer:
-    head = _head(ended)
-    return Answer(head.status, ended.body, ended.truncated, head.retry_after)
+        waiting.set_result(sent)
