@@ -63,6 +63,31 @@ async def test_what_was_missed_is_delivered_in_order_under_its_own_ids(kit: Kit)
     assert not await kit.store.call("EXISTS", kit.store.keys(ACCOUNT).errands)
 
 
+async def test_what_was_canceled_is_made_up_for(kit: Kit) -> None:
+    """With what came while the subscription was disabled, in the journal's order; attempts are kept."""
+    kit.receiver.answers["/hook"] = always(500)
+    made = await kit.subscribe(retries=(1000.0,))
+    process = await kit.start_process()
+    line = Line(kit.journal)
+    events = await line.tones(3)
+    await eventually(lambda: process.duty.stats.failed == 1)
+    await kit.subscriptions.disable(ACCOUNT, made.id, "owner")
+    await eventually(lambda: nothing_left(kit.store))
+    events += await line.tones(2)
+    kit.receiver.answers["/hook"] = accept
+    await kit.subscriptions.enable(ACCOUNT, made.id)
+
+    recovery_id, _ = await kit.repair.recover(ACCOUNT, made.id, 0, undelivered=True)
+
+    assert (await over(kit.repair, made.id, recovery_id)).queued == 5
+    await eventually(lambda: len(kit.receiver.requests) == 6)
+    assert [one.rpartition("_")[2] for one in kit.receiver.ids()] == [events[0], *events]
+    await eventually(lambda: nothing_left(kit.store))
+    found = (await kit.deliveries.list(ACCOUNT)).deliveries[::-1]
+    assert [one.delivery.status for one in found] == [Status.SUCCEEDED] * 5
+    assert [len(one.delivery.attempts) for one in found] == [2, 1, 1, 1, 1]
+
+
 @pytest.mark.parametrize("undelivered", [False, True])
 async def test_everything_of_a_range_or_what_was_not_delivered(kit: Kit, undelivered: bool) -> None:
     """Dead letters come to life either way, and keep their attempts."""
