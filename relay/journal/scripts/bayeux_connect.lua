@@ -1,9 +1,10 @@
 -- Begin connects of Bayeux sessions: whoever held one before may not answer it any more.
 --
--- EVALSHA bayeux_connect 2+n  bayeux-due events bayeux*n  (client account user ttl_ms ack socket)*n
+-- EVALSHA bayeux_connect 2+n  bayeux-due events bayeux*n  (client account user ttl_ms ack socket age)*n
 --
 -- The session lives for ttl_ms, the time it may be held included: should this process die, it expires. `ack` is
--- the last batch the client has got, -1 if it does not say; `socket` is 1 if this connect will be pushed to.
+-- the last batch the client has got, -1 if it does not say; `socket` is 1 if this connect will be pushed to,
+-- `age` how many ms ago it came: whoever holds one that came later is not overtaken for good.
 -- A session whose client acknowledges goes back to where it was if its client has not got the last batch. Whoever
 -- is pushing to the session, or holds a connect of it, is told by a journal record; others find out when they take.
 -- Returns for each session nil (the user has no such session) or {gen, cursor, changed, acks, moved,
@@ -35,9 +36,9 @@ end
 
 local found = {}
 for i, session in ipairs(sessions) do
-  local key, at = KEYS[i + 2], (i - 1) * 6
+  local key, at = KEYS[i + 2], (i - 1) * 7
   local client, account, user, ttl = ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4]
-  local ack, socket = tonumber(ARGV[at + 5]), ARGV[at + 6]
+  local ack, socket, age = tonumber(ARGV[at + 5]), ARGV[at + 6], ARGV[at + 7]
   if session.account ~= account or session.user ~= user then
     found[i] = false
   else
@@ -60,7 +61,7 @@ for i, session in ipairs(sessions) do
     if moved then
       redis.call('HSET', key, 'socket', socket)
     end
-    redis.call('HSET', key, 'at', string.format('%.0f', now), 'held', 1)
+    redis.call('HSET', key, 'at', string.format('%.0f', now - age), 'held', 1)
     local gen = redis.call('HINCRBY', key, 'gen', 1)
     local one = {gen, cursor, changed, session.batch and 1 or 0, moved and 1 or 0}
     for _, text in ipairs(session.subs) do

@@ -184,13 +184,14 @@ class Connects:
         self._stats.connects -= 1
         wanted = max(0, round((resumed.deadline - clock()) * 1000))
         principal, pushing = collecting.principal, collecting.pushing
-        session = await self.begin(principal, request, hold=wanted, pushing=pushing)
+        age = round((clock() - resumed.arrived) * 1000)
+        session = await self.begin(principal, request, hold=wanted, pushing=pushing, age=age)
         return await self.collect(principal, request, session, wanted, pushing=pushing)
 
     async def begin(
-        self, principal: Principal, request: Connect, *, hold: int, pushing: bool = False
+        self, principal: Principal, request: Connect, *, hold: int, pushing: bool = False, age: int = 0
     ) -> Session:
-        """Begin a connect that may be held for so many milliseconds, or begin to push.
+        """Begin a connect that came ``age`` ms ago and may be held for so many, or begin to push.
 
         Raises:
             EndedError: there is no such session.
@@ -203,7 +204,7 @@ class Connects:
         if serving is not None:
             await serving.settle()
         found = await self._sessions.connect(
-            principal, request.client, hold=hold, ack=request.ack, pushing=pushing
+            principal, request.client, hold=hold, ack=request.ack, pushing=pushing, age=age
         )
         if found is None:
             raise EndedError(Ended.EXPIRED)

@@ -225,12 +225,20 @@ class Sessions:
         return bool(await self._store.run(_UNSUBSCRIBE, wanted, args))
 
     async def connect(
-        self, principal: Principal, client: str, *, hold: int, ack: int | None = None, pushing: bool = False
+        self,
+        principal: Principal,
+        client: str,
+        *,
+        hold: int,
+        ack: int | None = None,
+        pushing: bool = False,
+        age: int = 0,
     ) -> Session | None:
         """Begin a connect that may be held for so many milliseconds; None if there is no such session.
 
         ``ack`` is the last batch the client says it has got. ``pushing`` is for a connect whose session is
-        pushed to from now on, until another connect of it anywhere says so by a journal record.
+        pushed to from now on, until another connect of it anywhere says so by a journal record. It came
+        ``age`` milliseconds ago.
         """
         keys = self._keys(principal, client)
         if keys is None:
@@ -241,6 +249,7 @@ class Sessions:
             hold + self._max_interval,
             -1 if ack is None else ack,
             int(pushing),
+            age,
         )
         if found is None:
             return None

@@ -93,6 +93,21 @@ async def test_connect_elsewhere_supersedes_a_held_one(
     assert (await client.connect(timeout=0))[0] == []
 
 
+async def test_later_connect_wins_although_it_begins_late(client: Client, other: Pod, line: Line) -> None:
+    """Neither begins in the store where its session has stayed; what counts is which of them came first."""
+    await client.open(CALLS)
+    await client.connect(pod=other, timeout=0)
+    older = client.hold()
+    await client.pod.holds()
+    newer = client.hold(pod=other)
+    await other.holds()
+    async with asyncio.timeout(4):
+        assert (await older)[0] == 500
+    await line.tones(1)
+    status, replies = await newer
+    assert (status, replies[0]["data"]) == (200, 1)
+
+
 async def test_events_are_told_once_while_a_client_wanders(
     client: Client, other: Pod, make_line: MakeLine
 ) -> None:
