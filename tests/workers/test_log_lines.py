@@ -15,7 +15,7 @@ def test_a_log_line_leaves_in_one_write() -> None:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with ours, theirs:
         environment = os.environ | {"PYTHONUNBUFFERED": "1"}
-        subprocess.run([sys.executable, "-c", PROGRAM], stderr=theirs, env=environment, check=True)
+        subprocess.run([sys.executable, "-c", PROGRAM], stderr=theirs.fileno(), env=environment, check=True)
         first = ours.recv(4096)
     assert first.startswith(b'{"')
     assert first.endswith(b"}\n")
