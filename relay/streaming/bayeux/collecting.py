@@ -111,9 +111,14 @@ class Collecting:
                 self.messages = self.poll.collected()
                 return self._answer(self.poll.position)
 
-    def found(self) -> Answer:
-        """Have in `messages` the events that have come, and return the answer they make, not taken yet."""
+    def found(self) -> Answer | None:
+        """Have in `messages` the events that have come, and return the answer they make, not taken yet.
+
+        None if none have come, or something else has happened that must be seen to first.
+        """
         poll, session = self.poll, self.session
+        if poll.lost or poll.stopped is Stop.SUPERSEDED or not poll.found:
+            return None
         self.messages = poll.collected()
         return Answer(self.principal.account, session.client, session.generation, self._cursor, poll.reached)
 

@@ -92,11 +92,6 @@ class Poll(Member[Events]):
         return self._link is not None and self._link.paged
 
     @property
-    def answerable(self) -> bool:
-        """Whether there are events for an answer, and nothing has happened that forbids it."""
-        return bool(self._messages) and not self.lost and self.stopped is not Stop.SUPERSEDED
-
-    @property
     def found(self) -> bool:
         """Whether there are events for the answer."""
         return bool(self._messages)

@@ -136,13 +136,13 @@ class _Exchange(Exchange):
             peer = owner.peer._replace(connector=_Failed(ended))
             repeat.end(owner.handler(repeat, [self._message], peer))
             return
-        outcome = owner.service.answered(resumed.request, ended, self._arrived)
-        body = payload(outcome.parts)
+        body = owner.service.answered(resumed.request, ended, self._arrived)
+        taken = () if ended.answer is None else (ended.answer,)
         try:
-            written = owner.wrote(repeat, body, outcome.taken)
+            written = owner.wrote(repeat, body, taken)
         except ConnectionResetError:
             written = True  # there is nobody left to answer
-        repeat.end(None if written else lambda request: owner.write(request, body, outcome.taken))
+        repeat.end(None if written else lambda request: owner.write(request, body, taken))
 
 
 class _Failed(NamedTuple):

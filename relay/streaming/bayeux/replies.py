@@ -58,7 +58,12 @@ def handshaken(message: Message, client: str, connection_types: Sequence[str], t
 
 def connected(message: Message, advice: dict[str, Any] | None) -> Message:
     """Answer a connect."""
-    return success(message) if advice is None else success(message, advice=advice)
+    reply: Message = {"channel": channels.CONNECT, "successful": True}
+    if message.get("id") is not None:
+        reply["id"] = message["id"]
+    if advice is not None:
+        reply["advice"] = advice
+    return reply
 
 
 def unknown_client(message: Message) -> Message:

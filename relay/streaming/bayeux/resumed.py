@@ -124,13 +124,12 @@ class Resumed:
 
     def _look(self) -> None:
         """Take what has come, if that is events and nothing else."""
-        collecting = self.collecting
-        if not collecting.poll.answerable:
+        self._answer = answer = self.collecting.found()
+        if answer is None:
             self._find_out()
             return
-        self._answer = collecting.found()
         try:
-            self._sessions.ask_take(self._answer, self, changed=collecting.session.changed, got=True)
+            self._sessions.ask_take(answer, self, changed=self.collecting.session.changed, got=True)
         except StoreUnavailableError as error:
             self._loop.call_soon(self.set_exception, error)
 

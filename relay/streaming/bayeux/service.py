@@ -12,7 +12,7 @@ from relay.streaming.bayeux import channels, errors, replies
 from relay.streaming.bayeux.collecting import Collected, EndedError
 from relay.streaming.bayeux.connects import Connects
 from relay.streaming.bayeux.extensions import extended, offers_ack, timesync
-from relay.streaming.bayeux.messages import Message, encoded
+from relay.streaming.bayeux.messages import Message, encoded, payload
 from relay.streaming.bayeux.requests import (
     Connect,
     Denied,
@@ -181,11 +181,9 @@ class Service:
             return None
         return self._connects.resume(principal, request, ended)
 
-    def answered(self, request: Connect, found: Collected, arrived: float) -> Outcome:
-        """Return the answer to a connect that came alone at a time (`now`)."""
-        outcome = Outcome()
-        self._tell(found, request, outcome, arrived)
-        return outcome
+    def answered(self, request: Connect, found: Collected, arrived: float) -> bytes:
+        """Return the payload that answers a connect which came alone at a time (`now`)."""
+        return payload([*found.messages, encoded(self._reply(found, request, arrived))])
 
     def now(self) -> float:
         """Return the time as extensions tell it: milliseconds since the epoch."""
@@ -219,20 +217,20 @@ class Service:
                 outcome.events.append(encoded(replies.PARTING))
             outcome.connects.append(await self._ended(principal, request, ended.why))
         else:
-            self._tell(found, request, outcome, arrived)
+            outcome.events += found.messages
+            outcome.connects.append(self._reply(found, request, arrived))
+            if found.answer is not None:
+                outcome.taken.append(found.answer)
 
-    def _tell(self, found: Collected, request: Connect, outcome: Outcome, arrived: float) -> None:
-        outcome.events += found.messages
-        if found.answer is not None:
-            outcome.taken.append(found.answer)
+    def _reply(self, found: Collected, request: Connect, arrived: float) -> Message:
         advice = found.advice
         if advice is None and (found.first or request.advised):
             advice = replies.retry(self._connects.timeout)
         reply = replies.connected(request.message, advice)
-        if found.batch or "ext" in request.message:
-            ack = {"ack": found.batch} if found.batch else {}
-            reply = self._extended(reply, request.message, arrived, ack)
-        outcome.connects.append(reply)
+        if not (found.batch or "ext" in request.message):
+            return reply
+        ack = {"ack": found.batch} if found.batch else {}
+        return self._extended(reply, request.message, arrived, ack)
 
     def _extended(self, reply: Message, message: Message, arrived: float, ext: dict[str, Any]) -> Message:
         if "ext" not in message:
