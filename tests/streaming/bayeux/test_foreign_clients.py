@@ -130,13 +130,17 @@ async def test_javascript_client_begins_anew_after_its_session_ended(
     await javascript.end()
 
 
-@pytest.mark.parametrize("javascript", [(), ("--websocket",), ("--websocket", "--ack")], indirect=True)
+@pytest.mark.parametrize(
+    ("javascript", "begun"),
+    [((), 2), (("--websocket",), 1), (("--websocket", "--ack"), 2)],
+    indirect=["javascript"],
+)
 async def test_javascript_client_stops_when_the_server_has_ended_its_session(
-    pod: Pod, javascript: JavaScript
+    pod: Pod, javascript: JavaScript, begun: int
 ) -> None:
     """It is told by a disconnect that it did not ask for, and neither connects nor begins anew."""
     stats = pod.endpoint.stats  # its first connect is answered at once: it is not the one that is held
-    await eventually(lambda: stats.connects > 1 and stats.held == 1)
+    await eventually(lambda: (stats.connects, stats.held) == (begun, 1))
     connects = pod.endpoint.stats.connects
     await end(pod, Ended.CLOSED)
     assert (await javascript.tells("disconnected"))["disconnected"] == "by server"
