@@ -1,7 +1,7 @@
 """Keys of a whole partition that the store holds in a form nobody can use: set aside, and made anew.
 
-Something else than relay has written them. What `ready` and `due` tell stands in queues and lanes, too; the
-others are lost with what was in them, and the partition goes on without.
+Something else than relay has written them. What `ready`, `due` and `cursor` tell stands in queues and lanes,
+too; the others are lost with what was in them, and the partition goes on without.
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from relay.errors import StoreUnavailableError, UnavailableError
+from relay.journal.ids import START, InvalidIdError, parse
 from relay.journal.keys import Keys
 from relay.journal.leases import Lease, run_owned
 from relay.journal.link import StoreCommandError
 from relay.journal.scripts import Script
 from relay.journal.store import Store
 from relay.telemetry import log
+from relay.webhooks.references import event_at
 from relay.webhooks.stats import Stats
 
 KEPT: Final = 7 * 86_400
@@ -31,6 +33,7 @@ PAGE: Final = 500
 """Subscriptions looked at in a round trip, and members written in one."""
 
 _SCRIPT: Final = Script("set_aside")
+_LAST: Final = Script("last_queued")
 _log: Final = log.get("webhooks")
 
 
@@ -40,7 +43,7 @@ class SetAsideError(UnavailableError):
 
 @asynccontextmanager
 async def mending(store: Store, lease: Lease, stats: Stats) -> AsyncIterator[None]:
-    """Where the store refuses something over a key of the whole partition, have that key set aside.
+    """Where something fails over what a key of the whole partition holds, have that key set aside.
 
     Raises:
         SetAsideError: it was.
@@ -50,7 +53,7 @@ async def mending(store: Store, lease: Lease, stats: Stats) -> AsyncIterator[Non
     """
     try:
         yield
-    except StoreCommandError as error:
+    except (StoreCommandError, InvalidIdError) as error:
         if await _mend(store, lease, stats):
             raise SetAsideError("keys were set aside") from error
         raise
@@ -74,14 +77,15 @@ async def _mend(store: Store, lease: Lease, stats: Stats) -> bool:
     found = await store.fetch([("TYPE", getattr(keys, name)) for name in _TYPES])
     mended = False
     for (name, wanted), held in zip(_TYPES.items(), (one.decode() for one in found), strict=True):
-        if held not in (wanted, "none"):
+        useless = await _useless(store, keys) if name == "cursor" and held == wanted else b""
+        if held not in (wanted, "none") or useless:
             key = getattr(keys, name)
             anew = keys.anew(key, secrets.token_hex(8))  # several of the owner's tasks may find it at once
             if name in _MAKING:
                 await _MAKING[name](store, keys, anew)
                 await store.call("EXPIRE", anew, MADE_WITHIN)
             named = [key, anew, keys.aside(key)]
-            if await run_owned(store, _SCRIPT, lease, named, [wanted, KEPT * 1000]):
+            if await run_owned(store, _SCRIPT, lease, named, [wanted, KEPT * 1000, useless]):
                 stats.unreadable += 1
                 _log.error("unfit key set aside", partition=lease.partition, key=name, held=held)
             mended = True
@@ -111,6 +115,33 @@ async def _due(store: Store, keys: Keys, anew: str) -> None:
                 await store.call("ZADD", anew, *(part for member in waiting for part in (now, member)))
 
 
+async def _cursor(store: Store, keys: Keys, anew: str) -> None:
+    """Find out how far events were fanned out: the last one that is known of is fanned out once more.
+
+    Whoever has got it already may get it twice; what came after it reached nobody.
+    """
+    last = 0
+    async for page in _subscriptions(store, keys):
+        named = [
+            key
+            for one in page
+            for key in (keys.queue(one), keys.lanes(one), keys.attempts(one), keys.dead(one))
+        ]
+        last = max(last, int(await store.run(_LAST, named, []) or 0))
+    if last:
+        await store.call("SET", anew, str(event_at(last - 1)))
+
+
+async def _useless(store: Store, keys: Keys) -> bytes:
+    """Return what the cursor holds if that leads nowhere."""
+    held: bytes = await store.call("GET", keys.cursor) or b""
+    try:
+        parse(held.decode(errors="replace").partition(":")[0] or START)
+    except InvalidIdError:
+        return held
+    return b""
+
+
 async def _subscriptions(store: Store, keys: Keys) -> AsyncIterator[list[str]]:
     cursor: bytes | int = 0
     while True:
@@ -127,6 +158,11 @@ _TYPES: Final = {
     "health": "hash",
     "errands": "hash",
     "with_dead": "set",
+    "cursor": "string",
 }
 """What each key must be; the subscriptions come first, as the others are found out from them."""
-_MAKING: Final[dict[str, Callable[[Store, Keys, str], Awaitable[None]]]] = {"ready": _ready, "due": _due}
+_MAKING: Final[dict[str, Callable[[Store, Keys, str], Awaitable[None]]]] = {
+    "ready": _ready,
+    "due": _due,
+    "cursor": _cursor,
+}

@@ -25,6 +25,11 @@ def place(at: StreamId) -> int:
     return at.ms * _SEQUENCES + at.seq
 
 
+def event_at(score: int) -> StreamId:
+    """Return the id of the event at a place."""
+    return StreamId(*divmod(score, _SEQUENCES))
+
+
 def time_of(score: int) -> float:
     """Return the time of the event at a place, in seconds since the epoch."""
     return score // _SEQUENCES / 1000

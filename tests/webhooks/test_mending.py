@@ -106,6 +106,32 @@ async def test_a_dead_letter_is_kept_though_the_key_broke_that_says_whose_there_
     await eventually(lambda: kit.store.call("SISMEMBER", keys.with_dead, ill.id))
 
 
+@pytest.mark.parametrize("broken", [("SET", JUNK), ("SET", "1-2-3:x"), ("LPUSH", JUNK)])
+@pytest.mark.parametrize("owned", [True, False])
+async def test_a_cursor_that_leads_nowhere_loses_no_event(
+    kit: Kit, broken: tuple[str, str], owned: bool
+) -> None:
+    """Fan-out goes on at the last event somebody was sent, which alone may come twice."""
+    await kit.subscribe()
+    first = await kit.start_process()
+    line, keys = Line(kit.journal), kit.store.keys(ACCOUNT)
+    await line.tones(3)
+    await eventually(lambda: len(kit.receiver.requests) == 3)
+    await eventually(lambda: nothing_left(kit.store))
+    if not owned:
+        await first.stop()
+    command, junk = broken
+    await kit.store.call("DEL", keys.cursor)
+    await kit.store.call(command, keys.cursor, junk)
+    await line.tones(3)
+    if not owned:
+        await kit.start_process()
+    await eventually(lambda: len(set(kit.receiver.ids())) == 6)
+    await eventually(lambda: nothing_left(kit.store))
+    assert kit.receiver.ids() == sorted(kit.receiver.ids())
+    assert len(kit.receiver.requests) <= 7
+
+
 async def test_a_partition_whose_subscriptions_are_gone_goes_on(kit: Kit) -> None:
     """What was queued for them is cleared away, and new ones are served."""
     kit.receiver.answers = {"/lost": Gate()}

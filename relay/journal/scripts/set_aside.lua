@@ -1,21 +1,22 @@
--- Put a key of the wrong type aside, and what was made anew in its place. Owner script.
+-- Put a key of no use aside, and what was made anew in its place. Owner script.
 --
--- EVALSHA set_aside 4  lease key anew aside  token type kept_ms
+-- EVALSHA set_aside 4  lease key anew aside  token type kept_ms value
 --
--- Returns nil (the lease is not the caller's), 0 (the key is of the right type by now; `anew` is deleted) or 1.
+-- Returns nil (the lease is not the caller's), 0 (the key is as it should be by now; `anew` is deleted) or 1. A
+-- key of another type is of no use, and a string that holds `value`, unless that is ''.
 --
--- key     type    reads    writes
+-- key     type    reads          writes
 -- lease   string  token
--- key     any     (type)   what was made anew, without expiry
--- anew    any              moved or deleted
--- aside   any              what the key was; expiry
+-- key     any     (type, value)  what was made anew, without expiry
+-- anew    any                    moved or deleted
+-- aside   any                    what the key was; expiry
 
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then
   return false
 end
 local key, anew, aside = KEYS[2], KEYS[3], KEYS[4]
 local held = redis.call('TYPE', key)['ok']
-if held == ARGV[2] or held == 'none' then
+if held == 'none' or (held == ARGV[2] and (ARGV[4] == '' or redis.call('GET', key) ~= ARGV[4])) then
   redis.call('DEL', anew)
   return 0
 end
