@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import pytest
 from aiohttp import ClientSession
@@ -39,13 +40,23 @@ pytestmark = pytest.mark.timeout(400 if FULL else 150)
 Fault = Callable[[], Awaitable[None]]
 
 
+Survive = Callable[..., Awaitable[None]]
+"""`survives` with everything but its last arguments."""
+
+
+@pytest.fixture
+def survive(http: ClientSession, receiver: WebhookReceiver, record_property: Report) -> Survive:
+    """Give a function that has calls go on through a fault, and accounts for what came of them."""
+    return partial(survives, http, receiver, record_property)
+
+
 async def survives(
-    name: str,
-    relay: RelayProcess,
     http: ClientSession,
     receiver: WebhookReceiver,
-    fault: Fault,
     record_property: Report,
+    name: str,
+    relay: RelayProcess,
+    fault: Fault,
     *,
     times: int = 1,
     away: float | None = None,
@@ -78,11 +89,7 @@ async def survives(
 
 
 async def test_a_store_that_is_killed_and_restarted_loses_and_doubles_nothing(
-    new_relay: NewRelay,
-    http: ClientSession,
-    receiver: WebhookReceiver,
-    faulty_server: Server,
-    record_property: Report,
+    new_relay: NewRelay, http: ClientSession, faulty_server: Server, survive: Survive
 ) -> None:
     """SIGKILL of a store with an append-only file, several times amid calls: relay goes on by itself."""
     relay = await new_relay(store_url=faulty_server.url, rate_limits="off").start()
@@ -93,17 +100,11 @@ async def test_a_store_that_is_killed_and_restarted_loses_and_doubles_nothing(
             await asyncio.to_thread(faulty_server.start)
             await eventually(lambda: relay.ready(http), within=20)
 
-    await survives(
-        f"store SIGKILLed, {KILLS} times", relay, http, receiver, killed, record_property, times=KILLS
-    )
+    await survive(f"store SIGKILLed, {KILLS} times", relay, killed, times=KILLS)
 
 
 async def test_a_store_that_is_frozen_loses_and_doubles_nothing(
-    new_relay: NewRelay,
-    http: ClientSession,
-    receiver: WebhookReceiver,
-    faulty_server: Server,
-    record_property: Report,
+    new_relay: NewRelay, http: ClientSession, faulty_server: Server, survive: Survive
 ) -> None:
     """SIGSTOP, for longer than leases live: every face says 503 meanwhile, and calls go on after."""
     relay = await new_relay(store_url=faulty_server.url, rate_limits="off").start()
@@ -118,16 +119,11 @@ async def test_a_store_that_is_frozen_loses_and_doubles_nothing(
         finally:
             faulty_server.resume()
 
-    name = f"store SIGSTOPped for {FROZEN:g} s"
-    await survives(name, relay, http, receiver, frozen, record_property, away=FROZEN)
+    await survive(f"store SIGSTOPped for {FROZEN:g} s", relay, frozen, away=FROZEN)
 
 
 async def test_a_store_that_cannot_be_reached_loses_and_doubles_nothing(
-    new_relay: NewRelay,
-    http: ClientSession,
-    receiver: WebhookReceiver,
-    faulty_server: Server,
-    record_property: Report,
+    new_relay: NewRelay, http: ClientSession, faulty_server: Server, survive: Survive
 ) -> None:
     """The way to the store is cut for a while: 503 at once on every face, two log lines, then calls go on."""
     proxy = StoreProxy(faulty_server.socket)
@@ -145,15 +141,14 @@ async def test_a_store_that_cannot_be_reached_loses_and_doubles_nothing(
         await proxy.open()
 
     try:
-        name = f"store out of reach for {AWAY:g} s"
-        await survives(name, relay, http, receiver, cut, record_property, away=AWAY)
+        await survive(f"store out of reach for {AWAY:g} s", relay, cut, away=AWAY)
     finally:
         await proxy.cut()
     assert len(relay.logged("store unavailable")) == len(relay.logged("store back")) == 1
 
 
 async def test_the_embedded_store_is_brought_back_when_it_is_killed(
-    relay: RelayProcess, http: ClientSession, receiver: WebhookReceiver, record_property: Report
+    relay: RelayProcess, http: ClientSession, survive: Survive
 ) -> None:
     """SIGKILL of the embedded store under the running service, amid calls: it is started again."""
 
@@ -164,15 +159,7 @@ async def test_the_embedded_store_is_brought_back_when_it_is_killed(
             await eventually(lambda: len(relay.logged("the embedded store is back")) > back, within=20)  # noqa: B023
             await eventually(lambda: relay.ready(http), within=20)
 
-    await survives(
-        f"embedded store SIGKILLed, {KILLS} times",
-        relay,
-        http,
-        receiver,
-        killed,
-        record_property,
-        times=KILLS,
-    )
+    await survive(f"embedded store SIGKILLed, {KILLS} times", relay, killed, times=KILLS)
 
 
 async def test_a_flushed_store_starts_over_and_says_so(
