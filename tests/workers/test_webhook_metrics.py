@@ -50,6 +50,8 @@ async def test_deliveries_can_be_followed_in_numbers(
             seen['relay_webhook_outcomes_total{class="2xx"}'] >= 3
             and seen.get('relay_webhook_dead_letters_total{reason="exhausted"}', 0) >= 3
             and seen["relay_webhook_due_lanes"] == 1
+            and seen["relay_webhook_behind_events"] >= 2
+            and seen["relay_webhook_dead_letters_held"] >= 3
         )
 
     await eventually(told, what="three deliveries of each kind")
