@@ -72,8 +72,11 @@ class LongPolls:
         """How many requests wait."""
         return len(self._alerts)
 
-    async def changed(self, read: Callable[[], Awaitable[Session]], wish: Wish) -> Session:
-        """Return a session once it has changed, has ended, or the time is over; raises as ``read``."""
+    async def changed(self, read: Callable[[], Awaitable[Session]], wish: Wish, login: str) -> Session:
+        """Return a session once it has changed, has ended, or the time or the login is over.
+
+        Raises as ``read``.
+        """
         session = await read()
         known = session.version if wish.since is None or session.changed_at <= wish.since else -1
         full = len(self._alerts) >= MOST_WAITING
@@ -84,7 +87,7 @@ class LongPolls:
         try:
             with suppress(TimeoutError, DrainingError):
                 async with asyncio.timeout(wish.timeout):
-                    link = await self._hub.join(session.account, alert, _Changes(session.id))
+                    link = await self._hub.join(session.account, alert, _Changes(session.id), interrupt=login)
                     try:
                         while True:
                             alert.rang.clear()
@@ -141,4 +144,8 @@ class _Alert(Member[str]):
         self.rang.set()
 
     def dropped(self) -> None:
+        self.rang.set()
+
+    def interrupted(self, record: Entry) -> None:
+        del record
         self.rang.set()

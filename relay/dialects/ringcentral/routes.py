@@ -83,7 +83,7 @@ def add_routes(app: web.Application, parts: Parts) -> Sockets:
     calls = Calls(parts.control, parts.detached)
     long_polls = app[LONG_POLLS] = LongPolls(parts.hub)
     app.on_shutdown.append(long_polls.drain)
-    sessions = Sessions(parts.control, calls, parts.identities, parts.detached, long_polls)
+    sessions = Sessions(parts.control, calls, parts.identities, parts.detached, long_polls, access)
     parties = Parties(calls, parts.identities)
     diversions = Diversions(calls, parts.identities)
     conferences = Conferences(parts.control, calls, parts.identities, parts.detached)

@@ -10,6 +10,7 @@ from aiohttp import web
 from relay.control import Control
 from relay.control.permissions import owns
 from relay.dialects.ringcentral import schemas
+from relay.dialects.ringcentral.access import Access
 from relay.dialects.ringcentral.calls import Calls, may_see
 from relay.dialects.ringcentral.failures import forbidden, invalid, json_response, not_found
 from relay.dialects.ringcentral.identities import Identities
@@ -36,17 +37,22 @@ class Sessions:
         identities: Identities,
         detached: Detached,
         long_polls: LongPolls,
+        access: Access,
     ) -> None:
         self._control = control
         self._calls = calls
         self._identities = identities
         self._detached = detached
         self._long_polls = long_polls
+        self._access = access
 
     async def read(self, request: web.Request, caller: Caller) -> web.Response:
         """Answer one session, live or ended within the hour; with ``timeout``, once it has changed."""
         read = partial(self._calls.session, request, caller)
-        session = await self._long_polls.changed(read, wish(request.query))
+        wanted = wish(request.query)
+        session = await self._long_polls.changed(read, wanted, caller.login)
+        if wanted.timeout:  # it may have been revoked meanwhile
+            await self._access.caller(request)
         shown = [party for party in session.parties if may_see(party, caller)]
         return json_response(session_object(self._identities, session, shown))
 

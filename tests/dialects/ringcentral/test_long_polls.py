@@ -31,6 +31,20 @@ async def begin(face: Face, path: str, query: str = NEVER) -> asyncio.Task[Answe
     return asked
 
 
+async def test_a_poll_whose_token_is_revoked_tells_nothing(face: Face) -> None:
+    """It is released at once, and refused as any request with that token."""
+    party, _ = await inbound(face)
+    path = session_path(party)
+    asked = await begin(face, path)
+    other = asyncio.create_task(face.get(f"{path}?{NEVER}", "admin"))
+    await eventually(lambda: polls(face).waiting == 2)
+    await face.oauth("revoke", token=await face.token("jane"))
+    refused = await asked
+    assert (refused.status, refused.code) == (401, "OAU-213")
+    assert not other.done()
+    other.cancel()
+
+
 def codes(session: dict[str, Any]) -> list[str]:
     """Return the status code of each party."""
     return [party["status"]["code"] for party in session["parties"]]
