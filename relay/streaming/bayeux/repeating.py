@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
@@ -19,6 +19,10 @@ from relay.streaming.bayeux.resumed import Resumed
 from relay.streaming.bayeux.service import Outcome, Peer, Service
 from relay.streaming.bayeux.sessions import Answer
 from relay.streaming.stream import HIGH_WATER
+
+MAX_WAITS: Final = 3
+"""Times in a row that a request's credentials must be waited for before that is taken for granted: the store
+is asked for each session cookie, but a password is verified only now and then."""
 
 Authenticate = Callable[[web.Request], Coroutine[Any, Any, Principal | None]]
 """Find out whom a request speaks for; None for nobody."""
@@ -39,10 +43,10 @@ class Repeating:
         self._authenticate = authenticate
         self._carry_out = carry_out
         self.write = write
-        self._at_once = peer.connector is None
+        self._waits = 0 if peer.connector is None else MAX_WAITS
 
     def __repr__(self) -> str:
-        return f"Repeating({self.peer!r}, {'at once' if self._at_once else 'in tasks'})"
+        return f"Repeating({self.peer!r}, {'in tasks' if self._waits >= MAX_WAITS else 'at once'})"
 
     def accept(self, repeat: Repeat, body: bytes) -> Handler | Exchange | None:
         """Return what answers a repetition with this body."""
@@ -52,7 +56,7 @@ class Repeating:
             return None
         if len(messages) != 1 or messages[0].get("channel") != channels.CONNECT:
             return None
-        principal = self._admitted(repeat.request) if self._at_once else None
+        principal = self._admitted(repeat.request) if self._waits < MAX_WAITS else None
         if principal is not None:
             exchange = _Exchange(self, repeat, messages[0])
             if exchange.begin(principal):
@@ -92,17 +96,18 @@ class Repeating:
         return True
 
     def _admitted(self, request: web.Request) -> Principal | None:
-        """Return for whom a request speaks, if that can be told at once; if not, it is not tried again."""
+        """Return for whom a request speaks, if that can be told at once; else a task finds out."""
         asking = self._authenticate(request)
         try:
             asking.send(None)
         except StopIteration as told:
+            self._waits = 0
             principal: Principal | None = told.value
             return principal
         except RelayError:
             return None  # which a task answers for
         asking.close()
-        self._at_once = False
+        self._waits += 1
         return None
 
 

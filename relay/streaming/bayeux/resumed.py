@@ -141,7 +141,7 @@ class Resumed:
         """Take the store's reply to the taking of the answer."""
         batch, answer = batch_of(result), self._answer
         if batch is None or answer is None:
-            self.collecting.poll.doubt()
+            self.collecting.poll.leave()  # what it has collected since does not follow what was told
             self._find_out()
             return
         messages = self.collecting.messages

@@ -9,6 +9,7 @@ import pytest
 from relay.errors import StoreUnavailableError
 from relay.journal.ids import is_after
 from relay.journal.store import Store
+from relay.streaming.bayeux.collecting import SupersededError
 from relay.streaming.bayeux.connects import Connects
 from relay.streaming.bayeux.sessions import Session, Sessions
 from relay.streaming.bayeux.stats import BayeuxStats
@@ -169,6 +170,30 @@ async def test_poll_that_goes_on_is_given_up_without_loss(process: Process, line
     await process.connects.stop()
     assert await process.polls(client) == numbered(2)
     assert process.stats.dropped == 2
+
+
+async def test_answer_that_comes_too_late_to_be_taken_is_told_by_the_later_poll(
+    server: Server, open_store: OpenStore, hub: Hub, other: Process, line: Line
+) -> None:
+    """Nor are events told in its place that have come meanwhile: each is told once, by the later poll."""
+    proxy = StoreProxy(server.socket)
+    await proxy.open()
+    process = Process(await open_store(proxy.url), hub)
+    client = await begun(process.sessions, CALLS)
+    assert await process.polls(client) == []
+    held = process.polls(client)
+    await process.holds()
+    later = other.polls(client)
+    await other.holds()
+    proxy.late = 0.3
+    await line.tones(1)
+    assert await later == numbered(1)
+    await process.reaches((await line.tones(1))[-1])
+    with pytest.raises(SupersededError):
+        await held
+    assert await other.polls(client) == numbered(2)
+    proxy.late = 0
+    await proxy.cut()
 
 
 async def test_poll_that_goes_on_learns_that_the_store_is_away(
