@@ -47,7 +47,7 @@ Accept = Callable[["Repeat", bytes], Handler | Exchange | None]
 """Returns what answers a repetition with this body, None if it must go the usual way."""
 
 _LENGTH: Final = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,9})[ \t]*\r\n")
-_NOT_PLAIN: Final = re.compile(rb"\r\n(?:transfer-encoding|expect|upgrade)[ \t]*:")
+_NOT_PLAIN: Final = re.compile(rb"\r\n(?:content-encoding|transfer-encoding|expect|upgrade)[ \t]*:")
 
 
 class _Written(web.StreamResponse):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Final
@@ -205,6 +206,14 @@ async def test_repeated_command_is_answered_as_any_other(polls: Polls, peer: Pee
         cut = len(whole) - max(1, len(sent))
         assert await peer.ask(whole) == await other.ask(whole[:cut], whole[cut:])
     await other.close()
+
+
+async def test_repeated_compressed_command_is_read_as_the_first(polls: Polls, peer: Peer) -> None:
+    """A body that must be decompressed goes the usual way each time."""
+    head = COMMAND + b"Content-Encoding: gzip\r\n"
+    for sent in (b'{"first": 1}', b'{"second": 2}', b'{"third": 3}'):
+        status, _, body = await peer.ask(request(gzip.compress(sent), head))
+        assert (status, body) == (b"HTTP/1.1 202 Accepted", sent)
 
 
 async def test_repeated_commands_are_not_parsed_again(polls: Polls, peer: Peer) -> None:
