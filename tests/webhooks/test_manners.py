@@ -168,3 +168,31 @@ async def test_an_unknown_manner_is_relays_own(
     await eventually(lambda: len(receiver.requests) == 2)
     assert receiver.ids() == receiver.ids("/own")
     await eventually(lambda: nothing_left(store))
+
+
+class Faulty(StandardManner):
+    """Breaks at its first answer."""
+
+    broken = 0
+
+    def judge(self, status: int | None) -> Verdict:
+        """Tell whether it is a success, but not the first time."""
+        self.broken += 1
+        if self.broken == 1:
+            raise RuntimeError("a fault of our own")
+        return super().judge(status)
+
+
+async def test_a_fault_in_judging_an_answer_costs_a_repeat_and_no_event(
+    journal: Journal, store: Store, receiver: Receiver, subscribe: Subscribe, start_process: StartProcess
+) -> None:
+    """The owner begins anew and gives every place back; what was not judged is sent again."""
+    await subscribe(manner="faulty")
+    process = await start_process(manners={"faulty": Faulty()}, max_in_flight=1)
+    sent = await Line(journal).tones(3)
+
+    await eventually(lambda: len(receiver.requests) == len(sent) + 1)
+    await eventually(lambda: nothing_left(store))
+
+    assert receiver.ids()[0] == receiver.ids()[1]
+    assert process.duty.stats.in_flight == 0
