@@ -57,6 +57,8 @@ class _Ended:
         self.found: asyncio.Future[Collected] = asyncio.get_running_loop().create_future()
 
     def __call__(self, ended: Collected | BaseException) -> None:
+        if self.found.done():
+            return  # cancelled: whoever awaited it gives back what was taken
         if isinstance(ended, BaseException):
             self.found.set_exception(ended)
         else:

@@ -11,6 +11,7 @@ from relay.journal.ids import is_after
 from relay.journal.store import Store
 from relay.streaming.bayeux.collecting import SupersededError
 from relay.streaming.bayeux.connects import Connects
+from relay.streaming.bayeux.resumed import Resumed
 from relay.streaming.bayeux.sessions import Session, Sessions
 from relay.streaming.bayeux.stats import BayeuxStats
 from relay.streaming.hub import Hub
@@ -304,6 +305,29 @@ async def test_answer_that_is_given_back_is_told_by_the_next_poll(process: Proce
     await process.holds()
     process.connects.give_back([first.answer])
     assert await held == numbered(1)
+
+
+async def test_client_that_leaves_as_its_answer_is_taken_is_told_by_the_next_poll(
+    process: Process, line: Line, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The store's reply may come in the very step in which the connect is cancelled: nothing is lost."""
+    client = await begun(process.sessions, CALLS)
+    assert await process.polls(client) == []
+    held = process.polls(client)
+    await process.holds()
+    take = Resumed.set_result
+
+    def leave_first(resumed: Resumed, reply: int) -> None:
+        monkeypatch.undo()
+        held.cancel()
+        take(resumed, reply)
+
+    monkeypatch.setattr(Resumed, "set_result", leave_first)
+    await line.tones(1)
+    await asyncio.wait((held,))
+    assert held.cancelled()
+    assert await process.polls(client) == numbered(1)
+    assert "a reply was not taken" not in capfd.readouterr().out
 
 
 async def test_held_session_does_not_expire(store: Store, hub: Hub) -> None:
