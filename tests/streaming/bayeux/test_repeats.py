@@ -103,6 +103,21 @@ async def test_refusals_are_the_same_whichever_way_a_poll_goes(
     assert not reply["successful"]
 
 
+async def test_credentials_that_must_be_waited_for_make_no_difference(
+    client: Client, twins: Twins, pod: Pod, line: Line
+) -> None:
+    """However often they are, polls are answered as those that are parsed, and told of events."""
+    for verifies in (True, False, True, True, True, True, False):
+        pod.verifies = verifies
+        repeated, usual = await twins.ask(polling(client, timeout=0))
+        assert repeated == usual
+    await twins.ask({**polling(client, timeout=0), "id": "7777"})
+    held = await twins.held(polling(client, timeout=9000))
+    await pod.holds()
+    await line.tones(1)
+    assert json.loads((await held)[2])[0]["data"] == 1
+
+
 async def test_client_that_leaves_a_repetition_loses_nothing(
     client: Client, twins: Twins, pod: Pod, line: Line
 ) -> None:
