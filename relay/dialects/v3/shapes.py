@@ -19,7 +19,7 @@ _PLAIN: Final[Mapping[type[fields.Field[Any]], Plain]] = {
     fields.String: lambda value: value if type(value) is str else None,
     fields.Dict: lambda value: dict(value) if type(value) is dict else None,
 }
-"""Fields without validators of their own."""
+"""By the type of the field."""
 
 
 class _Member(NamedTuple):
@@ -75,4 +75,8 @@ def _of_schema(schema: Schema) -> Plain:
 def _of_field(field: fields.Field[Any]) -> Plain:
     if isinstance(field, fields.Nested):
         return _of_schema(field.schema)
-    return _PLAIN[type(field)]
+    return _PLAIN.get(type(field), _never) if not field.validators else _never
+
+
+def _never(_value: Any) -> None:
+    """Leave a field that asks for more than a type to marshmallow."""

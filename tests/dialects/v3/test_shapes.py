@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from marshmallow import Schema, ValidationError
+from marshmallow import Schema, ValidationError, fields
+from marshmallow.validate import Length
 
 from relay.dialects.v3.commands import DialPayload, UserSchema
 from relay.dialects.v3.problems import InvalidBodyError
@@ -86,3 +87,13 @@ def test_what_was_read_is_not_the_body_itself() -> None:
     read = Shape(SCHEMA).read({**body, "payload": {"destination": "2", "user_data": data}})
     assert read["payload"]["user_data"] == data
     assert read["payload"]["user_data"] is not data
+
+
+def test_what_a_field_validates_is_left_to_marshmallow() -> None:
+    """A schema that asks for more than types is asked itself."""
+    schema = Strict.from_dict({"name": text(validate=Length(max=2)), "size": fields.Integer()})()
+    shape = Shape(schema)
+    assert shape.read({"name": "ab"}) == {"name": "ab"}
+    assert shape.read({"size": 3}) == {"size": 3}
+    with pytest.raises(InvalidBodyError):
+        shape.read({"name": "abc"})
