@@ -6,12 +6,19 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from relay.journal.journal import Journal
 from relay.journal.store import Store
 from tests.engines import Server
 
 OpenStore = Callable[..., Awaitable[Store]]
+
+#: How long an example takes says as much of the machine as of relay.
+settings.register_profile(
+    "shared machine", parent=settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("shared machine")
 
 
 @pytest.hookimpl(wrapper=True)
