@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import Any, Final
 
 import phonenumbers
-from phonenumbers import PhoneNumberFormat
+from phonenumbers import PhoneMetadata, PhoneNumberFormat
 
 from relay.calls.model import Address
 from relay.calls.numbers import is_e164
@@ -25,7 +25,12 @@ _PLACES: Final = "phonenumbers.geocoder"
 async def load_places() -> None:
     """Load the places behind numbers, unless they are, without holding up the loop."""
     if not hasattr(phonenumbers, "geocoder"):  # which is set when it is loaded in full
-        await asyncio.to_thread(import_module, _PLACES)
+        await asyncio.to_thread(_load_places)
+
+
+def _load_places() -> None:
+    PhoneMetadata.load_all()  # a country's would be loaded with its first number, North America's for 50 ms
+    import_module(_PLACES)
 
 
 def participant(address: Address) -> dict[str, Any]:
