@@ -10,7 +10,8 @@ from relay.errors import RelayError
 from relay.journal.ids import is_after
 from relay.streaming.bayeux.interest import Interest, first_of_interest, patterns_after
 from relay.streaming.bayeux.poll import Poll, Stop
-from relay.streaming.bayeux.sessions import Answer, Ended, Session, Sessions, Taken
+from relay.streaming.bayeux.session import Answer, Ended, Session, Taken
+from relay.streaming.bayeux.sessions import Sessions
 from relay.streaming.hub import Hub
 from relay.subscriptions.rendering import Renderers
 

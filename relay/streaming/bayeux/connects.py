@@ -12,7 +12,8 @@ from relay.streaming.bayeux.collecting import Collected, Collecting, EndedError,
 from relay.streaming.bayeux.poll import Poll, Stop
 from relay.streaming.bayeux.requests import Connect
 from relay.streaming.bayeux.resumed import Resumed
-from relay.streaming.bayeux.sessions import Answer, Ended, Session, Sessions
+from relay.streaming.bayeux.session import Answer, Ended, Session
+from relay.streaming.bayeux.sessions import Sessions
 from relay.streaming.bayeux.stats import BayeuxStats
 from relay.streaming.bayeux.staying import Stays
 from relay.streaming.hub import Hub

@@ -18,7 +18,8 @@ from relay.streaming.bayeux.poll import Stop
 from relay.streaming.bayeux.push import Push
 from relay.streaming.bayeux.requests import Connect
 from relay.streaming.bayeux.service import Peer, Service
-from relay.streaming.bayeux.sessions import Ended, Session, Sessions
+from relay.streaming.bayeux.session import Ended, Session
+from relay.streaming.bayeux.sessions import Sessions
 from relay.streaming.bayeux.stats import BayeuxStats
 from relay.streaming.bayeux.wire import text_frame
 from relay.streaming.heartbeats import Heartbeats

@@ -31,7 +31,7 @@ from relay.streaming.bayeux.messages import (
 from relay.streaming.bayeux.repeating import Authenticate, Repeating
 from relay.streaming.bayeux.requests import Connect
 from relay.streaming.bayeux.service import Outcome, Peer, Service
-from relay.streaming.bayeux.sessions import Answer
+from relay.streaming.bayeux.session import Answer
 from relay.streaming.bayeux.sockets import Sockets
 from relay.streaming.bayeux.stats import BayeuxStats
 from relay.streaming.stream import HIGH_WATER

@@ -14,7 +14,8 @@ from relay.streaming.bayeux.interest import Events, Interest, first_of_interest,
 from relay.streaming.bayeux.outlet import Outlet
 from relay.streaming.bayeux.poll import Stop
 from relay.streaming.bayeux.progress import Progress
-from relay.streaming.bayeux.sessions import Ended, Session, Sessions, Taken
+from relay.streaming.bayeux.session import Ended, Session, Taken
+from relay.streaming.bayeux.sessions import Sessions
 from relay.streaming.bayeux.stats import BayeuxStats
 from relay.streaming.heartbeats import Heartbeats
 from relay.streaming.hub import Hub

@@ -17,7 +17,7 @@ from relay.streaming.bayeux.messages import MalformedPayloadError, Message, from
 from relay.streaming.bayeux.requests import Connect
 from relay.streaming.bayeux.resumed import Resumed
 from relay.streaming.bayeux.service import Outcome, Peer, Service
-from relay.streaming.bayeux.sessions import Answer
+from relay.streaming.bayeux.session import Answer
 from relay.streaming.stream import HIGH_WATER
 
 MAX_WAITS: Final = 3

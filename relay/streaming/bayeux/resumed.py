@@ -12,7 +12,8 @@ from typing import Any, Protocol
 from relay.errors import StoreUnavailableError
 from relay.streaming.bayeux.collecting import Collected, Collecting
 from relay.streaming.bayeux.requests import Connect
-from relay.streaming.bayeux.sessions import Answer, Sessions, batch_of
+from relay.streaming.bayeux.session import Answer, batch_of
+from relay.streaming.bayeux.sessions import Sessions
 
 
 class Server(Protocol):

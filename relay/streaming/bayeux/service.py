@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from relay.directory.model import Principal
 from relay.streaming.bayeux import channels, errors, replies
+from relay.streaming.bayeux.client_ids import belongs
 from relay.streaming.bayeux.collecting import Collected, EndedError
 from relay.streaming.bayeux.connects import Connects
 from relay.streaming.bayeux.extensions import extended, offers_ack, timesync
@@ -26,7 +27,8 @@ from relay.streaming.bayeux.requests import (
     read,
 )
 from relay.streaming.bayeux.resumed import Resumed
-from relay.streaming.bayeux.sessions import Answer, Ended, Sessions, Subscribed, belongs
+from relay.streaming.bayeux.session import Answer, Ended, Subscribed
+from relay.streaming.bayeux.sessions import Sessions
 from relay.streaming.bayeux.stats import BayeuxStats
 from relay.telemetry import log
 

@@ -7,21 +7,18 @@ connect raises. Its client id begins with the number of its partition.
 from __future__ import annotations
 
 import asyncio
-import hmac
-import re
-import secrets
 from collections.abc import Sequence
 from contextlib import suppress
-from enum import Enum, StrEnum
-from hashlib import sha256
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from relay.directory.model import Principal
 from relay.errors import StoreUnavailableError
 from relay.journal.keys import Keys
 from relay.journal.scripts import Script
 from relay.journal.store import Store
+from relay.streaming.bayeux import client_ids
 from relay.streaming.bayeux.batches import Batches, Reply
+from relay.streaming.bayeux.session import Answer, Ended, Session, Subscribed, Taken, Took, took
 
 MAX_SESSIONS: Final = 1000
 """Sessions a user may have at once: one a browser tab, or one a client of a server that speaks for many."""
@@ -33,13 +30,6 @@ ENDED_RETENTION: Final = 60
 LOGIN_RETENTION: Final = 86_400
 """Seconds for which it is known which sessions a login began, from the last one on."""
 
-_PARTITION_DIGITS: Final = 4
-_SECRET_BYTES: Final = 16  # 128 random bits (Bayeux 1.0, the clientId field)
-_LENGTH: Final = _PARTITION_DIGITS + 2 * _SECRET_BYTES
-_MARK: Final = 16
-_CLIENT: Final = re.compile(
-    rf"([0-9]{{{_PARTITION_DIGITS}}})[0-9a-f]{{{2 * _SECRET_BYTES}}}(?:[0-9a-f]{{{_MARK}}})?", re.ASCII
-)
 _FIELD: Final = "sub:"
 
 _CREATE: Final = Script("bayeux_create")
@@ -51,97 +41,6 @@ _TAKE: Final = Script("bayeux_take")
 _MOVE: Final = Script("bayeux_move")
 _PUT_BACK: Final = Script("bayeux_put_back")
 _END: Final = Script("bayeux_end")
-
-
-class Ended(StrEnum):
-    """Why there is no session."""
-
-    DISCONNECTED = "disconnected"
-    """Its client has ended it."""
-    EXPIRED = "expired"
-    """Its client was not heard of in time, or there never was one."""
-    LOST = "lost"
-    """Events it had not been told are gone from the journal."""
-    CLOSED = "closed"
-    """The server has ended it: its user's credentials are not good any more."""
-
-
-class Subscribed(Enum):
-    """What became of a subscribe."""
-
-    DONE = "done"
-    FULL = "full"
-    UNKNOWN = "unknown"
-
-
-class Taken(Enum):
-    """What became of the attempt to take a connect's answer, or to note how far a push has come."""
-
-    DONE = "done"
-    SUPERSEDED = "superseded"
-    """A later connect has begun."""
-    UNKNOWN = "unknown"
-    """The session is gone."""
-    CHANGED = "changed"
-    """The session is not as the connect knows it; nothing is taken."""
-
-
-_OVERTAKEN: Final = -1000
-"""What the script answers less the age in milliseconds of a later connect."""
-_REFUSED: Final = {0: Taken.SUPERSEDED, -1: Taken.UNKNOWN, -2: Taken.CHANGED}
-
-
-class Session(NamedTuple):
-    """A session as a connect finds it."""
-
-    client: str
-    generation: int
-    """Which connect of the session it is, from 1."""
-    cursor: str
-    """Stream id up to which everything is delivered."""
-    changed: str
-    """Stream id of the last record about the session."""
-    subscriptions: dict[str, str]
-    """Pattern to the stream id after which entries match it."""
-    acks: bool = False
-    """Its client acknowledges what it gets."""
-    moved: bool = False
-    """This connect came by another transport than the last."""
-
-
-class Answer(NamedTuple):
-    """What a connect is to be answered with, or was."""
-
-    account: str
-    client: str
-    generation: int
-    cursor: str
-    """Where the session's cursor was before."""
-    position: str
-    """Where the answer moves it."""
-
-
-class Took(NamedTuple):
-    """What became of a take, and the number of the batch that was taken (0: not acknowledged)."""
-
-    taken: Taken
-    batch: int = 0
-    age: float = 0.0
-    """Seconds since a later connect has begun."""
-
-
-def batch_of(reply: int) -> int | None:
-    """Return the number of the batch that was taken by the store's reply to a take; None if none was."""
-    return reply - 1 if reply > 0 else None
-
-
-def _took(reply: int) -> Took:
-    batch = batch_of(reply)
-    if batch is not None:
-        return Took(Taken.DONE, batch)
-    if reply <= _OVERTAKEN:
-        return Took(Taken.SUPERSEDED, age=(_OVERTAKEN - reply) / 1000)
-    return Took(_REFUSED[reply])
 
 
 class Sessions:
@@ -174,12 +73,10 @@ class Sessions:
         It ends with the principal's ``login``, if there is one (see `end_login`).
 
         Its client is told what it does not acknowledge again if it ``acks``. With a ``browser`` the client id
-        is good in that one only (see `belongs`).
+        is good in that one only (see `client_ids.belongs`).
         """
         keys = self._store.keys(principal.account)
-        client = f"{keys.partition:0{_PARTITION_DIGITS}d}{secrets.token_hex(_SECRET_BYTES)}"
-        if browser is not None:
-            client += _mark(client, browser)
+        client = client_ids.new(keys.partition, browser)
         cursor = await self._store.run(
             _CREATE,
             [
@@ -281,7 +178,7 @@ class Sessions:
         """
         reply: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self.ask_take(answer, reply, changed=changed, extra=extra, got=got)
-        return _took(await reply)
+        return took(await reply)
 
     def ask_take(
         self, answer: Answer, reply: Reply, *, changed: str, extra: int = 0, got: bool = False
@@ -308,8 +205,7 @@ class Sessions:
         """
         lives = 0 if hold is None else self._max_interval + hold
         keys = self._store.keys(account)
-        moved = await self._moves.ask(keys, client, generation, position, lives)
-        return Taken.DONE if moved > 0 else _REFUSED[moved]
+        return took(await self._moves.ask(keys, client, generation, position, lives)).taken
 
     def note(self, account: str, client: str, generation: int, position: str) -> None:
         """Do as `move` without waiting; what the store does not take is noted another time."""
@@ -358,8 +254,7 @@ class Sessions:
     def _keys(self, principal: Principal, client: str) -> Keys | None:
         """Return the keys of the principal's partition if the client id is one of that partition."""
         keys = self._store.keys(principal.account)
-        parts = _CLIENT.fullmatch(client)
-        return keys if parts is not None and int(parts[1]) == keys.partition else None
+        return keys if client_ids.partition_of(client) == keys.partition else None
 
 
 class _Nobody:
@@ -377,17 +272,6 @@ class _Nobody:
 
 
 _NOBODY: Final = _Nobody()
-
-
-def belongs(client: str, browser: str) -> bool:
-    """Tell whether a client id was made for a browser, or for any."""
-    head, mark = client[:_LENGTH], client[_LENGTH:]
-    return not mark or hmac.compare_digest(mark.encode(), _mark(head, browser).encode())
-
-
-def _mark(client: str, browser: str) -> str:
-    """Return what a client id ends in that is good in one browser only."""
-    return sha256(f"{client} {browser}".encode()).hexdigest()[:_MARK]
 
 
 def _owner(principal: Principal, client: str) -> list[Any]:

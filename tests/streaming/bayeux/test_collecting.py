@@ -15,7 +15,8 @@ from relay.streaming.bayeux.collecting import Collecting, EndedError, Superseded
 from relay.streaming.bayeux.connects import Connects
 from relay.streaming.bayeux.poll import Poll
 from relay.streaming.bayeux.requests import Connect
-from relay.streaming.bayeux.sessions import Answer, Ended, Session, Sessions, Took
+from relay.streaming.bayeux.session import Answer, Ended, Session, Took
+from relay.streaming.bayeux.sessions import Sessions
 from relay.streaming.bayeux.stats import BayeuxStats
 from relay.streaming.hub import Hub
 from tests.conftest import OpenStore

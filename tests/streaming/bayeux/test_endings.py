@@ -6,7 +6,8 @@ import aiohttp
 import pytest
 
 from relay.streaming.bayeux.expiry import BayeuxExpiry
-from relay.streaming.bayeux.sessions import Ended, Sessions
+from relay.streaming.bayeux.session import Ended
+from relay.streaming.bayeux.sessions import Sessions
 from relay.streaming.bayeux.stats import BayeuxStats
 from tests.streaming.bayeux.conftest import OpenPod
 from tests.streaming.bayeux.pods import ACCOUNT, CALLS, DIRECTORY, Client, Pod

@@ -14,7 +14,8 @@ import pytest
 from aiocometd_noloop import AuthExtension
 from aiocometd_noloop import Client as AioCometD
 
-from relay.streaming.bayeux.sessions import Ended, Sessions
+from relay.streaming.bayeux.session import Ended
+from relay.streaming.bayeux.sessions import Sessions
 from tests.streaming.bayeux.calling import RENDERER, STATES, call
 from tests.streaming.bayeux.conftest import OpenPod
 from tests.streaming.bayeux.pods import CALLS, DIRECTORY, Pod

@@ -12,15 +12,8 @@ from relay.journal.journal import Journal
 from relay.journal.leases import LeaseLostError, Leases
 from relay.journal.store import Store
 from relay.streaming.bayeux.expiry import BayeuxExpiry
-from relay.streaming.bayeux.sessions import (
-    MAX_SUBSCRIPTIONS,
-    Answer,
-    Ended,
-    Session,
-    Sessions,
-    Subscribed,
-    Taken,
-)
+from relay.streaming.bayeux.session import Answer, Ended, Session, Subscribed, Taken
+from relay.streaming.bayeux.sessions import MAX_SUBSCRIPTIONS, Sessions
 from relay.streaming.bayeux.stats import BayeuxStats
 from tests.streaming.bayeux.pods import ACCOUNT, CALLS, DIRECTORY
 from tests.waiting import eventually

@@ -12,7 +12,8 @@ from relay.journal.store import Store
 from relay.streaming.bayeux.collecting import SupersededError
 from relay.streaming.bayeux.connects import Connects
 from relay.streaming.bayeux.resumed import Resumed
-from relay.streaming.bayeux.sessions import Session, Sessions
+from relay.streaming.bayeux.session import Session
+from relay.streaming.bayeux.sessions import Sessions
 from relay.streaming.bayeux.stats import BayeuxStats
 from relay.streaming.hub import Hub
 from tests.conftest import OpenStore

@@ -8,7 +8,8 @@ from typing import Any
 import aiohttp
 import msgspec
 
-from relay.streaming.bayeux.sessions import Ended, Sessions
+from relay.streaming.bayeux.session import Ended
+from relay.streaming.bayeux.sessions import Sessions
 from tests.streaming.bayeux.conftest import OpenPod
 from tests.streaming.bayeux.pods import ACCOUNT, CALLS, DIRECTORY, Pod, phone
 from tests.streaming.publishing import Line

@@ -7,7 +7,8 @@ import asyncio
 import aiohttp
 import pytest
 
-from relay.streaming.bayeux.sessions import Answer, Sessions
+from relay.streaming.bayeux.session import Answer
+from relay.streaming.bayeux.sessions import Sessions
 from tests.streaming.bayeux.conftest import MakeLine, OpenPod
 from tests.streaming.bayeux.pods import ACCOUNT, CALLS, DIRECTORY, Client, Pod
 from tests.streaming.publishing import Line
