@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 from typing import Final, NamedTuple
 
 import msgspec
@@ -17,7 +16,7 @@ from relay.errors import InvalidFieldError
 from relay.journal.journal import Journal
 from relay.journal.record import LOGGED
 from relay.streaming.sse import RETRY_WHEN_FULL, EventStreams, InvalidLastEventIdError
-from relay.subscriptions.filters import compile_filter
+from relay.subscriptions.filters import Filter, compile_filter
 from relay.subscriptions.rendering import Rendered, Renderers, rendered
 
 PAGE: Final = 200
@@ -32,10 +31,15 @@ _PARAMETERS: Final = {"types": "type", "extensions": "extension"}
 class _Wanted(NamedTuple):
     """What a request selects."""
 
+    filter: Filter
     types: tuple[str, ...]
     extensions: tuple[str, ...]
     user_id: str | None
     """Only this user's legs; None for an admin."""
+
+    def matches(self, event: Rendered) -> bool:
+        """Tell whether the event is selected."""
+        return (self.user_id is None or event.user_id == self.user_id) and self.filter.matches(event)
 
 
 class Events:
@@ -52,7 +56,6 @@ class Events:
     async def history(self, request: web.Request, principal: Principal) -> web.Response:
         """Answer a page of events, oldest first, with the cursor of the next page where there is one."""
         wanted = _wanted(request, principal)
-        matches = _matcher(wanted)
         after = event_id(request, "after")
         limit = page_limit(request)
         bodies, scanned, more = list[msgspec.Raw](), 0, True
@@ -62,7 +65,7 @@ class Events:
             scanned += PAGE
             for place, entry in enumerate(page.entries, 1):
                 shown = rendered(entry, "v3", self._renderers) if entry.kind in LOGGED else None
-                if shown is None or not matches(shown):
+                if shown is None or not wanted.matches(shown):
                     continue
                 bodies.append(msgspec.Raw(shown.body))
                 if len(bodies) == limit:
@@ -94,8 +97,6 @@ class Events:
                 user_id=wanted.user_id,
                 after=event_id(request, "last_event_id"),
             )
-        except InvalidFieldError as error:
-            raise _unusable(error) from error
         except InvalidLastEventIdError as error:
             raise InvalidParameterError(str(error), header="Last-Event-ID") from error
         finally:
@@ -107,18 +108,9 @@ class Events:
 def _wanted(request: web.Request, principal: Principal) -> _Wanted:
     types = tuple(request.query.getall("type", ()))
     extensions = tuple(request.query.getall("extension", ()))
-    check_reach(principal, extensions)
-    return _Wanted(types, extensions, None if principal.is_admin else principal.user.id)
-
-
-def _matcher(wanted: _Wanted) -> Callable[[Rendered], bool]:
     try:
-        compiled = compile_filter(wanted.types, wanted.extensions)
+        compiled = compile_filter(types, extensions)
     except InvalidFieldError as error:
-        raise _unusable(error) from error
-    user_id = wanted.user_id
-    return lambda event: (user_id is None or event.user_id == user_id) and compiled.matches(event)
-
-
-def _unusable(error: InvalidFieldError) -> InvalidParameterError:
-    return InvalidParameterError(str(error), parameter=_PARAMETERS[error.field])
+        raise InvalidParameterError(str(error), parameter=_PARAMETERS[error.field]) from error
+    check_reach(principal, extensions)
+    return _Wanted(compiled, types, extensions, None if principal.is_admin else principal.user.id)

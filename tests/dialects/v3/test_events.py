@@ -183,6 +183,14 @@ async def test_an_unusable_parameter_is_named(face: Face, path: str, parameter: 
     assert answer.body["errors"][0]["parameter"] == parameter
 
 
+@pytest.mark.parametrize("path", ["/events/", "/events/stream"])
+async def test_what_is_no_extension_is_unusable_and_not_anothers(face: Face, path: str) -> None:
+    """An agent is told the same of it as an admin."""
+    answer = await face.get(path, extension="x")
+    assert (answer.status, answer.code) == (400, "invalid_field")
+    assert answer.body["errors"][0]["parameter"] == "extension"
+
+
 async def test_a_user_has_so_many_streams(make_face: MakeFace) -> None:
     """With a token or a ticket; who leaves makes room, and others are not concerned."""
     face = await make_face(streams_per_user=2)
