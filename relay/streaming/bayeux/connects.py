@@ -239,6 +239,9 @@ class Connects:
     async def _answered(self, collecting: Collecting, request: Connect, *, first: bool) -> Collected:
         """Collect and take an answer; afterwards it stays for the next connect, if it can."""
         client, poll = collecting.session.client, collecting.poll
+        if self._draining:  # since it came
+            soon = asyncio.get_running_loop().time() + DRAINING_HOLD / 1000
+            collecting.deadline = min(collecting.deadline, soon)
         self._stats.held += 1
         try:
             self.enter(client, poll)

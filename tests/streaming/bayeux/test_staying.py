@@ -345,6 +345,19 @@ async def test_held_session_does_not_expire(store: Store, hub: Hub) -> None:
     await asyncio.wait((held,))
 
 
+async def test_connect_that_begins_as_the_process_stops_is_held_briefly(
+    process: Process, other: Process
+) -> None:
+    """It is answered within about a second, although it was to be held for a minute when it came."""
+    client = await begun(process.sessions, CALLS)
+    assert await other.polls(client) == []
+    held = process.polls(client)
+    await asyncio.sleep(0)  # it is on its way to the store
+    await process.connects.drain()
+    async with asyncio.timeout(10):
+        assert await held == []
+
+
 async def _is(process: Process, client: str, generation: int) -> bool:
     return await process.generation(client) == generation
 
