@@ -149,11 +149,12 @@ class Repeat:
         transport.write(b"%b%d\r\nDate: %b%b%b" % (before, len(body), date, after, body))
 
     async def finish(self, answer: web.StreamResponse) -> None:
-        """Write an answer whole; raises as `write` does."""
+        """Write an answer whole, and wait until the client has taken most of it; raises as `write` does."""
         body = answer.body if isinstance(answer, web.Response) else None
         begins_alike = answer.status == self._answer.status and answer.headers == self._fields
         if isinstance(body, bytes) and begins_alike and not (answer.cookies or answer.compression):
             self.write(body)
+            await self._connection.drained()
         else:
             await answer.prepare(self.request)
             await answer.write_eof()
@@ -208,6 +209,11 @@ class Connection(web.RequestHandler):
         ):
             self._repeat = Repeat(self, self._head, request, answer, accept, fields)
 
+    async def drained(self) -> None:
+        """Wait while too much is written that the client has not taken; raises ConnectionResetError."""
+        if self.writing_paused:
+            await self._drain_helper()
+
     def end(self, repeat: Repeat, handler: Handler | None) -> None:
         """End an exchange, or have a handler go on with it."""
         if handler is None:
@@ -253,7 +259,7 @@ class Connection(web.RequestHandler):
     @property
     def _ending(self) -> bool:
         """Whether an answer is written, but whoever waits for the next request does not wait yet."""
-        quiet = self._waiter is None and self._current_request is None and not self._messages
+        quiet = self._waiter is None and not self._request_in_progress and not self._messages
         return quiet and self._fed and not (self._close or self._force_close)
 
     def _repeated(self, data: bytes) -> bool:
@@ -306,8 +312,10 @@ class Connection(web.RequestHandler):
             self._ended(done=False)
 
     def _release(self) -> None:
-        """Go on with what was held back."""
-        if self._held_back and self._answering is None and self.transport is not None:
+        """Go on with what was held back, unless the connection ends."""
+        if self.transport is None or self.transport.is_closing():
+            return
+        if self._held_back and self._answering is None:
             data, self._held_back = bytes(self._held_back), bytearray()
             if len(data) > MAX_HELD_BACK:
                 self.transport.resume_reading()

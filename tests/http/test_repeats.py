@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Final
@@ -21,6 +22,8 @@ from tests.http.test_errors import face
 from tests.waiting import eventually
 
 HEAD: Final = b"POST /poll HTTP/1.1\r\nHost: here\r\nX-Who: jane\r\n"
+LARGE: Final = 16_000_000
+"""Bytes of an answer that does not fit into a connection's buffers."""
 
 
 def request(body: bytes, head: bytes = HEAD) -> bytes:
@@ -68,6 +71,8 @@ class Polls:
         body = await json_object(asked, max_bytes=100, empty=True)
         self.requests.append(asked)
         match body.get("become"):
+            case "large":
+                return web.json_response({"x": "x" * LARGE}, status=202)
             case "limited":
                 asked[ANSWER_HEADERS] = {"X-Left": "7"}
             case "refused":
@@ -285,6 +290,34 @@ async def test_what_comes_while_an_answer_is_made_waits_for_it(polls: Polls, pee
     polls.go.set()
     found = [(await peer.answer())[2] for _ in range(3)]
     assert found == [b"jane said slow...", b"jane said again..", b"jane said " + large]
+
+
+async def test_request_sent_ahead_waits_quietly_until_the_answer_is_read(polls: Polls, peer: Peer) -> None:
+    """A client that takes its time over a large answer does not keep the loop busy by asking again meanwhile."""
+    peer.writer.write(request(b'{"become": "large"}', COMMAND))
+    [connection] = await eventually(lambda: polls.runner.server and polls.runner.server.connections)
+    await eventually(lambda: connection.writing_paused)
+    peer.writer.write(request(b"{}", COMMAND))
+    before = time.thread_time()
+    await asyncio.sleep(0.3)
+    assert time.thread_time() - before < 0.05
+    assert len((await peer.answer())[2]) > LARGE
+    assert (await peer.answer())[2] == b"{}"
+
+
+async def test_repetition_waits_until_the_answers_before_it_are_read(polls: Polls, peer: Peer) -> None:
+    """A client that asks on and reads nothing is not answered into ever more memory."""
+    large = request(b'{"become": "large"}', COMMAND)
+    await peer.ask(request(b"{}", COMMAND))
+    peer.writer.write(large)
+    await eventually(lambda: len(polls.requests) == 2)
+    for _ in range(3):
+        peer.writer.write(large)
+        await asyncio.sleep(0.05)  # so that they come apart
+    assert len(polls.requests) == 2
+    for _ in range(4):
+        assert len((await peer.answer())[2]) > LARGE
+    assert len(polls.requests) == 5
 
 
 async def test_client_that_leaves_cancels_who_answers(polls: Polls, peer: Peer) -> None:
