@@ -134,6 +134,11 @@ class Conversation:
         if self._push is not None:
             self._push.close()
 
+    async def drain(self, within: float) -> None:
+        """Do as `close`, once the client has what it was told, for which it gets so many seconds at most."""
+        if self._push is not None:
+            await self._push.drain(within)
+
     async def closed(self) -> None:
         """End everything that runs for this socket."""
         while self._held or self._push is not None:  # the end of a push may be told once more

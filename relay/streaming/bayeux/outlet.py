@@ -94,6 +94,13 @@ class Outlet:
                 await asyncio.sleep(_LOOK_AGAIN)
         return False
 
+    async def taken(self, within: float) -> None:
+        """Wait until the client's machine has acknowledged all that was written, but only so many seconds."""
+        for _ in range(round(within / _LOOK_AGAIN)):
+            if self.closed or self._closing() or not self.unread:
+                return
+            await asyncio.sleep(_LOOK_AGAIN)
+
     def cut(self, why: End) -> None:
         """Break the connection off, as the client is too slow; what waits for it is freed."""
         if not self.closed:
@@ -120,4 +127,4 @@ class Outlet:
 
 
 _LOOK_AGAIN = 0.02
-"""Seconds between two looks at a buffer that a replay has filled."""
+"""Seconds between two looks at what a client has yet to take."""

@@ -155,6 +155,14 @@ class Push(Member[Events]):
         if self._stopped is None:
             self._note(position)
 
+    async def drain(self, within: float) -> None:
+        """Do as `close`, once the client has what it was told, for which it gets so many seconds at most."""
+        self._following.cancel()
+        if self._link is not None:
+            self._link.leave()
+        await self._outlet.taken(within)
+        self.close()
+
     async def closed(self) -> None:
         """Wait until nothing runs any more."""
         self._following.cancel()

@@ -26,6 +26,8 @@ QUIET: Final = LONGEST / 1000 + 60
 """Seconds after which a socket is closed on which nothing has come: no connect is held for as long."""
 CLOSE_WITHIN: Final = 2.0
 """Seconds a client may take to answer a close."""
+TAKEN_WITHIN: Final = 1.0
+"""Seconds a stopping process waits for a client to take what it was told; what it has not is told again."""
 
 
 class Sockets:
@@ -99,7 +101,8 @@ class Sockets:
         self._open[socket] = talk
         self._stats.sockets += 1
         try:
-            code = await self._converse(socket, talk)
+            # It may have come while the process began to stop.
+            code = WSCloseCode.GOING_AWAY if self._draining else await self._converse(socket, talk)
             talk.close()
             await socket.close(code=code)
         finally:
@@ -115,10 +118,7 @@ class Sockets:
         closing = []
         for step in range(DRAIN_STEPS if sockets else 0):
             for socket, talk in sockets[step::DRAIN_STEPS]:
-                talk.close()
-                closing.append(
-                    asyncio.create_task(close(socket, WSCloseCode.GOING_AWAY), name="bayeux-socket-close")
-                )
+                closing.append(asyncio.create_task(_drained(socket, talk), name="bayeux-socket-close"))
             await asyncio.sleep(DRAIN_SPREAD / DRAIN_STEPS)
         await asyncio.gather(*closing, return_exceptions=True)
 
@@ -141,3 +141,8 @@ class Sockets:
                 return WSCloseCode.TRY_AGAIN_LATER
             if talk.over:
                 return WSCloseCode.OK
+
+
+async def _drained(socket: web.WebSocketResponse, talk: Conversation) -> None:
+    await talk.drain(TAKEN_WITHIN)
+    await close(socket, WSCloseCode.GOING_AWAY)

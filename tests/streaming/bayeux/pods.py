@@ -77,6 +77,11 @@ class Pod:
         self.port = port
         self.revoked: set[str] = set()
         """Bearer tokens that are good no more."""
+        self.admits = asyncio.Event()
+        """Set while credentials are looked at; requests wait for it otherwise."""
+        self.admits.set()
+        self.asked = 0
+        """How often credentials were looked at."""
         self.verifies = False
         """Whether credentials must be waited for, as a session cookie's."""
         self._runner: web.AppRunner | None = None
@@ -146,6 +151,8 @@ class Pod:
 
     async def _principal(self, request: web.Request) -> Principal | None:
         """Take credentials, or for a session cookie a user's bearer token."""
+        self.asked += 1
+        await self.admits.wait()
         if self.verifies:
             await asyncio.sleep(0)
         if "Authorization" not in request.headers and "JSESSIONID" in request.cookies:

@@ -88,6 +88,28 @@ async def test_client_that_stays_slow_is_cut_off_and_resumes(
     await resumed(http, pod, slow, last)
 
 
+async def test_client_that_reads_late_as_the_process_stops_is_told_nothing_twice(
+    open_pod: OpenPod, http: aiohttp.ClientSession, make_line: MakeLine
+) -> None:
+    """What was on its way counts as told once its machine has it, for which the close waits a moment."""
+    pod, other = await open_pod(renderer=padded(10_000)), await open_pod(renderer=padded(10_000))
+    async with narrow() as narrowly:
+        late = await (await Socket.open(narrowly, pod)).begin(CALLS)
+        protocol(late).pause_reading()
+        line = make_line(at=other)
+        await line.tones(40)
+        await eventually(lambda: pod.endpoint.stats.events == 40)
+        stopping = asyncio.create_task(pod.stop())
+        await eventually(lambda: "draining" in repr(pod.endpoint))
+        await line.tones(5)
+        protocol(late).resume_reading()
+        told = await numbers(late, 40)
+        assert await late.closed() == 1001
+        await stopping
+    assert told == list(range(1, 41))
+    assert await resumed(http, other, late, 45) == list(range(41, 46))
+
+
 async def read_a_little(socket: Socket) -> None:
     """Take a piece of what comes now and then."""
     while True:

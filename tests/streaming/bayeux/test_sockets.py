@@ -259,6 +259,18 @@ async def test_stopping_process_closes_with_1001(
     assert await newer.told(2) == [3, 4]
 
 
+async def test_socket_that_opens_as_the_process_stops_is_closed(pod: Pod, open_socket: OpenSocket) -> None:
+    """Its request had come before, and waited for its credentials meanwhile."""
+    pod.admits.clear()
+    opening = asyncio.ensure_future(open_socket())
+    await eventually(lambda: pod.asked > 0)
+    draining = asyncio.create_task(pod.endpoint.drain())
+    await asyncio.sleep(0)  # it has begun
+    pod.admits.set()
+    assert await (await opening).closed() == 1001
+    await draining
+
+
 async def test_foreign_session_is_unknown_on_a_bound_socket(
     socket: Socket, make_client: MakeClient, line: Line
 ) -> None:
