@@ -37,6 +37,8 @@ from relay.webhooks.survey import Survey, survey
 
 FLUSH_WITHIN: Final = 5.0
 """Seconds to store the last outcomes; what is not stored by then is sent again by the next owner."""
+DISABLE_WITHIN: Final = 2.0
+"""Seconds to disable the last subscriptions that are given up; of the others the next owner hears again."""
 
 _log: Final = log.get("webhooks")
 
@@ -148,6 +150,9 @@ class WebhookDuty:
             await courier.chores.cancel()
             await courier.flights.finish(self._drain_timeout, ours)
             courier.flights.cancel()
+            # Meanwhile endpoints may have said that they are gone.
+            await courier.chores.finish(DISABLE_WITHIN, ours)
+            await courier.chores.cancel()
             await writer.cancel()
             if ours():
                 await self._flush(lease, ledger)

@@ -22,11 +22,6 @@ class Slots:
     def __repr__(self) -> str:
         return f"Slots({self._count - self._free} of {self._count} taken, {len(self._waiting)} wait)"
 
-    @property
-    def contended(self) -> bool:
-        """Whether somebody waits, so that a place should be given back after each use."""
-        return bool(self._waiting)
-
     def take(self) -> bool:
         """Take a place if one is free."""
         if not self._free:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
+import pytest
 from aiohttp import web
 from standardwebhooks.webhooks import Webhook
 
 from relay.journal.journal import Journal
 from relay.journal.store import Store
+from relay.subscriptions.store import Subscriptions
 from relay.webhooks.lanes import WINDOW
+from tests.calls.calling import ACCOUNT
 from tests.streaming.publishing import Line
 from tests.waiting import eventually
 from tests.webhooks.conftest import StartProcess, Subscribe, leftovers, nothing_left
@@ -204,6 +208,36 @@ async def test_a_graceful_stop_finishes_what_is_on_its_way(
     await eventually(lambda: len(receiver.requests) == 10)
     assert len(set(receiver.ids())) == 10
     await eventually(lambda: nothing_left(store))
+
+
+async def test_a_graceful_stop_ends_the_subscription_of_an_endpoint_that_says_it_is_gone(
+    journal: Journal,
+    receiver: Receiver,
+    subscribe: Subscribe,
+    start_process: StartProcess,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A 410 that comes while the process stops disables the subscription before it has stopped."""
+    disable = Subscriptions.disable
+
+    async def disable_slowly(*given: Any) -> None:
+        await asyncio.sleep(0.3)
+        await disable(*given)
+
+    monkeypatch.setattr(Subscriptions, "disable", disable_slowly)
+    gate = Gate(410)
+    receiver.answers["/hook"] = gate
+    made = await subscribe()
+    process = await start_process()
+    await Line(journal).tones(1)
+    await eventually(lambda: receiver.in_flight["/hook"] == 1)
+
+    stopping = asyncio.create_task(process.stop())
+    await eventually(lambda: process.ownership.partitions == frozenset())
+    gate.open()
+    await stopping
+
+    assert (await process.subscriptions.get(ACCOUNT, made.id)).reason == "gone"
 
 
 async def test_a_stop_does_not_wait_longer_than_it_may(
