@@ -196,8 +196,9 @@ class Courier:
         return pause > 0
 
     def _evict(self, outbox: Outbox) -> None:
-        if outbox.condition.failing is None:
-            self._outboxes.pop(outbox.id, None)
+        known = self._outboxes.get(outbox.id) is outbox  # the agenda may bring one that has a successor
+        if known and outbox.condition.failing is None:
+            del self._outboxes[outbox.id]
 
     def _queue_up(self, outbox: Outbox) -> None:
         outbox.waiting = True

@@ -12,6 +12,7 @@ from standardwebhooks.webhooks import Webhook
 from relay.journal.journal import Journal
 from relay.journal.store import Store
 from relay.subscriptions.store import Subscriptions
+from relay.webhooks import courier
 from relay.webhooks.lanes import WINDOW
 from tests.calls.calling import ACCOUNT
 from tests.streaming.publishing import Line
@@ -257,6 +258,37 @@ async def test_a_stop_does_not_wait_longer_than_it_may(
     await start_process()
     await eventually(lambda: len(receiver.requests) == 2)
     assert len(set(receiver.ids())) == 1
+
+
+async def test_an_outbox_that_was_let_go_of_takes_no_other_with_it(
+    journal: Journal,
+    receiver: Receiver,
+    subscribe: Subscribe,
+    start_process: StartProcess,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whoever looks at it later leaves its successor alone: a call's events still go one after another."""
+    monkeypatch.setattr(courier, "KEPT", 0)
+    gate = Gate()
+    receiver.answers["/hook"] = gate
+    made = await subscribe()
+    process = await start_process()
+    partition = process.store.keys(ACCOUNT).partition
+    serving, _ = await eventually(lambda: process.duty._serving.get(partition))
+    before = serving.outbox(made)
+    serving.serve(before)
+    line = Line(journal)
+    await line.tones(1)
+    await eventually(lambda: receiver.in_flight["/hook"] == 1)
+
+    serving.serve(before)
+    await line.tones(1)
+    await eventually(lambda: process.duty.stats.queued == 2)
+    await asyncio.sleep(0.1)
+
+    assert receiver.in_flight["/hook"] == 1
+    gate.open()
+    await eventually(lambda: len(receiver.requests) == 2)
 
 
 async def test_one_event_for_more_subscriptions_than_a_script_takes(
