@@ -9,6 +9,7 @@ import base64
 import binascii
 import ipaddress
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -187,6 +188,28 @@ def _url(*schemes: str) -> Callable[[str], str]:
     return parse
 
 
+def _public_url(text: str) -> str:
+    parts = urlsplit(_url("http", "https")(text))
+    if text and (not parts.hostname or parts.query or parts.fragment or re.search(r"\s", text)):
+        raise ValueError("must be http(s)://host[:port][/path], without a query, a fragment and spaces")
+    return text
+
+
+def _store_url(text: str) -> str:
+    parts = urlsplit(_url("redis", "rediss", "unix")(text))
+    if parts.scheme == "unix" and not parts.path:
+        raise ValueError("must name a socket: unix:///path/of/socket")
+    if parts.scheme.startswith("redis") and not re.fullmatch(r"(?:/[0-9]*)?", parts.path):
+        raise ValueError("must end in the number of a database, or in none: redis://host:6379/0")
+    return text
+
+
+def _directory(text: str) -> Path:
+    if not text:
+        raise ValueError("must name a directory")
+    return Path(text)
+
+
 def _seconds(text: str) -> float:
     try:
         seconds = float(text)
@@ -253,10 +276,10 @@ def _networks(text: str) -> Networks:
 _PARSERS: dict[str, Callable[[str], Any]] = {
     "bind": _address,
     "admin_bind": _address,
-    "public_url": _url("http", "https"),
+    "public_url": _public_url,
     "cors_origins": _listed,
-    "redis_url": _url("redis", "rediss", "unix"),
-    "data_dir": Path,
+    "redis_url": _store_url,
+    "data_dir": _directory,
     "partitions": _whole(1, 1024),
     "event_retention": _seconds,
     "event_max_bytes": _whole(1_048_576, 2**50),

@@ -28,8 +28,10 @@ def load(path: Path) -> Directory:
     """
     try:
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path}: cannot be read: {error}") from error
+    except OSError as error:
+        raise ConfigurationError(f"RELAY_DIRECTORY: {path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"RELAY_DIRECTORY: {path} is no text in UTF-8: {error}") from error
     return parse(text, str(path))
 
 

@@ -52,7 +52,7 @@ def fault_of(info: str) -> str | None:
     if version and tuple(map(int, version.split(".")[:2])) < OLDEST:
         return f"the store is Redis {version}; relay needs 7.0 or later, or Valkey"
     mode = found.get("server_mode", found.get("redis_mode", ""))
-    return f"the store's URL leads to a server in {mode} mode" if mode in ("cluster", "sentinel") else None
+    return f"RELAY_REDIS_URL leads to a server in {mode} mode" if mode in ("cluster", "sentinel") else None
 
 
 async def _warn_of_losses(link: Link) -> None:

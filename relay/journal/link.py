@@ -97,8 +97,8 @@ class Link:
             self._connection = kind(**options)
         except (TypeError, ValueError):  # what they say may quote the password
             raise ConfigurationError(
-                "the store's URL cannot be used: it must be redis://[user:password@]host[:port][/db], "
-                "rediss:// or unix://path, with percent-encoded credentials and only options that exist"
+                "RELAY_REDIS_URL cannot be used: it must be redis://[user:password@]host[:port][/db], "
+                "rediss:// or unix:///path, with percent-encoded credentials and only options that exist"
             ) from None
 
     def __repr__(self) -> str:

@@ -110,8 +110,9 @@ def test_another_shape_is_refused(text: str) -> None:
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
-    """The message names the file."""
-    with pytest.raises(ConfigurationError, match=r"absent\.yaml: cannot be read"):
+    """The message names the setting, the file and the reason."""
+    message = r"^RELAY_DIRECTORY: .*absent\.yaml cannot be read: No such file or directory$"
+    with pytest.raises(ConfigurationError, match=message):
         load(tmp_path / "absent.yaml")
 
 
