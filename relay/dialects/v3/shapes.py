@@ -73,9 +73,12 @@ def _of_schema(schema: Schema) -> Plain:
 
 
 def _of_field(field: fields.Field[Any]) -> Plain:
+    typed = isinstance(field, fields.Dict) and (field.key_field or field.value_field)
+    if field.validators or typed:
+        return _never
     if isinstance(field, fields.Nested):
-        return _of_schema(field.schema)
-    return _PLAIN.get(type(field), _never) if not field.validators else _never
+        return _never if field.many else _of_schema(field.schema)
+    return _PLAIN.get(type(field), _never)
 
 
 def _never(_value: Any) -> None:

@@ -97,3 +97,22 @@ def test_what_a_field_validates_is_left_to_marshmallow() -> None:
     assert shape.read({"size": 3}) == {"size": 3}
     with pytest.raises(InvalidBodyError):
         shape.read({"name": "abc"})
+
+
+def test_nested_schema_that_is_asked_for_more_is_left_to_marshmallow() -> None:
+    """So are objects that are checked once read, and arrays of objects."""
+    inner = Strict.from_dict({"name": text()})
+    schema = Strict.from_dict(
+        {
+            "one": fields.Nested(inner, validate=Length(min=1)),
+            "many": fields.Nested(inner, many=True),
+            "map": fields.Dict(values=fields.Integer()),
+        }
+    )()
+    shape = Shape(schema)
+    body: dict[str, Any] = {"one": {"name": "a"}, "many": [{"name": "b"}], "map": {"c": 1}}
+    assert shape.read(body) == body
+    wrong: list[dict[str, Any]] = [{"one": {}}, {"many": {"name": "b"}}, {"map": {"c": "d"}}]
+    for refused in wrong:
+        with pytest.raises(InvalidBodyError):
+            shape.read(refused)
