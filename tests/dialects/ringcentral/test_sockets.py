@@ -216,6 +216,18 @@ async def test_a_stopping_process_sends_its_clients_away(face: Face, serve: Serv
     assert (len(face.sockets), face.stats.sockets) == (0, 0)
 
 
+async def test_a_socket_that_opens_as_the_process_stops_is_sent_away_too(face: Face) -> None:
+    """Its request had come before, and waited for the store meanwhile."""
+    token, store = await token_of(face), face.journal.store
+    await store.call("CLIENT", "PAUSE", "500")
+    asked = store.batches
+    opening = asyncio.create_task(connect(face, token))
+    await eventually(lambda: store.batches > asked)
+    draining = asyncio.create_task(face.sockets.drain())
+    assert await (await opening).closed() == 1001
+    await draining
+
+
 async def test_a_client_that_does_not_read_is_cut_off(face: Face) -> None:
     """What waits for it is bounded; it comes back and misses nothing."""
     face.sockets._limits = Limits(buffer_bytes=100_000, socket_bytes=4096)

@@ -133,7 +133,9 @@ class Sockets:
         watching = asyncio.create_task(self._watch(caller, socket, talk), name="ringcentral-socket-login")
         try:
             self._open_talk(talk, begun, asked=bool(wsc))
-            await socket.close(code=await self._converse(socket, talk))
+            # It may have come while the process began to stop.
+            code = WSCloseCode.GOING_AWAY if self._draining else await self._converse(socket, talk)
+            await socket.close(code=code)
         finally:  # in a task of its own: the handler of a client that dropped is cancelled
             self._open.discard(socket)
             self._stats.sockets -= 1
