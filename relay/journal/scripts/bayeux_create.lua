@@ -4,23 +4,22 @@
 -- EVALSHA bayeux_create 5  bayeux bayeux-due bayeux-users events bayeux-login  (the same)
 --
 -- With `ack` 1 the client acknowledges what it gets: nothing it has not acknowledged is behind `base`. That it
--- was begun by a login is known for login_ms.
+-- was begun by a login is known for login_ms. Once a login has begun twice `limit` sessions, those that are gone are
+-- let go: at least half of them.
 -- Returns nil (the user has `limit` sessions already) or the session's cursor.
 --
 -- key              type    reads                writes
 -- bayeux:<client>  hash                         account user created gen cursor changed; batch
 --                                               base if the client acknowledges
--- bayeux-due       zset    (type)               when the session expires
+-- bayeux-due       zset    who is there         when the session expires
 -- bayeux-users     hash    the user's sessions  one more
 -- events           stream  info
--- bayeux-login     set     (type)               the client, with expiry
+-- bayeux-login     set     how many, members    the client, with expiry; out, whose sessions are gone
 
 local client, account, user = ARGV[1], ARGV[2], ARGV[3]
 local owner = account .. '/' .. user
 redis.call('ZCARD', KEYS[2])
-if KEYS[5] then
-  redis.call('SCARD', KEYS[5])
-end
+local begun = KEYS[5] and redis.call('SCARD', KEYS[5]) or 0
 if tonumber(redis.call('HGET', KEYS[3], owner) or 0) >= tonumber(ARGV[4]) then
   return false
 end
@@ -44,6 +43,13 @@ end
 redis.call('ZADD', KEYS[2], string.format('%.0f', now + ARGV[5]), client)
 redis.call('HINCRBY', KEYS[3], owner, 1)
 if KEYS[5] then
+  if begun >= 2 * ARGV[4] then
+    for _, one in ipairs(redis.call('SMEMBERS', KEYS[5])) do
+      if not redis.call('ZSCORE', KEYS[2], one) then
+        redis.call('SREM', KEYS[5], one)
+      end
+    end
+  end
   redis.call('SADD', KEYS[5], client)
   redis.call('PEXPIRE', KEYS[5], ARGV[7])
 end

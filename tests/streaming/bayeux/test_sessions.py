@@ -218,6 +218,17 @@ async def test_sessions_end_with_their_login(sessions: Sessions, store: Store) -
     await sessions.end_login(login)
 
 
+async def test_sessions_that_are_gone_are_not_kept_with_their_login(sessions: Sessions, store: Store) -> None:
+    """However many it begins, at most twice as many are known as a user may have, and all that live."""
+    login = replace(JANE, login="one")
+    lives = await begun(sessions, login)
+    for _ in range(10):
+        await sessions.end(JANE, await begun(sessions, login), Ended.DISCONNECTED)
+    assert await store.call("SCARD", store.keys(ACCOUNT).bayeux_login("one")) <= 4
+    await sessions.end_login(login)
+    assert await sessions.read(ACCOUNT, lives) is Ended.CLOSED
+
+
 async def test_connect_tells_of_itself_where_another_is_held(sessions: Sessions, store: Store) -> None:
     """Whoever holds the other learns by a record that it is over; nobody is told of what is answered."""
     client = await begun(sessions)
