@@ -19,8 +19,10 @@ from typing import Any, Final
 
 from aiohttp import HttpVersion11, hdrs, web
 from aiohttp.helpers import rfc822_formatted_time
-from aiohttp.http import StreamWriter
+from aiohttp.http import HttpProcessingError, StreamWriter
 from aiohttp.typedefs import Handler
+
+from relay.telemetry import log
 
 MAX_HELD_BACK: Final = 64 * 1024
 """Bytes that may come on a connection while a request is answered, before no more are read."""
@@ -45,6 +47,8 @@ class Exchange(ABC):
 
 Accept = Callable[["Repeat", bytes], Handler | Exchange | None]
 """Returns what answers a repetition with this body, None if it must go the usual way."""
+
+_log: Final = log.get("http")
 
 _LENGTH: Final = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,9})[ \t]*\r\n")
 _NOT_PLAIN: Final = re.compile(rb"\r\n(?:content-encoding|transfer-encoding|expect|upgrade)[ \t]*:")
@@ -202,6 +206,7 @@ class Connection(web.RequestHandler):
             self._head is not None
             and request.keep_alive
             and request.version == HttpVersion11
+            and request.method != hdrs.METH_HEAD
             and told == len(request.headers)
             and not answer.cookies
             and 200 <= answer.status < 300
@@ -242,6 +247,14 @@ class Connection(web.RequestHandler):
         self._cancel()
         self._repeat = None
         super().connection_lost(exc)
+
+    def log_exception(self, *args: Any, **options: Any) -> None:
+        """Log a failure, but none of a client's HTTP: what is wrong with that may hold its credentials."""
+        error = options.get("exc_info")
+        if isinstance(error, HttpProcessingError):
+            _log.debug("a request cannot be parsed", why=type(error).__name__)
+        else:
+            super().log_exception(*args, **options)
 
     async def shutdown(self, timeout: float | None = 15.0) -> None:
         """Let an answer be finished in so many seconds, then end."""

@@ -241,6 +241,27 @@ async def test_length_that_is_none_is_refused_of_a_repetition_too(
     assert len(polls.requests) == 1
 
 
+async def test_head_requests_are_not_repeated(polls: Polls, peer: Peer) -> None:
+    """They are answered without a body, each time."""
+    for _ in range(2):
+        peer.writer.write(request(b"first..", HEAD.replace(b"POST", b"HEAD")))
+        answer = await asyncio.wait_for(peer.reader.readuntil(b"\r\n\r\n"), 10)
+        assert answer.startswith(b"HTTP/1.1 200 OK")
+    assert (await peer.ask(request(b"second.")))[0] == b"HTTP/1.1 200 OK"
+
+
+@pytest.mark.parametrize(
+    "field", [b"Bearer hush\0", b"Bearer hush\nX: y", b"Bearer hush" + b"x" * 9000, b"hush\r\nX: y\r\n : z"]
+)
+async def test_credentials_of_what_is_no_http_are_not_logged(
+    polls: Polls, peer: Peer, caplog: pytest.LogCaptureFixture, field: bytes
+) -> None:
+    """A request that cannot be parsed is its client's fault: it is refused, and not written down."""
+    peer.writer.write(request(b"{}", COMMAND + b"Authorization: %b\r\n" % field))
+    assert b" 400 " in await asyncio.wait_for(peer.reader.read(), 10)
+    assert caplog.text == ""
+
+
 async def test_other_heads_and_bodies_go_the_usual_way(polls: Polls, peer: Peer) -> None:
     """Another user, path, length or kind of body on the same connection is told apart."""
     assert await peer.bodies(b"first..", b"again..") == [b"jane said first..", b"jane said again.."]
