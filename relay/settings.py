@@ -97,9 +97,11 @@ class Settings:
     """Keys that seal the secrets of webhook subscriptions in the store, each base64 of 32 random bytes,
     comma-separated: the first seals, every one opens; unset: they are stored as they are."""
 
-    # CometD
+    # Event streams
     streams_per_user: int = 10_000
     """Event streams (SSE) that a user may have open in a process, which has 20,000 in all."""
+
+    # CometD
     bayeux_timeout: float = 30
     """How long a `/meta/connect` is held when there is nothing to tell."""
     bayeux_max_interval: float = 10
