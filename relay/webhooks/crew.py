@@ -53,3 +53,14 @@ class Crew:
         if error is not None and not self._failure.done():
             self._failure.set_exception(error)
             self._failure.exception()  # counts as seen: it may come while the owner is ending everything
+
+
+async def to_its_end(work: Coroutine[Any, Any, None]) -> None:
+    """Do something that must not be left half done; whoever cancels the caller meanwhile waits for it."""
+    doing = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(doing)
+    except asyncio.CancelledError:
+        await asyncio.wait((doing,))
+        doing.result()
+        raise

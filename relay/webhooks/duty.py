@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, final
 
 from relay.errors import UnavailableError
@@ -18,7 +18,7 @@ from relay.subscriptions.store import Subscriptions
 from relay.telemetry import log
 from relay.webhooks.condition import OPENS_AFTER, Breaker
 from relay.webhooks.courier import Courier
-from relay.webhooks.crew import Crew
+from relay.webhooks.crew import Crew, to_its_end
 from relay.webhooks.errands import Errands
 from relay.webhooks.fanout import FanOut
 from relay.webhooks.flights import Flights
@@ -146,16 +146,28 @@ class WebhookDuty:
             self._serving.pop(lease.partition, None)
             courier.stop()
             listening.close()
-            await loops.cancel()
-            await courier.chores.cancel()
-            await courier.flights.finish(self._drain_timeout, ours)
-            courier.flights.cancel()
-            # Meanwhile endpoints may have said that they are gone.
-            await courier.chores.finish(DISABLE_WITHIN, ours)
-            await courier.chores.cancel()
-            await writer.cancel()
-            if ours():
-                await self._flush(lease, ledger)
+            await to_its_end(self._end(lease, courier, ledger, loops, writer, ours))
+
+    async def _end(
+        self,
+        lease: Lease,
+        courier: Courier,
+        ledger: Ledger,
+        loops: Crew,
+        writer: Crew,
+        ours: Callable[[], bool],
+    ) -> None:
+        """End what runs, as long as the lease is ours in good order."""
+        await loops.cancel()
+        await courier.chores.cancel()
+        await courier.flights.finish(self._drain_timeout, ours)
+        courier.flights.cancel()
+        # Meanwhile endpoints may have said that they are gone.
+        await courier.chores.finish(DISABLE_WITHIN, ours)
+        await courier.chores.cancel()
+        await writer.cancel()
+        if ours():
+            await self._flush(lease, ledger)
 
     async def _flush(self, lease: Lease, ledger: Ledger) -> None:
         """Store the outcomes that are left; without an answer they are the next owner's to make again."""

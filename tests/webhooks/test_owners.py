@@ -18,6 +18,7 @@ from relay.journal.scripts import Script
 from relay.journal.store import Store
 from relay.subscriptions.model import NewSubscription
 from relay.subscriptions.store import Subscriptions
+from relay.webhooks import mending
 from tests.calls.calling import ACCOUNT
 from tests.conftest import OpenStore
 from tests.engines import Server
@@ -105,6 +106,37 @@ async def test_owners_that_keep_dying_lose_nothing(
     await eventually(lambda: nothing_left(store), within=30)
     for path in ("/hook", "/other"):
         assert all(sequences == list(range(2, 18)) for sequences in receiver.by_call(path).values())
+
+
+async def test_a_stop_waits_for_what_ends_already(
+    journal: Journal,
+    store: Store,
+    receiver: Receiver,
+    subscribe: Subscribe,
+    start_process: StartProcess,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A duty that is being ended to begin anew stores the outcomes of its requests though relay stops now."""
+    monkeypatch.setattr(mending, "LOOK_EVERY", 0.05)
+    gate = Gate()
+    receiver.answers["/hook"] = gate
+    await subscribe()
+    process = await start_process()
+    await Line(journal).tones(1)
+    await eventually(lambda: receiver.in_flight["/hook"] == 1)
+    keys = store.keys(ACCOUNT)
+    await store.call("SET", keys.errands, "unfit")
+    await eventually(lambda: keys.partition not in process.duty._serving)
+
+    stopping = asyncio.create_task(process.stop())
+    await asyncio.sleep(0.3)
+    assert not stopping.done()
+    gate.open()
+    await stopping
+
+    assert len(receiver.requests) == 1
+    assert await nothing_left(store)
+    assert not [task for task in asyncio.all_tasks() if task.get_name().startswith("webhooks-")]
 
 
 async def test_partitions_move_while_events_flow(
