@@ -8,7 +8,8 @@ import pytest
 from relay.journal import scripts
 from relay.journal.scripts import Script
 
-FILES = sorted((Path(scripts.__file__).parent / "scripts").glob("*.lua"))
+FOLDER = Path(scripts.__file__).parent / "scripts"
+FILES = sorted(FOLDER.glob("*.lua"))
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
@@ -31,3 +32,12 @@ def test_a_script_is_known_by_the_digest_of_its_source() -> None:
     script = Script("commit")
     assert re.fullmatch(r"[0-9a-f]{40}", script.sha)
     assert script.source.startswith(b"-- Commit")
+
+
+def test_a_script_has_what_it_includes_in_its_place() -> None:
+    """A part stands once, where it is named: behind what it needs, and before who needs it."""
+    source = Script("deliveries").source.decode()
+    for part in (FOLDER / "parts").glob("*.lua"):
+        assert source.count(part.read_text()) == 1
+    assert "-- include" not in source
+    assert source.index("local function park") < source.index("function operations.park")

@@ -59,7 +59,6 @@ local attempts_ms, dead_ms, dead_body_ms = tonumber(ARGV[2]), tonumber(ARGV[3]),
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
-local TRIM = 4 -- kept entries that are looked at per entry added: more than one, so that trimming keeps up
 local PLACES = 4096
 local MOST_ATTEMPTS = 50 -- of one delivery: each may have an excerpt of 4 KiB, and resends are unlimited
 
@@ -118,76 +117,8 @@ local function rest(sub, queue, lanes)
   end
 end
 
-local PASSING = {subscription = true, bayeux = true} -- kinds of records that nobody is sent
-
-local function park(parked, sub, event)
-  if redis.call('EXISTS', parked) == 0 then
-    local fields = (redis.call('XRANGE', events, event, event)[1] or {{}, {}})[2]
-    local record = {}
-    for i = 1, #fields, 2 do
-      record[fields[i]] = fields[i + 1]
-    end
-    if not record.k or PASSING[record.k] or not record.a or not record.d then
-      return
-    end
-    redis.call('HSET', parked, 'kind', record.k, 'account', record.a, 'body', record.d)
-  end
-  redis.call('HSET', parked, sub, 'live')
-  redis.call('PERSIST', parked)
-end
-
--- Let a record go when nobody needs it any more; later, if only resends of dead letters may ask for it.
-local function let_go(parked)
-  local fields, dead = redis.call('HGETALL', parked), false
-  for i = 1, #fields, 2 do
-    if fields[i] ~= 'body' and fields[i + 1] == 'live' then
-      return
-    end
-    dead = dead or (fields[i] ~= 'body' and fields[i + 1] == 'dead')
-  end
-  if dead then
-    redis.call('PEXPIRE', parked, dead_body_ms)
-  else
-    redis.call('DEL', parked)
-  end
-end
-
-local function release(parked, sub)
-  if redis.call('HDEL', parked, sub) == 1 then
-    let_go(parked)
-  end
-end
-
-local function find(kept, score, event)
-  for _, entry in ipairs(redis.call('ZRANGE', kept, score, score, 'BYSCORE')) do
-    if entry:sub(1, #event + 1) == event .. ' ' then
-      return entry:sub(#event + 2)
-    end
-  end
-end
-
-local function remove(kept, score, event)
-  local found = find(kept, score, event)
-  if found then
-    redis.call('ZREM', kept, event .. ' ' .. found)
-  end
-end
-
--- Keep what became of deliveries, (score "<event> <delivery>")*, and drop what is older than the retention.
-local function keep(kept, retention, entries)
-  redis.call('ZADD', kept, unpack(entries))
-  local horizon = whole((now - retention) * PLACES)
-  local old = redis.call('ZRANGE', kept, '-inf', '(' .. horizon, 'BYSCORE', 'LIMIT', 0, TRIM * #entries / 2)
-  if old[1] then
-    redis.call('ZREM', kept, unpack(old))
-  end
-  redis.call('PEXPIRE', kept, whole(retention))
-end
-
-local function keep_one(kept, retention, score, event, delivery)
-  remove(kept, score, event)
-  keep(kept, retention, {score, event .. ' ' .. delivery})
-end
+-- include parked
+-- include kept
 
 -- Note that an event is not sent any more; the attempts that were made stay.
 local function cancel(attempts, event)
