@@ -19,6 +19,7 @@ RelayError
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 
 class RelayError(Exception):
@@ -37,8 +38,14 @@ class UnavailableError(RelayError):
         self.retry_after = retry_after
 
 
+STORE_AWAY: Final = "the store is away; whether the request took effect is not known"
+
+
 class StoreUnavailableError(UnavailableError):
-    """The store did not answer. Whether a write took effect is not known."""
+    """The store did not answer. Whether a write took effect is not known.
+
+    The message may name where the store is: it is for the log, and clients are told `STORE_AWAY`.
+    """
 
 
 class SwitchUnavailableError(UnavailableError):

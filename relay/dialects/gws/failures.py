@@ -15,12 +15,14 @@ from relay.dialects.gws.envelope import (
     failure,
 )
 from relay.errors import (
+    STORE_AWAY,
     InvalidFieldError,
     LimitReachedError,
     NotAllowedError,
     NotAllowedNowError,
     NotFoundError,
     NotParticipantError,
+    StoreUnavailableError,
     SwitchUnavailableError,
     UnavailableError,
 )
@@ -74,4 +76,4 @@ def _message(error: Exception) -> str:
         return error.reason
     if isinstance(error, InvalidFieldError) and error.field:
         return f"{error.field}: {error}"
-    return str(error)
+    return STORE_AWAY if isinstance(error, StoreUnavailableError) else str(error)

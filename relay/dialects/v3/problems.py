@@ -111,6 +111,8 @@ def render_error(_request: web.Request, error: Exception) -> web.Response:
     """Answer for an exception. What nobody meant to raise is told nothing of."""
     kind = _kind(error)
     detail = str(error) if isinstance(error, errors.RelayError) else kind.title
+    if isinstance(error, errors.StoreUnavailableError):
+        detail = errors.STORE_AWAY
     response = problem(kind, detail, **_extras(error))
     if kind.status == 401:
         invalid = ', error="invalid_token"' if isinstance(error, InvalidTokenError) else ""
