@@ -153,6 +153,10 @@ class Connects:
         self._stays.release(resumed)
         self.leave(resumed.collecting.session.client, resumed.collecting.poll)
 
+    def tell_again(self, resumed: Resumed) -> None:
+        """Have a resumed connect linger once more, as the store could not be told of it."""
+        self._stays.hold_on(resumed)
+
     def told(self, collecting: Collecting) -> None:
         """Count what an answer tells that is taken; its session stays for the next connect, if it can."""
         self._stats.events += len(collecting.messages)

@@ -98,7 +98,7 @@ class Endpoint:
         await self._sessions.end_login(principal)
 
     async def drain(self) -> None:
-        """Answer the held connects and close the sockets, which takes about a second.
+        """Answer the held connects and close the sockets, which takes a second or two.
 
         Further connects are held no longer than that, and further sockets refused.
         """

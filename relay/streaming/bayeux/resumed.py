@@ -23,6 +23,10 @@ class Server(Protocol):
         """Note that a connect waits no longer."""
         ...
 
+    def tell_again(self, resumed: Resumed) -> None:
+        """Have a connect linger a little later, as the store could not be told of it."""
+        ...
+
     def told(self, collecting: Collecting) -> None:
         """Note that an answer is taken, so that its session may stay for the next."""
         ...
@@ -106,12 +110,13 @@ class Resumed:
         """Have the store told that it is held, which it need not know of those that are answered soon."""
         session = self.collecting.session
         account = self.collecting.principal.account
-        if not self._over:
+        if not self._over and self._timer is None:
             self._timer = self._loop.call_at(self.deadline, self.collecting.poll.wake)
         try:
             told = self._sessions.stays(account, session.client, session.generation, hold=self.wanted)
         except StoreUnavailableError:
-            return  # it ends like one whose process has died
+            self._server.tell_again(self)
+            return
         told.add_done_callback(self._learn)
 
     def cancel(self) -> None:
@@ -192,6 +197,11 @@ class Resumed:
             self._server.rests(self)
 
     def _learn(self, reply: asyncio.Future[Any]) -> None:
-        """Have it look whose the session is, if it is another's."""
-        if not reply.cancelled() and reply.exception() is None and reply.result() <= 0:
-            self.collecting.poll.doubt()
+        """Have it look whose the session is, if it is another's; tell the store again if that was away."""
+        if reply.cancelled():
+            return
+        if reply.exception() is None:
+            if reply.result() <= 0:
+                self.collecting.poll.doubt()
+        elif not self._over or (self._finding is not None and not self._finding.done()):
+            self._server.tell_again(self)

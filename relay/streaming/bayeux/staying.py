@@ -76,6 +76,11 @@ class Stays:
             self._held[resumed] = resumed.arrived
             self._arm()
 
+    def hold_on(self, resumed: Resumed) -> None:
+        """Have a connect linger once more, in about a second."""
+        self._held[resumed] = self._loop.time()
+        self._arm()
+
     def release(self, resumed: Resumed) -> None:
         """Note that a connect is held no longer."""
         self._held.pop(resumed, None)

@@ -345,6 +345,28 @@ async def test_held_session_does_not_expire(store: Store, hub: Hub) -> None:
     await asyncio.wait((held,))
 
 
+async def test_held_session_does_not_expire_after_an_outage(
+    server: Server, open_store: OpenStore, hub: Hub, store: Store, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The store is told of the poll once it is back, if it could not be told when its time had come."""
+    proxy = StoreProxy(server.socket)
+    await proxy.open()
+    process = Process(await open_store(proxy.url), hub, max_interval=1000)
+    client = await begun(process.sessions, CALLS)
+    assert await process.polls(client) == []
+    await proxy.cut()
+    held = process.polls(client)
+    await process.holds()
+    await eventually(lambda: "store unavailable" in capfd.readouterr().out)
+    await proxy.open()
+    due = store.keys(ACCOUNT).bayeux_due
+    soon = await store.time_ms() + 30_000
+    await eventually(lambda: _due_after(store, due, client, soon))
+    held.cancel()
+    await asyncio.wait((held,))
+    await proxy.cut()
+
+
 async def test_connect_that_begins_as_the_process_stops_is_held_briefly(
     process: Process, other: Process
 ) -> None:
