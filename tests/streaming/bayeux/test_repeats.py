@@ -62,7 +62,7 @@ async def twins(client: Client) -> AsyncIterator[Twins]:
 
 
 def polling(client: Client, **advice: int) -> dict[str, Any]:
-    """Return a connect of the session; all that are not held are of one length."""
+    """Return a connect of the session."""
     channel = {"channel": "/meta/connect", "clientId": client.id, "connectionType": "long-polling", "id": "7"}
     return {**channel, "advice": advice} if advice else channel
 
@@ -111,7 +111,6 @@ async def test_credentials_that_must_be_waited_for_make_no_difference(
         pod.verifies = verifies
         repeated, usual = await twins.ask(polling(client, timeout=0))
         assert repeated == usual
-    await twins.ask({**polling(client, timeout=0), "id": "7777"})
     held = await twins.held(polling(client, timeout=9000))
     await pod.holds()
     await line.tones(1)
@@ -122,7 +121,7 @@ async def test_client_that_leaves_a_repetition_loses_nothing(
     client: Client, twins: Twins, pod: Pod, line: Line
 ) -> None:
     """What happens after it has left is told to its next poll, by another connection."""
-    held = await twins.held({**polling(client, timeout=9000), "id": "7777"})
+    held = await twins.held(polling(client, timeout=9000))
     await pod.holds()
     await twins.close()
     with pytest.raises(asyncio.IncompleteReadError):
@@ -135,7 +134,6 @@ async def test_client_that_leaves_a_repetition_loses_nothing(
 
 async def test_repetition_is_answered_when_the_process_stops(twins: Twins, client: Client, pod: Pod) -> None:
     """It need not wait for an event, and its connection is closed."""
-    await twins.ask({**polling(client, timeout=0), "id": "7777"})
     held = await twins.held(polling(client, timeout=9000))
     await pod.holds()
     await pod.stop()
@@ -146,8 +144,7 @@ async def test_repetition_is_answered_when_the_process_stops(twins: Twins, clien
 
 async def test_repetition_that_is_superseded_is_refused(client: Client, twins: Twins, pod: Pod) -> None:
     """A held poll ends with an error when the session polls by another connection."""
-    await twins.ask({**polling(client, timeout=0), "id": "7777"})
-    held = await twins.held(polling(client, timeout=9000))  # of the same length
+    held = await twins.held(polling(client, timeout=9000))
     await pod.holds()
     later = client.hold()
     assert (await held)[0] == b"HTTP/1.1 500 Internal Server Error"
