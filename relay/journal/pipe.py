@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from relay.errors import RelayError, StoreUnavailableError
 from relay.journal.link import Argument, Link, NotPrimaryError, ScriptMissingError, pack
-from relay.journal.outage import Outage
+from relay.journal.outage import REFUSED, Outage
 from relay.journal.scripts import Script
 from relay.telemetry import log
 
@@ -179,7 +179,7 @@ class Pipe:
             await self._send(link, [_in_full(command) for command in unknown])
         refused = next((reply for reply in replies if isinstance(reply, StoreUnavailableError)), None)
         if refused is not None:
-            self._outage.failed("refused commands", str(refused))
+            self._outage.failed("refused commands", str(refused), stale=REFUSED)
             if isinstance(refused, NotPrimaryError):
                 await self._drop()
 

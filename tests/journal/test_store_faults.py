@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from relay.errors import StoreUnavailableError
 from relay.journal.commit import Change, Committed
 from relay.journal.journal import Journal
-from relay.journal.outage import STALE, Outage
+from relay.journal.outage import REFUSED, STALE, Outage
 from relay.journal.store import TIMEOUT, Store
 from tests.conftest import OpenStore
 from tests.engines import Server
@@ -208,3 +208,16 @@ def test_an_outage_is_over_when_all_that_failed_work_again() -> None:
         outage.worked("writing")
         assert not outage
     assert [entry["event"] for entry in logs] == ["store unavailable", "store back"] * 2
+
+
+def test_refused_commands_are_forgotten_sooner_than_connections() -> None:
+    """A store that takes commands again, as one with room on its disk again, is back within seconds."""
+    now = 0.0
+    outage = Outage(lambda: now)
+    outage.failed("refused commands", "no space left", stale=REFUSED)
+    outage.failed("reader-1", "gone")
+    outage.worked("reader-1")
+    assert outage
+    now = REFUSED
+    outage.worked("writing")
+    assert not outage
