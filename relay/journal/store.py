@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from relay.errors import ConfigurationError, RelayError, StoreUnavailableError
@@ -47,7 +46,6 @@ class Store:
         self._keys: list[Keys] = []
         self._id = ""
         self._unusable = ""
-        self._flushed: list[Callable[[], None]] = []
         self._idle: list[Link] = []
         self._reading: Pipe
         self._writing: Pipe
@@ -168,16 +166,6 @@ class Store:
         seconds, micros = await self.call("TIME")
         return int(seconds) * 1000 + int(micros) // 1000
 
-    async def ping(self) -> float:
-        """Return how many seconds the store takes to answer."""
-        started = time.perf_counter()
-        await self.call("PING")
-        return time.perf_counter() - started
-
-    def on_flushed(self, listener: Callable[[], None]) -> None:
-        """Have a function called after the store was found flushed; it must not block."""
-        self._flushed.append(listener)
-
     async def close(self) -> None:
         """Let what waits be answered, then disconnect."""
         self._checker.cancel()
@@ -261,11 +249,6 @@ class Store:
             return
         self._id = store_id
         _log.warning("store was flushed; starting over")
-        for listener in self._flushed:
-            try:
-                listener()
-            except Exception:  # noqa: BLE001 - the store must go on whatever a listener does
-                _log.exception("a listener failed to start over", listener=repr(listener))
 
 
 def _pairs(fields: Sequence[bytes]) -> dict[bytes, bytes]:

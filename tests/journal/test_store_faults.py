@@ -139,7 +139,7 @@ async def test_nobody_waits_long_for_a_frozen_store(faulty_server: Server, open_
     assert {type(result) for result in results} == {StoreUnavailableError}
     assert time.monotonic() - started < 2 * SHORT_TIMEOUT + 3  # each batch on its own would take 6 s
     faulty_server.resume()
-    await eventually(store.ping)
+    await eventually(lambda: store.call("PING"))
 
 
 async def test_a_store_that_is_away_is_told_of_twice_whatever_is_asked(
@@ -165,7 +165,7 @@ async def test_a_store_that_is_away_is_told_of_twice_whatever_is_asked(
         assert refused > 5
         assert not store.available
         faulty_server.start()
-        await eventually(store.ping)
+        await eventually(lambda: store.call("PING"))
         await eventually(lambda: reads(store))
     assert await eventually(lambda: store.available)
     assert [entry["event"] for entry in logs] == ["store unavailable", "store back"]

@@ -264,7 +264,7 @@ async def test_a_reader_goes_on_as_soon_as_the_store_answers_anybody(
     faulty_server.kill()
     await eventually(lambda: f"reader-{PARTITION}" in repr(store))
     with pytest.raises(StoreUnavailableError):
-        await store.ping()
+        await store.call("PING")
     faulty_server.start()
     written = await eventually(lambda: append(journal, ACCOUNT))
     await eventually(lambda: listener.ids == written)
