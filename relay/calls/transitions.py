@@ -61,22 +61,6 @@ def apply_steps(
     return story.sessions, story.finish()
 
 
-def apply_all(
-    session: Session | None,
-    happenings: Iterable[Happening],
-    now: int,
-    *,
-    command_id: str | None = None,
-    traceparent: str | None = None,
-) -> tuple[Session | None, tuple[CallEvent, ...]]:
-    """Apply happenings to one session, one after another; see `apply_steps`."""
-    events: list[CallEvent] = []
-    for happening in happenings:
-        session, told = apply(session, happening, now, command_id=command_id, traceparent=traceparent)
-        events += told
-    return session, tuple(events)
-
-
 def apply(
     session: Session | None,
     happening: Happening,

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from relay.calls.events import NUMBERING, CallEvent, EventKind
+from relay.calls.happenings import Happening
 from relay.calls.model import Address, PartyState, Role, Session
+from relay.calls.transitions import apply
 
 ACCOUNT = "b11d749b-8eb7-4236-a068-3d94ba3860d6"
 
@@ -136,3 +138,14 @@ def kinds(events: Iterable[CallEvent]) -> list[str]:
 def extensions(session: Session) -> list[str | None]:
     """Return the extensions of the session's legs, the caller's first."""
     return [party.address.extension for party in session.parties]
+
+
+def apply_all(
+    session: Session | None, happenings: Iterable[Happening], now: int, **options: str
+) -> tuple[Session | None, tuple[CallEvent, ...]]:
+    """Apply happenings to one session, one after another."""
+    events: list[CallEvent] = []
+    for happening in happenings:
+        session, told = apply(session, happening, now, **options)
+        events += told
+    return session, tuple(events)

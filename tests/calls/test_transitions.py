@@ -16,8 +16,8 @@ from relay.calls.happenings import (
     UserDataReplaced,
 )
 from relay.calls.model import Address, CallType, Cause, PartyState, Session, call_type
-from relay.calls.transitions import ImpossibleHappeningError, apply, apply_all
-from tests.calls.calling import ACCOUNT, JANE, JOHN, OUTSIDE, kinds, leg_story
+from relay.calls.transitions import ImpossibleHappeningError, apply
+from tests.calls.calling import ACCOUNT, JANE, JOHN, OUTSIDE, apply_all, kinds, leg_story
 
 NOW = 1_763_717_404_218
 

@@ -20,9 +20,9 @@ from relay.calls.happenings import (
     VoicemailReached,
 )
 from relay.calls.model import CallType, Reason
-from relay.calls.transitions import apply_all
 from relay.dialects.gws.render import renderer
 from relay.dialects.v3.render import render
+from tests.calls.calling import apply_all
 from tests.dialects.ringcentral.calls import ACCOUNT, JANE, JOHN, SESSION
 
 ID = EventId(7, "1763717404218-0")

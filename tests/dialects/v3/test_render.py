@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from relay.calls.events import NUMBERING, CallEvent, EventId, EventKind
 from relay.calls.happenings import CallPlaced, Happening, LegAnswered, LegEnded, LegMade, LegRinging
 from relay.calls.model import Address, CallType, Cause, PartyState, Session
-from relay.calls.transitions import apply_all
+from relay.calls.transitions import apply
 from relay.dialects.leg_types import TYPES
 from relay.dialects.times import rfc3339
 from relay.dialects.v3.render import STATES, render
@@ -42,7 +42,7 @@ def told(*happenings: Happening) -> list[CallEvent]:
     session: Session | None = None
     events: list[CallEvent] = []
     for count, happening in enumerate(happenings):
-        session, more = apply_all(session, [happening], NOW + 1000 * count, command_id="c1")
+        session, more = apply(session, happening, NOW + 1000 * count, command_id="c1")
         events += more
     return events
 
