@@ -265,7 +265,7 @@ async def test_answer_is_kept_when_the_store_fails_under_it(
         with pytest.raises(StoreUnavailableError):
             await held
         faulty_server.resume()
-        await eventually(store.ping)
+        await eventually(lambda: store.call("PING"))
         await connects.stop()
         found = await connects.serve(JANE, connect_of(client), hold=True)
         assert found.messages == numbered(1, 2)
