@@ -157,7 +157,7 @@ async def test_clients_of_stopping_workers_go_on_at_another_relay(
             assert await stopping.ended() == 0
 
         history = await V3(http, other.url, ADMIN).history()
-        once = [client.told for client in (*pollers, *sockets)]
+        once = [*(client.told for client in pollers), *(client.told for client in sockets)]
         await eventually(lambda: _released(undisturbed.told) == 2 * BEFORE)
         await eventually(
             lambda: all(told == undisturbed.told for told in once),
