@@ -108,3 +108,10 @@ def test_a_sink_notices_repeats_and_lanes_out_of_order() -> None:
         account.take(b"/0", body, 0)
     report = account.report()
     assert (report.deliveries, report.distinct, report.misordered) == (3, {"/0": 2}, 1)
+
+
+def test_cores_are_kept_awake_only_while_a_benchmark_runs() -> None:
+    """The exit code is the benchmark's own, and nothing spins on when it is over."""
+    missing = bench("bench.nothing", module="bench.awake")  # returns when all have closed its output
+    assert missing.returncode == 1
+    assert "No module named bench.nothing" in missing.stderr
