@@ -1,7 +1,7 @@
 """Run a benchmark while no core sleeps: ``python -m bench.awake bench.bayeux --rounds 3``.
 
-A virtual machine's core that has nothing to do is given up to the host, and having it back costs tens of
-microseconds, which count as CPU of whoever wakes it: a program with few operations looks dearer than it is.
+A virtual machine's core that has nothing to do is given up to the host, and having it back costs time that
+counts as CPU of whoever wakes it: a program that is woken often looks dearer than it is.
 A spinning process for each core, which runs only where nothing else wants to (SCHED_IDLE), keeps them.
 """
 
