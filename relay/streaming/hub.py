@@ -31,6 +31,11 @@ class Hub:
     def __repr__(self) -> str:
         return f"Hub({'stopped' if self._stopped else list(self._feeds.values())})"
 
+    @property
+    def store_away(self) -> bool:
+        """Whether the store is known to be out of reach, or not to be the one it was."""
+        return not self._journal.store.available
+
     async def join(
         self,
         account: str,

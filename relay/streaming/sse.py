@@ -27,8 +27,8 @@ from relay.telemetry import log
 RETRY_SPREAD_MS: Final = (1_000, 10_000)
 """What clients of a stopping process are asked to wait, drawn for each: not all must come back at once."""
 POSITION_WITHIN: Final = 1.0
-"""Seconds a fresh stream's head waits for the live end, so that nothing is missed from the head on. It comes
-without it while the store is away, when nothing can be committed either."""
+"""Seconds after which a fresh stream's head may come without the live end, and again, if the store is away:
+nothing can be committed then. Otherwise it waits, however long, so that nothing is missed from it on."""
 SELECTIONS: Final = 1024
 """Selections that are kept, since most streams want what others want: a few hundred bytes each."""
 RETRY_WHEN_FULL: Final = 10
@@ -152,11 +152,16 @@ class EventStreams:
         known = self._hub.known_position(account)
         if known is not None:
             return known
+        finding = asyncio.ensure_future(self._hub.position(account))
         try:
-            async with asyncio.timeout(POSITION_WITHIN):
-                return await self._hub.position(account)
-        except TimeoutError:
-            return None
+            while not (await asyncio.wait((finding,), timeout=POSITION_WITHIN))[0]:
+                if self._draining:
+                    raise DrainingError("this process is stopping")
+                if self._hub.store_away:
+                    return None
+            return finding.result()
+        finally:
+            finding.cancel()
 
     def _take_place(self) -> None:
         """Take one of the places this process has."""

@@ -57,6 +57,27 @@ async def test_nothing_is_missed_from_the_head_on(
         assert await client.has(1) == [1]
 
 
+async def test_a_stream_is_not_open_before_a_slow_process_knows_where_it_begins(
+    office: Office, clients: MakeClient, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is committed once the head was sent comes, though finding the live end took long."""
+    monkeypatch.setattr("relay.streaming.sse.POSITION_WITHIN", 0.01)
+    late, found = asyncio.Event(), Hub.position
+
+    async def position(hub: Hub, account: str) -> str:
+        await late.wait()
+        return await found(hub, account)
+
+    monkeypatch.setattr(Hub, "position", position)
+    opening = asyncio.create_task(clients(office).open())
+    await asyncio.wait((opening,), timeout=0.2)
+    assert not opening.done()
+    late.set()
+    client = await opening
+    await Line(journal).tones()
+    assert await client.has(1) == [1]
+
+
 async def test_http_1_0_gets_an_unchunked_stream(
     office: Office, clients: MakeClient, journal: Journal
 ) -> None:
