@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -81,6 +82,21 @@ async def process(store: Store, hub: Hub) -> Process:
 async def other(store: Store, hub: Hub) -> Process:
     """Give another process."""
     return Process(store, hub)
+
+
+@pytest.fixture
+async def proxy(server: Server) -> AsyncIterator[StoreProxy]:
+    """Give a way to the store that can be cut or slow."""
+    proxy = StoreProxy(server.socket)
+    await proxy.open()
+    yield proxy
+    await proxy.cut()
+
+
+@pytest.fixture
+async def far(open_store: OpenStore, proxy: StoreProxy, hub: Hub) -> Process:
+    """Give a process that reaches the store by the proxy only."""
+    return Process(await open_store(proxy.url), hub)
 
 
 async def test_next_connect_goes_on_where_the_last_answer_ended(process: Process, line: Line) -> None:
@@ -175,45 +191,38 @@ async def test_poll_that_goes_on_is_given_up_without_loss(process: Process, line
 
 
 async def test_answer_that_comes_too_late_to_be_taken_is_told_by_the_later_poll(
-    server: Server, open_store: OpenStore, hub: Hub, other: Process, line: Line
+    proxy: StoreProxy, far: Process, other: Process, line: Line
 ) -> None:
     """Nor are events told in its place that have come meanwhile: each is told once, by the later poll."""
-    proxy = StoreProxy(server.socket)
-    await proxy.open()
-    process = Process(await open_store(proxy.url), hub)
-    client = await begun(process.sessions, CALLS)
-    assert await process.polls(client) == []
-    held = process.polls(client)
-    await process.holds()
+    client = await begun(far.sessions, CALLS)
+    assert await far.polls(client) == []
+    held = far.polls(client)
+    await far.holds()
     later = other.polls(client)
     await other.holds()
     proxy.late = 0.3
     await line.tones(1)
     assert await later == numbered(1)
-    await process.reaches((await line.tones(1))[-1])
+    await far.reaches((await line.tones(1))[-1])
     with pytest.raises(SupersededError):
         await held
     assert await other.polls(client) == numbered(2)
     proxy.late = 0
-    await proxy.cut()
 
 
 async def test_poll_that_goes_on_learns_that_the_store_is_away(
-    server: Server, open_store: OpenStore, hub: Hub, other: Process, line: Line
+    proxy: StoreProxy, far: Process, other: Process, line: Line
 ) -> None:
     """It fails, as it is not known whether its answer was taken, and the events are told by the next."""
-    proxy = StoreProxy(server.socket)
-    await proxy.open()
-    process = Process(await open_store(proxy.url), hub)
-    client = await begun(process.sessions, CALLS)
-    assert await process.polls(client) == []
-    held = process.polls(client)
-    await process.holds()
+    client = await begun(far.sessions, CALLS)
+    assert await far.polls(client) == []
+    held = far.polls(client)
+    await far.holds()
     await proxy.cut()
     await line.tones(1)
     with pytest.raises(StoreUnavailableError):
         await held
-    assert process.stats.held == 0
+    assert far.stats.held == 0
     assert await other.polls(client) == numbered(1)
 
 
@@ -243,21 +252,17 @@ async def test_poll_that_comes_back_from_another_process_is_the_later_one(
 
 
 async def test_poll_that_comes_back_is_answered_however_late_the_store_replies(
-    server: Server, open_store: OpenStore, hub: Hub, other: Process, line: Line
+    proxy: StoreProxy, far: Process, other: Process, line: Line
 ) -> None:
     """The time a reply takes does not make the connect elsewhere look later than the poll."""
-    proxy = StoreProxy(server.socket)
-    await proxy.open()
-    process = Process(await open_store(proxy.url), hub)
-    client = await begun(process.sessions, CALLS)
-    assert await process.polls(client) == []
+    client = await begun(far.sessions, CALLS)
+    assert await far.polls(client) == []
     await line.tones(1)
     assert await other.polls(client) == numbered(1)
     await line.tones(1)
     proxy.late = 0.2
-    assert await process.polls(client) == numbered(2)
+    assert await far.polls(client) == numbered(2)
     proxy.late = 0
-    await proxy.cut()
 
 
 async def test_poll_that_comes_back_learns_of_it_while_it_is_held(
@@ -346,11 +351,9 @@ async def test_held_session_does_not_expire(store: Store, hub: Hub) -> None:
 
 
 async def test_held_session_does_not_expire_after_an_outage(
-    server: Server, open_store: OpenStore, hub: Hub, store: Store, capfd: pytest.CaptureFixture[str]
+    open_store: OpenStore, proxy: StoreProxy, hub: Hub, store: Store, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """The store is told of the poll once it is back, if it could not be told when its time had come."""
-    proxy = StoreProxy(server.socket)
-    await proxy.open()
     process = Process(await open_store(proxy.url), hub, max_interval=1000)
     client = await begun(process.sessions, CALLS)
     assert await process.polls(client) == []
@@ -364,7 +367,6 @@ async def test_held_session_does_not_expire_after_an_outage(
     await eventually(lambda: _due_after(store, due, client, soon))
     held.cancel()
     await asyncio.wait((held,))
-    await proxy.cut()
 
 
 async def test_connect_that_begins_as_the_process_stops_is_held_briefly(
