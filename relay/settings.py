@@ -44,9 +44,9 @@ class Settings:
 
     # Where to listen, and under which name
     bind: Address = Address(host="127.0.0.1", port=8080)
-    """Public address of every API."""
+    """Public address of every API; port 0: one that is free, which is said at start."""
     admin_bind: Address = Address(host="127.0.0.1", port=9090)
-    """Address of `/healthz`, `/readyz` and `/metrics`; never expose it."""
+    """Address of `/healthz`, `/readyz` and `/metrics`, port 0 likewise; never expose it."""
     public_url: str = ""
     """Base of every absolute URI in answers and events; unset: `http://` + RELAY_BIND."""
     cors_origins: tuple[str, ...] = ()

@@ -6,6 +6,7 @@ import asyncio
 import errno
 import socket
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -13,7 +14,7 @@ from aiohttp import web
 
 from relay.errors import ConfigurationError
 from relay.http.repeats import Runner
-from relay.settings import Address
+from relay.settings import Address, Settings
 
 BACKLOG: Final = 2048
 """Connections that may wait to be accepted: after a process is gone, its thousands of clients come at once.
@@ -51,6 +52,36 @@ async def listen(
         await site.start()
     except OSError as error:
         raise _refused(where, setting, error) from error
+
+
+async def with_ports(starting: AsyncExitStack, settings: Settings) -> Settings:
+    """Return the settings with a free port for each that is 0.
+
+    It is kept from others until ``starting`` unwinds: whoever listens on it must share it.
+
+    Raises:
+        ConfigurationError: there is none at this address.
+
+    """
+    return replace(
+        settings,
+        bind=await _with_port(starting, settings.bind, "RELAY_BIND"),
+        admin_bind=await _with_port(starting, settings.admin_bind, "RELAY_ADMIN_BIND"),
+    )
+
+
+async def _with_port(starting: AsyncExitStack, where: Address, setting: str) -> Address:
+    if where.port:
+        return where
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(where.host, 0, type=socket.SOCK_STREAM)
+        family, kind, protocol, _name, address = found[0]
+        kept = starting.enter_context(socket.socket(family, kind, protocol))
+        kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        kept.bind(address)
+    except OSError as error:
+        raise _refused(where, setting, error) from error
+    return replace(where, port=kept.getsockname()[1])
 
 
 async def check_free(where: Address, setting: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from relay.app.faces import public_app
-from relay.app.listening import listen
+from relay.app.listening import listen, with_ports
 from relay.app.metering import register
 from relay.app.parts import assemble
 from relay.directory.directory import Directory
@@ -86,9 +86,16 @@ class Relay:
             _log.info("stopped")
 
     async def _start(self, starting: AsyncExitStack) -> None:
-        settings = self._settings
+        asked = self._settings
+        settings = self._settings = await with_ports(starting, asked)
         operations = operations_app(self._unready, self._counted)
-        await listen(starting, operations, self._parent_socket or settings.admin_bind, "RELAY_ADMIN_BIND")
+        await listen(
+            starting,
+            operations,
+            self._parent_socket or settings.admin_bind,
+            "RELAY_ADMIN_BIND",
+            shared=not asked.admin_bind.port,
+        )
         url, self.store_description = await open_store(starting, settings)
         self._store = await Store.open(url, partitions=settings.partitions)
         starting.push_async_callback(self._store.close)
@@ -106,7 +113,7 @@ class Relay:
             settings.bind,
             "RELAY_BIND",
             drain_timeout=settings.drain_timeout,
-            shared=self._parent_socket is not None,
+            shared=self._parent_socket is not None or not asked.bind.port,
         )
 
     async def _unready(self) -> str:

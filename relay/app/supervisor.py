@@ -12,7 +12,7 @@ from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Final
 
-from relay.app.listening import check_free, listen
+from relay.app.listening import check_free, listen, with_ports
 from relay.app.process import open_store
 from relay.app.worker import Worker
 from relay.errors import UnavailableError
@@ -86,10 +86,18 @@ class Supervisor:
             _log.info("all stopped")
 
     async def _start(self, starting: AsyncExitStack) -> None:
-        settings = self._settings
+        asked = self._settings
+        settings = self._settings = await with_ports(starting, asked)
         operations = operations_app(self._unready, self._counted)
-        await listen(starting, operations, settings.admin_bind, "RELAY_ADMIN_BIND")
-        await check_free(settings.bind, "RELAY_BIND")
+        await listen(
+            starting,
+            operations,
+            settings.admin_bind,
+            "RELAY_ADMIN_BIND",
+            shared=not asked.admin_bind.port,
+        )
+        if asked.bind.port:
+            await check_free(settings.bind, "RELAY_BIND")
         url, self.store_description = await open_store(starting, settings)
         self._store = await Store.open(url, partitions=settings.partitions)
         starting.push_async_callback(self._store.close)
@@ -108,7 +116,13 @@ class Supervisor:
     def _worker(self, number: int, sockets: Path, store_url: str) -> Worker:
         socket = sockets / f"{number}.sock"
         command = (sys.executable, "-m", "relay", "worker", str(number), str(socket), *self._arguments)
-        environment = {**os.environ, "RELAY_REDIS_URL": store_url}
+        settings = self._settings
+        environment = {
+            **os.environ,
+            "RELAY_BIND": str(settings.bind),
+            "RELAY_ADMIN_BIND": str(settings.admin_bind),
+            "RELAY_REDIS_URL": store_url,
+        }
         return Worker(number, command, environment, socket, died=self._died)
 
     def _died(self, worker: Worker) -> None:
