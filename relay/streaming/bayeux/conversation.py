@@ -78,7 +78,7 @@ class Pushing:
 class Conversation:
     """Carries out the frames of one socket. Its session is the one it began, or spoke for first.
 
-    ``admitted`` finds out for whom the credentials of the socket speak by now, and ``hang_up`` closes it.
+    ``admitted`` finds out for whom the credentials of the socket speak by now, and ``hang_up`` has it closed.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class Conversation:
         pushing: Pushing,
         *,
         admitted: Callable[[], Awaitable[Principal | None]],
-        hang_up: Callable[[], Coroutine[Any, Any, None]],
+        hang_up: Callable[[], None],
         browser: str,
         strict: bool,
     ) -> None:
@@ -130,9 +130,10 @@ class Conversation:
         self._keep(self._answer_connect(messages), "bayeux-heartbeat")
 
     def close(self) -> None:
-        """Push nothing more, and note how far the client is."""
+        """Say nothing more, and note how far the client is."""
         if self._push is not None:
             self._push.close()
+        self._outlet.closed = True
 
     async def drain(self, within: float) -> None:
         """Do as `close`, once the client has what it was told, for which it gets so many seconds at most."""
@@ -195,7 +196,7 @@ class Conversation:
             self._outlet.abort()  # the client comes again, to a process that can serve it
         else:
             if self.over:
-                await self._hang_up()
+                self._hang_up()
 
     async def _say(self, messages: list[Message]) -> None:
         """Carry messages out and write the replies."""
@@ -224,7 +225,7 @@ class Conversation:
         if why is Ended.CLOSED:
             self._outlet.write(text_frame(payload([encoded(replies.PARTING)])))
         if why in (Ended.CLOSED, Ended.EXPIRED):
-            self._keep(self._hang_up(), "bayeux-hang-up")
+            self._hang_up()
 
     def _keep(self, work: Coroutine[Any, Any, None], name: str) -> None:
         task = asyncio.create_task(work, name=name)

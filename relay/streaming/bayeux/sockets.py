@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Collection
 from functools import partial
 from typing import Any, Final
 
-from aiohttp import WSCloseCode, WSMsgType, hdrs, web
+from aiohttp import WSCloseCode, hdrs, web
 
 from relay.directory.model import Principal
 from relay.errors import UnavailableError
@@ -20,12 +20,10 @@ from relay.streaming.bayeux.requests import LONGEST
 from relay.streaming.bayeux.service import Service
 from relay.streaming.bayeux.stats import BayeuxStats
 from relay.streaming.stream import Limits
-from relay.streaming.websockets import close, count_cut, may_open
+from relay.streaming.websockets import CLOSE_WITHIN, Incoming, OverError, count_cut, may_open
 
 QUIET: Final = LONGEST / 1000 + 60
 """Seconds after which a socket is closed on which nothing has come: no connect is held for as long."""
-CLOSE_WITHIN: Final = 2.0
-"""Seconds a client may take to answer a close."""
 TAKEN_WITHIN: Final = 1.0
 """Seconds a stopping process waits for a client to take what it was told; what it has not is told again."""
 
@@ -52,7 +50,7 @@ class Sockets:
         self._base_url = base_url
         self._origins = frozenset(origins)
         self._limits = limits or Limits()
-        self._open: dict[web.WebSocketResponse, Conversation] = {}
+        self._open: dict[Incoming, Conversation] = {}
         self._draining = False
 
     def __repr__(self) -> str:
@@ -76,7 +74,6 @@ class Sockets:
         socket = web.WebSocketResponse(
             compress=False,  # frames are written as they are, the same bytes to every client
             max_msg_size=MAX_BODY,
-            receive_timeout=QUIET,
             timeout=CLOSE_WITHIN,
             autoclose=False,  # the answer to a close would hide what the client had acknowledged before
             decode_text=False,
@@ -87,6 +84,7 @@ class Sockets:
         transport: Any = request.transport
         if transport is None:
             return socket
+        incoming = Incoming(socket)
         outlet = Outlet(transport, self._limits, partial(count_cut, self._stats))
         talk = Conversation(
             principal,
@@ -94,20 +92,21 @@ class Sockets:
             self._service,
             self._pushing,
             admitted=admitted,
-            hang_up=partial(close, socket, WSCloseCode.OK),
+            hang_up=partial(incoming.hang_up, WSCloseCode.OK),
             browser=browser,
             strict=self._browsers.strict,
         )
-        self._open[socket] = talk
+        self._open[incoming] = talk
         self._stats.sockets += 1
         try:
             # It may have come while the process began to stop.
-            code = WSCloseCode.GOING_AWAY if self._draining else await self._converse(socket, talk)
+            code = WSCloseCode.GOING_AWAY if self._draining else await self._converse(incoming, talk)
             talk.close()
             await socket.close(code=code)
         finally:
             self._stats.sockets -= 1
-            del self._open[socket]
+            del self._open[incoming]
+            incoming.over()
             await talk.closed()
         return socket
 
@@ -117,32 +116,29 @@ class Sockets:
         sockets = list(self._open.items())
         closing = []
         for step in range(DRAIN_STEPS if sockets else 0):
-            for socket, talk in sockets[step::DRAIN_STEPS]:
-                closing.append(asyncio.create_task(_drained(socket, talk), name="bayeux-socket-close"))
+            for incoming, talk in sockets[step::DRAIN_STEPS]:
+                closing.append(asyncio.create_task(_drained(incoming, talk), name="bayeux-socket-close"))
             await asyncio.sleep(DRAIN_SPREAD / DRAIN_STEPS)
         await asyncio.gather(*closing, return_exceptions=True)
 
-    async def _converse(self, socket: web.WebSocketResponse, talk: Conversation) -> int:
+    async def _converse(self, incoming: Incoming, talk: Conversation) -> int:
         """Take frames until there is a reason to close, and return its code."""
-        while True:
+        while not talk.over:
             try:
-                message = await socket.receive()
+                await talk.take(await incoming.receive(QUIET))
+            except OverError as over:
+                return over.code
             except TimeoutError:
                 return WSCloseCode.GOING_AWAY
-            if message.type is WSMsgType.BINARY:
-                return WSCloseCode.UNSUPPORTED_DATA
-            if message.type is not WSMsgType.TEXT:
-                return WSCloseCode.OK  # closed already
-            try:
-                await talk.take(message.data)
             except MalformedPayloadError:
                 return WSCloseCode.INVALID_TEXT
             except UnavailableError:
                 return WSCloseCode.TRY_AGAIN_LATER
-            if talk.over:
-                return WSCloseCode.OK
+        return WSCloseCode.OK
 
 
-async def _drained(socket: web.WebSocketResponse, talk: Conversation) -> None:
+async def _drained(incoming: Incoming, talk: Conversation) -> None:
     await talk.drain(TAKEN_WITHIN)
-    await close(socket, WSCloseCode.GOING_AWAY)
+    incoming.hang_up(WSCloseCode.GOING_AWAY)
+    async with asyncio.timeout(CLOSE_WITHIN):
+        await incoming.closed()

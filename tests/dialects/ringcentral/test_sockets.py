@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from aiohttp import WSServerHandshakeError
+from aiohttp import WSMsgType, WSServerHandshakeError
 
 from relay.streaming.stream import Limits
 from tests.conftest import OpenStore
@@ -214,6 +214,20 @@ async def test_a_stopping_process_sends_its_clients_away(face: Face, serve: Serv
     assert details["recoveryState"] == "Successful"
     assert await back.hears(2) == CALL
     assert (len(face.sockets), face.stats.sockets) == (0, 0)
+
+
+async def test_a_client_may_take_its_time_to_answer_a_close(face: Face) -> None:
+    """The connection is not broken off meanwhile, so that it reads what it was told before."""
+    token = await token_of(face)
+    socket = await connect(face, token, autoclose=False)
+    await socket.next()
+    draining = asyncio.create_task(face.sockets.drain())
+    assert (await socket.connection.receive(timeout=10)).type is WSMsgType.CLOSE
+    assert (await face.get(EVERY)).status == 200  # an end of the connection would have come by now
+    assert not draining.done()
+    await socket.connection.close()
+    assert socket.connection.close_code == 1001
+    await draining
 
 
 async def test_a_socket_that_opens_as_the_process_stops_is_sent_away_too(face: Face) -> None:

@@ -14,7 +14,7 @@ from relay.settings import Settings
 from relay.streaming.bayeux.messages import MAX_BODY
 from tests.streaming.bayeux.conftest import MakeClient, MakeLine, OpenPod
 from tests.streaming.bayeux.pods import ACCOUNT, CALLS, Client, Pod
-from tests.streaming.bayeux.sockets import Socket
+from tests.streaming.bayeux.sockets import WITHIN, Socket
 from tests.streaming.publishing import Line
 from tests.waiting import eventually
 
@@ -257,6 +257,21 @@ async def test_stopping_process_closes_with_1001(
     newer.client = socket.client
     assert (await newer.connect(timeout=0))["successful"]
     assert await newer.told(2) == [3, 4]
+
+
+async def test_connection_is_kept_until_the_client_has_answered_the_close(
+    http: aiohttp.ClientSession, pod: Pod
+) -> None:
+    """Or else what it has not read yet would be lost to it (RFC 6455, section 7.1.1)."""
+    raw = await http.ws_connect(pod.url, headers={"Authorization": "Bearer demo-jane"}, autoclose=False)
+    draining = asyncio.create_task(pod.endpoint.drain())
+    assert (await raw.receive(timeout=WITHIN)).type is aiohttp.WSMsgType.CLOSE
+    async with http.get(pod.url):  # an end of the connection would have come by now
+        pass
+    assert not draining.done()
+    await raw.close()
+    assert raw.close_code == 1001
+    await draining
 
 
 async def test_socket_that_opens_as_the_process_stops_is_closed(pod: Pod, open_socket: OpenSocket) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Coroutine
 from functools import partial
 from typing import Any, Final
 
-from aiohttp import WSCloseCode, WSMsgType, web
+from aiohttp import WSCloseCode, web
 
 from relay.dialects.ringcentral.failures import ApiError, explain
 from relay.dialects.ringcentral.sockets import messages
@@ -26,20 +26,16 @@ from relay.errors import DrainingError, NotAllowedError, UnavailableError
 from relay.streaming.bayeux.outlet import Outlet
 from relay.streaming.hub import Hub
 from relay.streaming.stream import Limits
-from relay.streaming.websockets import close, count_cut, may_open
+from relay.streaming.websockets import CLOSE_WITHIN, Incoming, OverError, count_cut, may_open
 from relay.telemetry import log
 
 IDLE_SECONDS: Final = 1800.0
 """How long a client may say nothing, not even a heartbeat, as published."""
-CLOSE_WITHIN: Final = 2.0
-"""Seconds a client may take to answer a close."""
 DRAIN_SPREAD: Final = 1.0
 """Seconds over which a stopping process closes its sockets: not all clients come again at once."""
 DRAIN_STEPS: Final = 20
 LOOK_SECONDS: Final = 60.0
 """How often a socket's login is looked at: one that is not refreshed in time ends without a word."""
-_LOOK_AGAIN: Final = 0.05
-"""Seconds between two looks at whether all have closed."""
 
 _log: Final = log.get("ringcentral")
 _IDLE: Final = ApiError(408, "WSG-902", "The connection was idle for too long")
@@ -78,7 +74,7 @@ class Sockets:
         self._idle = idle
         self._absolute = absolute
         self._look_seconds = LOOK_SECONDS
-        self._open: set[web.WebSocketResponse] = set()
+        self._open: set[Incoming] = set()
         self._ending: set[asyncio.Task[None]] = set()
         self._draining = False
 
@@ -116,6 +112,7 @@ class Sockets:
         transport: Any = request.transport
         if transport is None:
             return socket
+        incoming = Incoming(socket)
         outlet = Outlet(transport, self._limits, partial(count_cut, self._stats))
         talk = Conversation(
             caller,
@@ -126,18 +123,20 @@ class Sockets:
             sessions=self._sessions,
             requests=self._requests,
             stats=self._stats,
-            close=lambda code: self._close(socket, code),
+            close=incoming.hang_up,
         )
-        self._open.add(socket)
+        self._open.add(incoming)
         self._stats.sockets += 1
-        watching = asyncio.create_task(self._watch(caller, socket, talk), name="ringcentral-socket-login")
+        watching = asyncio.create_task(self._watch(caller, incoming, talk), name="ringcentral-socket-login")
         try:
             self._open_talk(talk, begun, asked=bool(wsc))
             # It may have come while the process began to stop.
-            code = WSCloseCode.GOING_AWAY if self._draining else await self._converse(socket, talk)
+            code = WSCloseCode.GOING_AWAY if self._draining else await self._converse(incoming, talk)
+            await talk.closed()
             await socket.close(code=code)
         finally:  # in a task of its own: the handler of a client that dropped is cancelled
-            self._open.discard(socket)
+            self._open.discard(incoming)
+            incoming.over()
             self._stats.sockets -= 1
             self._spawn(self._leave(talk, watching, begun.at.secret))
         return socket
@@ -147,14 +146,16 @@ class Sockets:
         self._draining = True
         sockets = list(self._open)
         for step in range(DRAIN_STEPS if sockets else 0):
-            for socket in sockets[step::DRAIN_STEPS]:
-                self._close(socket, WSCloseCode.GOING_AWAY)
+            for incoming in sockets[step::DRAIN_STEPS]:
+                incoming.hang_up(WSCloseCode.GOING_AWAY)
             await asyncio.sleep(DRAIN_SPREAD / DRAIN_STEPS)
-        for _ in range(round(CLOSE_WITHIN / _LOOK_AGAIN)):
-            if not self._ending and not self._open:
-                return
-            await asyncio.sleep(_LOOK_AGAIN)
-        _log.warning("websockets did not end", open=len(self))
+        try:
+            async with asyncio.timeout(CLOSE_WITHIN):
+                for incoming in sockets:
+                    await incoming.closed()
+                await asyncio.gather(*self._ending)
+        except TimeoutError:
+            _log.warning("websockets did not end", open=len(self))
 
     def _check(self, request: web.Request) -> None:
         if not may_open(request, base_url=self._base_url, listed=self._origins):
@@ -181,47 +182,39 @@ class Sockets:
         talk.say(messages.DETAILS, str(uuid.uuid4()), details)
         talk.resume(begun.missed, begun.since)
 
-    async def _converse(self, socket: web.WebSocketResponse, talk: Conversation) -> int:
+    async def _converse(self, incoming: Incoming, talk: Conversation) -> int:
         """Take messages until there is a reason to close, and return its code."""
         loop = asyncio.get_running_loop()
         ends = loop.time() + self._absolute
         while True:
             left = ends - loop.time()
             try:
-                message = await socket.receive(min(self._idle, max(left, 0.0)))
+                await talk.take(await incoming.receive(min(self._idle, max(left, 0.0))))
+            except OverError as over:
+                return over.code
             except TimeoutError:
                 talk.fail(_IDLE if left > self._idle else _ENDED, str(uuid.uuid4()))
                 return WSCloseCode.GOING_AWAY
-            if message.type is WSMsgType.BINARY:
-                return WSCloseCode.UNSUPPORTED_DATA
-            if message.type is not WSMsgType.TEXT:
-                return WSCloseCode.OK  # closed already
-            try:
-                await talk.take(message.data)
             except MalformedMessageError as error:
                 talk.fail(error, str(uuid.uuid4()))
                 return WSCloseCode.INVALID_TEXT
             except UnavailableError:
                 return WSCloseCode.TRY_AGAIN_LATER
 
-    def _close(self, socket: web.WebSocketResponse, code: int) -> None:
-        self._spawn(close(socket, code))
-
     def _spawn(self, ending: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(ending, name="ringcentral-socket-end")
         self._ending.add(task)
         task.add_done_callback(self._ending.discard)
 
-    async def _watch(self, caller: Caller, socket: web.WebSocketResponse, talk: Conversation) -> None:
+    async def _watch(self, caller: Caller, incoming: Incoming, talk: Conversation) -> None:
         """Close the socket once its login has ended."""
         try:
             await LoginWatch(caller, self._tokens, self._hub).ended(self._look_seconds)
         except DrainingError:
             return  # the socket is closed in a moment
-        if not socket.closed:
-            talk.fail(_BAD_TOKEN, str(uuid.uuid4()))
-            await talk.closed()  # nothing is told from here on, while the client takes its leave
-            self._close(socket, WSCloseCode.POLICY_VIOLATION)
+        talk.fail(_BAD_TOKEN, str(uuid.uuid4()))
+        await talk.closed()  # nothing is told from here on, while the client takes its leave
+        incoming.hang_up(WSCloseCode.POLICY_VIOLATION)
 
     async def _leave(self, talk: Conversation, watching: asyncio.Task[None], secret: str) -> None:
         watching.cancel()
