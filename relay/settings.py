@@ -168,10 +168,13 @@ class Settings:
 
 
 def _redacted(value: Any) -> Any:
-    if isinstance(value, str) and "@" in value and "://" in value:
-        parts = urlsplit(value)
-        return urlunsplit(parts._replace(netloc="***@" + parts.netloc.rpartition("@")[2]))
-    return value
+    """Return a URL without what stands before its host, and without its query: either may hold a password."""
+    if not isinstance(value, str) or "://" not in value:
+        return value
+    parts = urlsplit(value)
+    _, at, host = parts.netloc.rpartition("@")
+    query = "***" if parts.query else ""
+    return urlunsplit(parts._replace(netloc=f"***@{host}" if at else host, query=query))
 
 
 def _address(text: str) -> Address:

@@ -53,3 +53,17 @@ def test_unusable_value_is_refused_by_name(name: str, value: str) -> None:
 def test_usable_url_is_taken_as_it_is(name: str, value: str) -> None:
     """Nothing is changed of an address that can be used; an empty one counts as unset."""
     assert getattr(Settings.from_environment({f"RELAY_{name}": value}), name.lower()) == value
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("redis://user:secret@store:6379/7", "redis://***@store:6379/7"),
+        ("rediss://store/7?password=secret", "rediss://store/7?***"),
+        ("unix://user:secret@/run/store.sock?db=2", "unix://***@/run/store.sock?***"),
+        ("redis://store:6379", "redis://store:6379"),
+    ],
+)
+def test_credentials_of_the_store_are_not_shown(url: str, shown: str) -> None:
+    """The settings are logged at start; a password may stand before the host or in the query."""
+    assert repr(Settings.from_environment({"RELAY_REDIS_URL": url})) == f"Settings(redis_url={shown!r})"

@@ -28,8 +28,10 @@ async def first_contact(link: Link) -> None:
         await link.connect()
     except StoreUnavailableError as error:
         if isinstance(error.__cause__, AuthenticationError | ResponseError):
-            raise ConfigurationError(f"the store refuses the connection: {error.__cause__}") from error
-        raise
+            raise ConfigurationError(
+                f"RELAY_REDIS_URL: the store refuses the connection: {error.__cause__}"
+            ) from error
+        raise StoreUnavailableError(f"RELAY_REDIS_URL: {error}") from error
     await _check_version(link)
     await _warn_of_losses(link)
 
