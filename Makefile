@@ -4,6 +4,7 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
+unexport PYTHONDONTWRITEBYTECODE # containers set it, and compiling relay anew is a third of each start
 
 PYTHON ?= python3
 JOBS ?= 2

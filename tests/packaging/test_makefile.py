@@ -52,6 +52,13 @@ def test_documented_targets_exist(document: str) -> None:
     assert set(re.findall(r"(?:^ {4}|`)(?:\w+=\S+ )*make (\w+)", text, re.MULTILINE)) <= TARGETS
 
 
+def test_what_was_compiled_is_kept() -> None:
+    """Whatever make runs may write bytecode, though a container's environment says not to."""
+    done = make("--eval", "show:; @env", "show", PYTHONDONTWRITEBYTECODE="1", SHOWN="1")
+    assert "SHOWN=1" in done.stdout
+    assert "PYTHONDONTWRITEBYTECODE" not in done.stdout
+
+
 def test_run_is_the_demo_with_its_tour() -> None:
     """`make run` starts relay with the demo directory and the tour, and stays."""
     assert make("--dry-run", "run").stdout.rstrip().endswith(".venv/bin/relay serve --demo --tour")
