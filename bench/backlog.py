@@ -20,10 +20,9 @@ from bench.service import Service, free_ports
 from bench.sink import Report, Sink, sink
 from bench.tenant import ADMIN, EXTENSIONS, TENANT
 from bench.webhooks import Load
-from relay.calls.events import CallEvent
-from relay.calls.happenings import CallPlaced, DtmfSent
+from relay.calls.happenings import CallPlaced, DtmfSent, Step
 from relay.calls.model import Address, CallType
-from relay.calls.transitions import apply
+from relay.calls.transitions import apply_steps
 from relay.journal.commit import Change
 from relay.journal.journal import Journal
 from relay.journal.store import Store
@@ -135,15 +134,16 @@ async def _call(journal: Journal, first: int, count: int) -> None:
         destination=device,
         user_data={},
     )
-    session, _ = apply(None, placed, 1)
+    calls, _ = apply_steps((), [Step(placed.session_id, placed)], 1)
+    session = calls[placed.session_id]
     for version, begin in enumerate(range(first, first + count, COMMIT)):
-        told: list[CallEvent] = []
-        for number in range(begin, min(begin + COMMIT, first + count)):
-            tones = DtmfSent(leg=leg, digits=stamp(number, time.monotonic_ns()))
-            session, events = apply(session, tones, 1)
-            told += events
-        await journal.commit(TENANT, [Change(session)], told, nonce=f"{leg}-{begin}")
-        session = msgspec.structs.replace(session, version=version + 1)
+        tones = [
+            Step(session.id, DtmfSent(leg=leg, digits=stamp(number, time.monotonic_ns())))
+            for number in range(begin, min(begin + COMMIT, first + count))
+        ]
+        calls, told = apply_steps([session], tones, 1)
+        await journal.commit(TENANT, [Change(calls[session.id])], told, nonce=f"{leg}-{begin}")
+        session = msgspec.structs.replace(calls[session.id], version=version + 1)
 
 
 async def _drained(service: Service, back: Sink, waiting: int, before: int) -> Figures:

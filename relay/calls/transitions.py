@@ -61,23 +61,6 @@ def apply_steps(
     return story.sessions, story.finish()
 
 
-def apply(
-    session: Session | None,
-    happening: Happening,
-    now: int,
-    *,
-    command_id: str | None = None,
-    traceparent: str | None = None,
-) -> tuple[Session, tuple[CallEvent, ...]]:
-    """Apply one happening to one session, None exactly for `CallPlaced`; see `apply_steps`."""
-    known = [session] if session is not None else []
-    at = session.id if session is not None else getattr(happening, "session_id", "")
-    sessions, events = apply_steps(
-        known, [Step(at, happening)], now, command_id=command_id, traceparent=traceparent
-    )
-    return sessions[at], events
-
-
 def _placed(happening: CallPlaced, now: int, command_id: str | None) -> Session:
     caller = Party(
         id=happening.caller_leg,

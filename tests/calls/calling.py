@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from relay.calls.events import NUMBERING, CallEvent, EventKind
 from relay.calls.happenings import Happening
 from relay.calls.model import Address, PartyState, Role, Session
-from relay.calls.transitions import apply
+from tests.harness.happening import apply
 
 ACCOUNT = "b11d749b-8eb7-4236-a068-3d94ba3860d6"
 

@@ -27,8 +27,8 @@ from relay.calls.happenings import (
     UserDataReplaced,
 )
 from relay.calls.model import Address, Cause, RecordingState, Session, call_type
-from relay.calls.transitions import apply
 from tests.calls.calling import ACCOUNT, JANE, JOHN, OUTSIDE
+from tests.harness.happening import apply
 
 legs = st.sampled_from(["one", "two"])
 causes = st.sampled_from([None, *Cause])

@@ -16,8 +16,9 @@ from relay.calls.happenings import (
     UserDataReplaced,
 )
 from relay.calls.model import Address, CallType, Cause, PartyState, Session, call_type
-from relay.calls.transitions import ImpossibleHappeningError, apply
+from relay.calls.transitions import ImpossibleHappeningError
 from tests.calls.calling import ACCOUNT, JANE, JOHN, OUTSIDE, apply_all, kinds, leg_story
+from tests.harness.happening import apply
 
 NOW = 1_763_717_404_218
 

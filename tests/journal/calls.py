@@ -7,9 +7,9 @@ from msgspec.structs import replace
 from relay.calls.events import CallEvent
 from relay.calls.happenings import CallPlaced, LegEnded
 from relay.calls.model import Address, CallType, Session
-from relay.calls.transitions import apply
 from relay.journal.commit import Change
 from relay.journal.journal import Journal
+from tests.harness.happening import apply
 
 ACCOUNT = "account-of-the-tests"
 OTHER_ACCOUNT = "another-account"

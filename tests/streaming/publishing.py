@@ -10,10 +10,10 @@ from msgspec.structs import replace
 from relay.calls.events import CallEvent
 from relay.calls.happenings import CallPlaced, DtmfSent
 from relay.calls.model import Address, CallType, Session
-from relay.calls.transitions import apply
 from relay.journal.commit import Change
 from relay.journal.journal import Journal
 from tests.calls.calling import ACCOUNT, JANE, JOHN
+from tests.harness.happening import apply
 
 _names = itertools.count(1)
 

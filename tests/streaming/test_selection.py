@@ -7,7 +7,6 @@ import pytest
 from relay.calls.events import CallEvent, EventId
 from relay.calls.happenings import CallPlaced
 from relay.calls.model import CallType
-from relay.calls.transitions import apply
 from relay.dialects.v3.render import render
 from relay.errors import InvalidFieldError
 from relay.journal.record import Entry, RecordKind
@@ -15,6 +14,7 @@ from relay.streaming.frames import Framing
 from relay.streaming.selection import Framed
 from relay.subscriptions.rendering import Rendered, rendered
 from tests.calls.calling import ACCOUNT, JANE, JOHN
+from tests.harness.happening import apply
 from tests.streaming.eventstream import Dechunker, Reader
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from relay.calls.events import CallEvent, EventId, EventKind
 from relay.calls.happenings import CallPlaced, Happening
 from relay.calls.model import Address, CallType
-from relay.calls.transitions import apply
+from tests.harness.happening import apply
 
 SESSION = "5f0c7c0e-3a0e-4b0f-9a53-0a1f7b1c2d3e"
 CALLER_LEG = "b6b87eb5-04e4-4838-81b6-fe6bfa6936bf"

@@ -9,10 +9,10 @@ import msgspec
 from relay.calls.events import CallEvent, EventId
 from relay.calls.happenings import CallPlaced, Happening, LegAnswered, LegEnded, LegMade, LegRinging
 from relay.calls.model import Address, CallType, Cause, call_type
-from relay.calls.transitions import apply
 from relay.dialects.ringcentral.identities import Identities
 from relay.dialects.ringcentral.notifications import renderer
 from relay.directory.loading import demo
+from tests.harness.happening import apply
 
 ACCOUNT: Final = "b11d749b-8eb7-4236-a068-3d94ba3860d6"
 SESSION: Final = "5f0c7c0e-3a0e-4b0f-9a53-0a1f7b1c2d3e"

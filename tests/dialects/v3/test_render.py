@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from relay.calls.events import NUMBERING, CallEvent, EventId, EventKind
 from relay.calls.happenings import CallPlaced, Happening, LegAnswered, LegEnded, LegMade, LegRinging
 from relay.calls.model import Address, CallType, Cause, PartyState, Session
-from relay.calls.transitions import apply
 from relay.dialects.leg_types import TYPES
 from relay.dialects.times import rfc3339
 from relay.dialects.v3.render import STATES, render
+from tests.harness.happening import apply
 
 TENANT = "b11d749b-8eb7-4236-a068-3d94ba3860d6"
 NOW = 1_763_717_404_218

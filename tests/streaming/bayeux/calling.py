@@ -11,10 +11,10 @@ from msgspec.structs import replace
 from relay.calls.events import CallEvent
 from relay.calls.happenings import CallPlaced, Happening, LegAnswered, LegEnded, LegMade, LegRinging
 from relay.calls.model import CallType, Session
-from relay.calls.transitions import apply
 from relay.dialects.gws.render import renderer
 from relay.journal.commit import Change
 from relay.journal.journal import Journal
+from tests.harness.happening import apply
 from tests.streaming.bayeux.pods import ACCOUNT, phone
 
 RENDERER = renderer("https://relay.example")

@@ -9,11 +9,11 @@ import msgspec
 from relay.calls.events import CallEvent, EventId
 from relay.calls.happenings import CallPlaced
 from relay.calls.model import CallType
-from relay.calls.transitions import apply
 from relay.journal.record import Entry, RecordKind
 from relay.streaming.bayeux.interest import Events, Interest, first_of_interest, patterns_after
 from relay.subscriptions.rendering import Rendered
 from tests.calls.calling import ACCOUNT, JANE, JOHN
+from tests.harness.happening import apply
 
 CALLS = "/v2/me/calls"
 
