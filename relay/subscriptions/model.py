@@ -184,6 +184,8 @@ class SubscriptionChanged(msgspec.Struct, frozen=True):
     """Id of an errand that its owner is to run."""
     refilled: bool = False
     """Older events were put into its queue."""
+    moved: bool = False
+    """It leads to another URL now."""
 
 
 def check(new: NewSubscription, formats: Sequence[str]) -> None:

@@ -344,7 +344,8 @@ class Subscriptions:
             wanted = changed(found)
             if wanted is found:
                 return found
-            written = await self._put(wanted, None if notice is None else notice(wanted))
+            told = None if notice is None else notice(wanted)
+            written = await self._put(wanted, told, moved=wanted.url != found.url)
             if written is not None:
                 return written
             await asyncio.sleep(PAUSE * random.random())  # noqa: S311 - spreads tries
@@ -362,21 +363,25 @@ class Subscriptions:
         return self.secret_keys.reveal(found)
 
     async def _put(
-        self, subscription: Subscription, notice: OperationalEvent | None = None
+        self, subscription: Subscription, notice: OperationalEvent | None = None, *, moved: bool = False
     ) -> Subscription | None:
-        """Write a subscription made from its revision; None if it is at another one, or at the limit."""
+        """Write a subscription made from its revision; None if it is at another one, or at the limit.
+
+        If it ``moved`` to another URL, what was known of its endpoint is forgotten.
+        """
         keys = self._store.keys(subscription.account)
         bare = self.secret_keys.conceal(msgspec.structs.replace(subscription, from_id="", rev=""))
-        record = _encoder.encode(SubscriptionChanged(subscription.id))
+        record = _encoder.encode(SubscriptionChanged(subscription.id, moved=moved))
         state, *written = await self._store.run(
             _PUT,
             [
                 *(keys.events, keys.subs, keys.subs_of(subscription.account)),
-                keys.log(subscription.account),
+                *(keys.log(subscription.account), keys.health),
             ],
             [
                 *(subscription.account, subscription.id, _encoder.encode(bare), record),
-                *(subscription.rev, self._limit, b"" if notice is None else _encoder.encode(notice)),
+                *(subscription.rev, self._limit),
+                *(b"" if notice is None else _encoder.encode(notice), int(moved)),
             ],
         )
         if state != 1:

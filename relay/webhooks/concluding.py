@@ -58,6 +58,8 @@ class Concluding:
         outbox, reference = flight.outbox, flight.reference
         took = time.perf_counter() - flight.started
         verdict = outbox.manner.judge(status_of(answer))
+        if verdict is Verdict.GONE and flight.condition is not outbox.condition:
+            verdict = Verdict.FAILURE  # gone is where the subscription led before
         attempt = attempt_of(answer, flight.began, took, failed=verdict is not Verdict.SUCCESS)
         self._stats.ended(attempt)
         probe = outbox.probe is reference
@@ -66,7 +68,7 @@ class Concluding:
         if verdict is not Verdict.SUCCESS:
             self._failed(flight, answer, attempt, verdict, flight.began + took, probe=probe)
             return
-        if outbox.condition.succeeded():
+        if flight.condition is outbox.condition and flight.condition.succeeded():
             self._keep_health(outbox)
         attempts = (*reference.history, attempt)
         delivery = Delivery(status=Status.SUCCEEDED, type=flight.event.type, attempts=attempts)
@@ -120,7 +122,8 @@ class Concluding:
         outbox, reference = flight.outbox, flight.reference
         age = self._clock.now() - time_of(reference.score)
         hint = retry_after(answer.retry_after, now) if isinstance(answer, Answer) else None
-        self._lose_patience(outbox, attempt, hint, probe=probe)
+        if flight.condition is outbox.condition:
+            self._lose_patience(outbox, attempt, hint, probe=probe)
         if probe and verdict is not Verdict.GONE and age < DEADLINE:
             self._stats.probes += 1
             outbox.lanes.again(reference)

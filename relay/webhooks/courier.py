@@ -142,9 +142,15 @@ class Courier:
                 self._ledger.write(self._operations.behind(outbox.id, reference))
         return outbox
 
-    def renew(self, subscription: Subscription, up_to: int, *, refilled: bool) -> None:
-        """Take in how a subscription is now; ``refilled`` says that its queue got older events."""
+    def renew(self, subscription: Subscription, up_to: int, *, refilled: bool, moved: bool) -> None:
+        """Take in how a subscription is now.
+
+        ``refilled`` says that its queue got older events, ``moved`` that it leads to another URL, of which
+        nothing is known yet.
+        """
         found = self._outboxes.get(subscription.id)
+        if moved:
+            self._ailing.pop(subscription.id, None)
         if found is not None and found.closed:  # it was given up, and is enabled again
             self.end(subscription.id, up_to)
             return
@@ -152,6 +158,9 @@ class Courier:
             return
         outbox = self.outbox(subscription)
         outbox.adopt(subscription, manner_of(subscription, self._parts.manners))
+        if moved:
+            outbox.move()
+            self._ledger.write(self._operations.health(outbox.id, b""))
         if refilled:
             outbox.lanes.rewind()
         self.serve(outbox)

@@ -227,7 +227,7 @@ class FanOut:
         if subscription is None:
             self._courier.end(changed.subscription, place(at))
         else:
-            self._courier.renew(subscription, place(at), refilled=changed.refilled)
+            self._courier.renew(subscription, place(at), refilled=changed.refilled, moved=changed.moved)
         if changed.errand is not None:
             await self._errands.hear(changed.errand)
 

@@ -28,10 +28,12 @@ _log: Final = log.get("webhooks")
 class Flight:
     """One request, and what it is about."""
 
-    __slots__ = ("began", "event", "outbox", "posted", "reference", "started")
+    __slots__ = ("began", "condition", "event", "outbox", "posted", "reference", "started")
 
     def __init__(self, outbox: Outbox, reference: Reference, event: Rendered) -> None:
         self.outbox = outbox
+        self.condition = outbox.condition
+        """That of the endpoint it is made to."""
         self.reference = reference
         self.event = event
         self.began = time.time()

@@ -49,6 +49,7 @@ class Outbox:
     def __init__(self, subscription: Subscription, rules: Rules, manner: Manner) -> None:
         self._rules = rules
         self.lanes: Lanes[Reference] = Lanes(subscription.max_in_flight)
+        #: How the endpoint is doing; another one has another condition.
         self.condition = Condition(opens_after=rules.opens_after)
         self.adopt(subscription, manner)
         #: Nothing more is sent: it is deleted, disabled, or no longer this owner's.
@@ -74,6 +75,12 @@ class Outbox:
         self.retries = rules.retries if subscription.retries is None else subscription.retries
         self._timeout = rules.timeout if subscription.timeout is None else subscription.timeout
         self._composer = manner.composer(subscription)
+
+    def move(self) -> None:
+        """Begin anew with another endpoint: what was found of the former one says nothing of it."""
+        self.condition = Condition(opens_after=self._rules.opens_after)
+        self.condition.limit(self.subscription.rate_limit)
+        self.probe, self.paused_until = None, 0.0
 
     def __repr__(self) -> str:
         return f"Outbox({self.subscription!r}, {self.lanes!r}{', closed' if self.closed else ''})"

@@ -12,6 +12,7 @@ from relay.subscriptions.model import Subscription
 from relay.subscriptions.rendering import Rendered, rendered
 from relay.telemetry import log
 from relay.webhooks.attempts import MANUAL, Attempt, Delivery, Status, encode, readable
+from relay.webhooks.condition import Condition
 from relay.webhooks.courier import Courier
 from relay.webhooks.ledger import Ledger
 from relay.webhooks.operations import Operations, Settled
@@ -33,6 +34,8 @@ class _Sent(NamedTuple):
     event: Rendered
     attempt: Attempt
     verdict: Verdict
+    condition: Condition
+    """That of the endpoint it was made to."""
 
     @property
     def succeeded(self) -> bool:
@@ -99,7 +102,7 @@ class Resending:
 
     def _heed(self, outbox: Outbox, sent: _Sent) -> None:
         """End the subscription if its endpoint said that it is gone."""
-        if sent.verdict is Verdict.GONE:
+        if sent.verdict is Verdict.GONE and sent.condition is outbox.condition:
             self._courier.concluding.gone(outbox, sent.attempt)
 
     async def _send(self, outbox: Outbox, event: str) -> _Sent | bool:
@@ -115,7 +118,7 @@ class Resending:
             return True
         reference = Reference(entry, place(parse(event)))
         began, started = time.time(), time.perf_counter()
-        request = outbox.request(reference, shown, began)
+        request, condition = outbox.request(reference, shown, began), outbox.condition
         answer = await self._parts.sender.send(request, self._lease.valid)
         if isinstance(answer, Withheld):
             return False
@@ -123,7 +126,7 @@ class Resending:
         verdict = outbox.manner.judge(status_of(answer))
         attempt = attempt_of(answer, began, took, failed=verdict is not Verdict.SUCCESS, trigger=MANUAL)
         self._parts.stats.ended(attempt)
-        return _Sent(reference, shown, attempt, verdict)
+        return _Sent(reference, shown, attempt, verdict, condition)
 
     async def _unblock(self, outbox: Outbox, reference: Reference) -> None:
         """Let a failing lane go on whose head was just delivered, unless the head is on its way anyway."""

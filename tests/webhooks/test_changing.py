@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 from standardwebhooks.webhooks import Webhook
 
 from relay.journal.journal import Journal
 from relay.journal.store import Store
-from relay.subscriptions.model import NewSubscription, Subscription
+from relay.subscriptions.model import NewSubscription, Status, Subscription
+from relay.webhooks.health import healths
 from tests.calls.calling import ACCOUNT
 from tests.streaming.publishing import Line
 from tests.waiting import eventually
-from tests.webhooks.conftest import StartProcess, Subscribe, leftovers, nothing_left
+from tests.webhooks.conftest import Kit, StartProcess, Subscribe, leftovers, nothing_left
 from tests.webhooks.receiving import Gate, Receiver, always
 
 
@@ -57,6 +60,68 @@ async def test_a_new_address_gets_what_waits(
     await eventually(lambda: nothing_left(store))
     assert [one.event["digits"] for one in receiver.at("/old")] == ["1"]
     assert [one.event["digits"] for one in receiver.at("/new")] == ["1", "2", "3"]
+
+
+async def test_a_new_address_does_not_answer_for_the_old_one(kit: Kit) -> None:
+    """An open breaker and a Retry-After were the old address's; the new one gets the next event at once."""
+    kit.receiver.answers["/old"] = always(503, Retry_After="3600")
+    made = await kit.subscribe("/old")
+    process = await kit.start_process(opens_after=2)
+    for _ in range(2):
+        await Line(kit.journal).tones(1)
+    await eventually(lambda: process.duty.stats.opened == 1)
+    await eventually(lambda: is_failing(kit, made))
+    await process.subscriptions.revise(ACCOUNT, made.id, to(kit.receiver.url("/new")))
+    assert not await is_failing(kit, made)
+    await Line(kit.journal).tones(1)
+    await eventually(lambda: len(kit.receiver.at("/new")) == 1)
+    assert process.duty.breakers()["open"] == 0
+
+
+async def test_the_next_owner_knows_nothing_against_a_new_address(kit: Kit) -> None:
+    """What the old address asked for goes with the change itself, whoever owns the partition then."""
+    kit.receiver.answers["/old"] = always(503, Retry_After="3600")
+    made = await kit.subscribe("/old", retries=())
+    process = await kit.start_process(opens_after=1)
+    await Line(kit.journal).tones(1)
+    await eventually(lambda: is_failing(kit, made))
+    await process.stop()
+    await kit.subscriptions.revise(ACCOUNT, made.id, to(kit.receiver.url("/new")))
+    await kit.start_process(opens_after=1)
+    await Line(kit.journal).tones(1)
+    await eventually(lambda: len(kit.receiver.at("/new")) == 1)
+
+
+async def test_what_the_old_address_still_answers_harms_the_new_one_by_nothing(kit: Kit) -> None:
+    """A 410 to a request that was on its way neither disables nor counts; its event goes to the new one."""
+    late = Gate(410)
+    kit.receiver.answers["/old"] = late
+    made = await kit.subscribe("/old")
+    process = await kit.start_process(opens_after=1)
+    await Line(kit.journal).tones(1)
+    await eventually(lambda: len(kit.receiver.at("/old")) == 1)
+    await process.subscriptions.revise(ACCOUNT, made.id, to(kit.receiver.url("/new")))
+    await Line(kit.journal).tones(1)
+    await eventually(lambda: len(kit.receiver.at("/new")) == 1)
+    late.open()
+    await eventually(lambda: len(kit.receiver.at("/new")) == 2)
+    assert kit.receiver.at("/new")[1].id == kit.receiver.at("/old")[0].id
+    assert (await kit.subscriptions.get(ACCOUNT, made.id)).status is Status.ACTIVE
+    assert process.duty.stats.opened == 0
+
+
+def to(url: str) -> Callable[[Subscription], NewSubscription]:
+    """Return the change that leads a subscription elsewhere and leaves the rest."""
+
+    def moved(one: Subscription) -> NewSubscription:
+        return NewSubscription(url=url, retries=one.retries, max_in_flight=one.max_in_flight)
+
+    return moved
+
+
+async def is_failing(kit: Kit, subscription: Subscription) -> bool:
+    """Tell whether something is kept against a subscription's endpoint."""
+    return bool(await healths(kit.store, ACCOUNT, [subscription.id]))
 
 
 async def test_what_happens_while_it_is_disabled_is_not_delivered(

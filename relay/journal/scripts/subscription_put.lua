@@ -1,23 +1,28 @@
 -- Create or change a subscription, and tell of it in the journal.
 --
--- EVALSHA subscription_put 4  events subs subs:<account> log  account id subscription record rev cap notice
+-- EVALSHA subscription_put 5  events subs subs:<account> log health
+--                             account id subscription record rev cap notice moved
 --
 -- `rev` is the revision the change was made from, '' for a new subscription; `notice` is an operational event
--- that tells of the change too, '' for none. Returns {1, from, rev} (written),
--- {0} (it is not at that revision), or {-1} (the account has `cap` subscriptions).
+-- that tells of the change too, '' for none; `moved` is 1 where it leads to another endpoint. Returns
+-- {1, from, rev} (written), {0} (it is not at that revision), or {-1} (the account has `cap` subscriptions).
 --
 -- key             type    reads                writes
 -- events          stream                       one entry, then one for the notice
 -- subs            hash    the subscription     "<from> <rev> <subscription>"
 -- subs:<account>  zset    size                 id by the place of its creation
 -- log             stream                       the notice's id
+-- health          hash    (type)               what is known of the endpoint out, if it moved
 
-local events, subs, owned, log = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local events, subs, owned, log, health = unpack(KEYS)
 local account, id, subscription, record, expected = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
-local notice = ARGV[7]
+local notice, moved = ARGV[7], ARGV[8] == '1'
 
 local from, rev = (redis.call('HGET', subs, id) or ''):match('^(%S+) (%S+) ')
 local count = redis.call('ZCARD', owned)
+if moved then
+  redis.call('HLEN', health)
+end
 if (rev or '') ~= expected then
   return {0}
 end
@@ -32,6 +37,9 @@ if not from then
   redis.call('ZADD', owned, string.format('%.0f', ms * 4096 + seq), id)
 end
 redis.call('HSET', subs, id, from .. ' ' .. made .. ' ' .. subscription)
+if moved then
+  redis.call('HDEL', health, id)
+end
 if notice ~= '' then
   local told = redis.call('XADD', events, '*', 'k', 'operational', 'a', account, 'd', notice)
   if type(redis.pcall('XADD', log, told, '', '')) == 'table' then -- it tells of a history that is gone
