@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import subprocess
+import tempfile
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -85,6 +87,7 @@ class Chromium:
         folder.mkdir()
         self._command = [program("chromium"), *FLAGS, f"--user-data-dir={folder / 'profile'}", url]
         self._output = folder / "output.txt"
+        self._temporary = tempfile.mkdtemp(prefix="relay-test-")  # short, for its socket
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -92,6 +95,7 @@ class Chromium:
         with self._output.open("wb") as output:
             self._process = subprocess.Popen(
                 self._command,
+                env={**os.environ, "TMPDIR": self._temporary},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -108,3 +112,4 @@ class Chromium:
         assert self._process is not None
         os.killpg(self._process.pid, signal.SIGKILL)  # it has many processes, and nothing to save
         await asyncio.to_thread(self._process.wait, 20)
+        shutil.rmtree(self._temporary, ignore_errors=True)

@@ -116,3 +116,12 @@ async def followed(site: Site, calls: int) -> None:
     assert states() == STATES * calls
     told = [json.dumps(data) for data in site.of("event")]
     assert len(told) == len(set(told)), "nothing came twice"
+
+
+async def test_a_browser_leaves_nothing_in_the_temporary_directory(tmp_path: Path) -> None:
+    """It has a folder of its own there, which goes with it: it is killed, and cannot clear away anything."""
+    profile = tmp_path / "chromium" / "profile"
+    async with Chromium(profile.parent, "about:blank"):
+        made = await eventually((profile / "SingletonSocket").readlink, within=OPENS_WITHIN)
+        assert made.exists()
+    assert not made.parent.exists()
