@@ -12,6 +12,7 @@ from redis.asyncio.connection import AbstractConnection, Connection, parse_url
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from relay.errors import ConfigurationError, RelayError, StoreUnavailableError
+from relay.journal.wire import Wire
 
 Argument = str | bytes | int | float
 """What a command may be made of."""
@@ -47,8 +48,10 @@ def pack(arguments: Sequence[Argument]) -> bytes:
     return packed
 
 
-def _own(error: ResponseError) -> RelayError:
-    """Return what an error reply means to relay."""
+def _own(error: Exception) -> Exception:
+    """Return what an error reply means to relay; one that ends the connection stays as it is."""
+    if not isinstance(error, ResponseError):
+        return error
     code = getattr(error, "status_code", None) or ""
     message = f"{code} {error}" if code and not str(error).startswith(code) else str(error)
     if isinstance(error, NoScriptError):
@@ -81,6 +84,7 @@ class Link:
 
         """
         self._timeout = timeout
+        self._wire: Wire | None = None
         try:
             options: dict[str, Any] = dict(parse_url(url))
             kind: type[AbstractConnection] = options.pop("connection_class", Connection)
@@ -102,7 +106,7 @@ class Link:
             ) from None
 
     def __repr__(self) -> str:
-        return f"Link({'connected' if self._connection.is_connected else 'not connected'})"
+        return f"Link({'not connected' if self._wire is None else self._wire})"
 
     async def connect(self) -> None:
         """Connect and log in, unless it is connected.
@@ -111,16 +115,20 @@ class Link:
             StoreUnavailableError: the store could not be reached, or refused.
 
         """
-        if self._connection.is_connected:
+        if self._wire is not None:
             return
+        connection: Any = self._connection
         with _boundary():
             async with asyncio.timeout(self._timeout):
-                await self._connection.connect()  # type: ignore[no-untyped-call]
+                await connection.connect()
+        # From here on without redis-py's streams, whose steps for each reply cost more than the reply.
+        parse = connection._parser.parse_error  # noqa: SLF001
+        self._wire = Wire(connection._writer.transport, lambda text: _own(parse(text)))  # noqa: SLF001
 
-    async def stale(self) -> bool:
-        """Tell whether the server has closed the connection since it was used last."""
-        with _boundary():
-            return self._connection.is_connected and bool(await self._connection.can_read())
+    @property
+    def stale(self) -> bool:
+        """Whether the connection was lost since it was used last."""
+        return self._wire is not None and self._wire.lost
 
     async def exchange(
         self, packed: Sequence[bytes], replies: list[Any], *, timeout: float | None = None
@@ -133,15 +141,10 @@ class Link:
             StoreUnavailableError: the connection failed; whether commands without a reply ran is not known.
 
         """
-        connection = self._connection
+        if self._wire is None:
+            raise StoreUnavailableError("there is no connection to the store")
         with _boundary():
-            async with asyncio.timeout(timeout or self._timeout):
-                await connection.send_packed_command(list(packed))
-                # Not `connection.read_response`: what it does around this costs more than the reply.
-                read = connection._parser.read_response  # type: ignore[attr-defined] # noqa: SLF001
-                for _ in packed:
-                    reply = await read()
-                    replies.append(_own(reply) if isinstance(reply, ResponseError) else reply)
+            await self._wire.exchange(packed, replies, timeout or self._timeout)
 
     async def ask(self, *arguments: Argument, timeout: float | None = None) -> Any:
         """Return the reply of one command.
@@ -159,5 +162,6 @@ class Link:
 
     async def drop(self) -> None:
         """Close without waiting for the peer."""
+        self._wire = None
         with _boundary():
             await self._connection.disconnect(nowait=True)

@@ -155,7 +155,7 @@ class Pipe:
             self._fail(batch, StoreUnavailableError("the connection to the store is closed"))
 
     async def _connected(self) -> Link:
-        if self._link is not None and await self._link.stale():
+        if self._link is not None and self._link.stale:
             await self._drop()
         if self._link is None:
             self._link = self._make()

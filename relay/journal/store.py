@@ -192,7 +192,7 @@ class Store:
     async def _read(self, name: str, command: Sequence[Argument], timeout: float) -> Any:
         link = self._idle.pop() if self._idle else self._link("reader")
         try:
-            if await link.stale():
+            if link.stale:
                 await link.drop()
             await link.connect()
             reply = await link.ask(*command, timeout=timeout)

@@ -163,9 +163,8 @@ class _Reader:
         found = await self._store.read_stream(self._partition, self._position, count=BATCH, block_ms=BLOCK_MS)
         if found:
             self._deliver(found)
-        at_once = time.monotonic() - asked < GATHER_SECONDS
-        # A long backlog must not keep the loop to itself.
-        await asyncio.sleep(GATHER_SECONDS if at_once and len(found) < BATCH else 0)
+        if len(found) < BATCH and time.monotonic() - asked < GATHER_SECONDS:
+            await asyncio.sleep(GATHER_SECONDS)
 
     async def _check(self) -> None:
         keys = self._store.keys_at(self._partition)
