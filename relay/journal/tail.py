@@ -26,6 +26,8 @@ BLOCK_MS: Final = 1000
 """How long a read waits for entries, in milliseconds: below every socket timeout, and a bound on stopping."""
 CHECK_INTERVAL: Final = 5.0
 """Seconds between two looks at whether the journal is still the same one: a flush breaks no connection."""
+LATE_SECONDS: Final = 2 * BLOCK_MS / 1000
+"""Seconds since the read before after which entries may have been trimmed that this process never read."""
 GATHER_SECONDS: Final = 0.002
 """Pause after a read that hardly had to wait, so that the next one brings more: it costs as much as twenty
 entries. Where fewer than 500 entries a second are written nothing comes later by it."""
@@ -44,7 +46,7 @@ class Listener(Protocol):
         """Take entries in the journal's order. Who looks into one asks it first whether it is `readable`."""
 
     def reset(self, partition: int, position: str) -> None:
-        """Learn that the store was emptied or lost writes: entries before `position` may never have come."""
+        """Learn that the store lost entries or trimmed them unread: those before `position` may be missing."""
 
 
 @final
@@ -115,7 +117,9 @@ class _Reader:
         self._listenings: list[Listening] = []
         self._position: str | None = None  # None until the store has told where the journal ends
         self._epoch: str | None = None
+        self._passed = 0  # entries ever written up to the position
         self._check_at = 0.0
+        self._read_at = 0.0
         self._failures = 0
         self.malformed = 0
 
@@ -160,8 +164,12 @@ class _Reader:
             await self._check()
         assert self._position is not None, "a check tells the position"  # noqa: S101
         asked = time.monotonic()
-        found = await self._store.read_stream(self._partition, self._position, count=BATCH, block_ms=BLOCK_MS)
-        if found:
+        after = self._position
+        found = await self._store.read_stream(self._partition, after, count=BATCH, block_ms=BLOCK_MS)
+        before, self._read_at = self._read_at, time.monotonic()
+        if found and self._read_at - before > LATE_SECONDS:
+            await self._check()
+        if found and self._position == after:
             self._deliver(found)
         if len(found) < BATCH and time.monotonic() - asked < GATHER_SECONDS:
             await asyncio.sleep(GATHER_SECONDS)
@@ -169,22 +177,33 @@ class _Reader:
     async def _check(self) -> None:
         keys = self._store.keys_at(self._partition)
         answer = await self._store.run(_POSITION, [keys.events, keys.epoch], [secrets.token_hex(8)])
-        epoch, last = (part.decode() for part in answer)
+        epoch, last, trimmed_to = (part.decode() for part in answer[:3])
+        written, trimmed = answer[3:]
         self._check_at = time.monotonic() + CHECK_INTERVAL
         if self._position is None:
-            self._position = last
+            self._position, self._passed = last, written
             for listening in self._listenings:
                 listening.start(last)
         elif epoch != self._epoch or is_after(self._position, last):
             _log.warning("journal lost entries", partition=self._partition, was=self._position, now=last)
-            self._position = last
-            for listening in tuple(self._listenings):
-                if not listening.closed:
-                    listening.reset(self._partition, last)
+            self._go_on_from(last, written)
+        elif trimmed > self._passed:
+            _log.warning("entries trimmed unread", partition=self._partition, now=trimmed_to)
+            self._go_on_from(trimmed_to, trimmed)
+        elif self._position == last and self._passed != written:
+            _log.warning("journal lost entries", partition=self._partition, before=last)
+            self._go_on_from(last, written)
         self._epoch = epoch
+
+    def _go_on_from(self, position: str, passed: int) -> None:
+        self._position, self._passed = position, passed
+        for listening in tuple(self._listenings):
+            if not listening.closed:
+                listening.reset(self._partition, position)
 
     def _deliver(self, found: Sequence[tuple[str, Mapping[bytes, bytes]]]) -> None:
         batch = [entry for stream_id, fields in found if (entry := self._entry(stream_id, fields))]
+        self._passed += len(found)
         self._position = found[-1][0]  # first: whoever joins from here on gets what comes after this batch
         if not batch:
             return

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from itertools import pairwise
 
 import pytest
+import redis
 import structlog.testing
 
 from relay.errors import DrainingError, StoreUnavailableError
@@ -212,6 +213,72 @@ async def test_a_failover_that_lost_writes_resets_listeners(
     assert listener.resets == [first]
     written = await append(journal, ACCOUNT)
     await eventually(lambda: listener.ids == written)
+
+
+def let_reads_end(client: redis.Redis) -> None:
+    """Return when no read waits at the store; while this test does not await, none begins."""
+    while client.info("clients")["blocked_clients"]:
+        pass
+
+
+async def test_a_reader_that_was_away_while_entries_were_trimmed_says_so(
+    tail: Tail, journal: Journal, server: Server, store: Store
+) -> None:
+    """Who was stopped for longer than entries are kept goes on from the oldest left, and tells it."""
+    listener, stream = Collecting(), store.keys_at(PARTITION).events
+    await append(journal, ACCOUNT, 1)
+    await tail.listen(PARTITION, listener).ready()
+    [seen] = await append(journal, ACCOUNT, 1)
+    await eventually(lambda: listener.ids == [seen])
+    with server.client as client:
+        [(_, fields)] = client.xrange(stream, seen, seen)
+        let_reads_end(client)
+        client.xadd(stream, fields)
+        client.xtrim(stream, maxlen=0)
+        left = [client.xadd(stream, fields).decode() for _ in range(2)]
+    await eventually(lambda: listener.ids == [seen, *left])
+    [position] = listener.resets
+    assert is_after(position, seen)
+    assert is_after(left[0], position)
+
+
+async def test_a_reader_that_was_away_while_only_what_it_had_was_trimmed_goes_on(
+    tail: Tail, journal: Journal, server: Server, store: Store
+) -> None:
+    """Nothing is lost to it, so nothing is told."""
+    listener, stream = Collecting(), store.keys_at(PARTITION).events
+    await tail.listen(PARTITION, listener).ready()
+    seen = await append(journal, ACCOUNT, 3)
+    await eventually(lambda: listener.ids == seen)
+    with server.client as client:
+        [(_, fields)] = client.xrange(stream, seen[0], seen[0])
+        let_reads_end(client)
+        client.xtrim(stream, maxlen=0)
+        left = [client.xadd(stream, fields).decode() for _ in range(2)]
+    await eventually(lambda: listener.ids == [*seen, *left])
+    assert not listener.resets
+
+
+async def test_entries_trimmed_between_two_reads_are_missed_by_the_next_check(
+    tail: Tail, journal: Journal, server: Server, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where they went while the reader was busy, it is told as soon as entries are counted."""
+    monkeypatch.setattr(tail_module, "CHECK_INTERVAL", 0.5)
+    listener, stream = Collecting(), store.keys_at(PARTITION).events
+    await tail.listen(PARTITION, listener).ready()
+    [seen] = await append(journal, ACCOUNT, 1)
+    await eventually(lambda: listener.ids == [seen])
+    with server.client as client:
+        [(_, fields)] = client.xrange(stream, seen, seen)
+        let_reads_end(client)
+        client.xadd(stream, fields)
+        client.xtrim(stream, maxlen=0)
+        left = client.xadd(stream, fields).decode()
+    await eventually(lambda: listener.ids == [seen, left])
+    await eventually(lambda: len(listener.resets) == 1)
+    after = await append(journal, ACCOUNT, 1)
+    await eventually(lambda: listener.ids == [seen, left, *after])
+    assert listener.resets == [left]
 
 
 async def test_a_listener_that_fails_to_reset_does_not_stop_the_others(
