@@ -46,7 +46,7 @@ class Listener(Protocol):
         """Take entries in the journal's order. Who looks into one asks it first whether it is `readable`."""
 
     def reset(self, partition: int, position: str) -> None:
-        """Learn that the store lost entries or trimmed them unread: those before `position` may be missing."""
+        """Learn that the store lost entries or trimmed them unread: some before `position` may be missing."""
 
 
 @final
