@@ -179,12 +179,12 @@ class Courier:
         if outbox.closed or self._stopping:
             return
         lanes = outbox.lanes
-        while lanes.ready and not outbox.waiting:
-            now = time.monotonic()
+        while lanes.ready:
+            now, first = time.monotonic(), outbox.first
             if self._pause(outbox, now):
                 break
-            if not self._parts.slots.take():
-                self._queue_up(outbox)
+            if first in outbox.waiting or not self._parts.slots.take(first=first):
+                self._queue_up(outbox, first=first)
                 return
             self._begin(outbox, now)
         if lanes.hungry:
@@ -209,19 +209,24 @@ class Courier:
         if known and outbox.condition.failing is None:
             del self._outboxes[outbox.id]
 
-    def _queue_up(self, outbox: Outbox) -> None:
-        outbox.waiting = True
-        self._parts.slots.wait(partial(self._turn, outbox))
+    def _queue_up(self, outbox: Outbox, *, first: bool) -> None:
+        if first not in outbox.waiting:
+            outbox.waiting.add(first)
+            self._parts.slots.wait(partial(self._turn, outbox, first=first), first=first)
 
-    def _turn(self, outbox: Outbox) -> None:
+    def _turn(self, outbox: Outbox, *, first: bool) -> None:
         """Use the free place that an outbox waited for; one at a time, so that all get their turn."""
-        outbox.waiting, now = False, time.monotonic()
+        outbox.waiting.discard(first)
+        now = time.monotonic()
         if outbox.closed or self._stopping or not outbox.lanes.ready or self._pause(outbox, now):
             self._parts.slots.pass_on()
-        elif self._parts.slots.take():
+            return
+        if self._parts.slots.take(first=outbox.first):
             self._begin(outbox, now)
-            if outbox.lanes.ready:
-                self._queue_up(outbox)
+        else:
+            self._parts.slots.pass_on()
+        if outbox.lanes.ready:
+            self._queue_up(outbox, first=outbox.first)
 
     def _due(self, outbox: Outbox, lane: str | None) -> None:
         if lane is not None:

@@ -97,6 +97,11 @@ class Lanes(Generic[Q]):
     # What is to be sent
 
     @property
+    def in_flight(self) -> int:
+        """How many requests are on their way."""
+        return self._in_flight
+
+    @property
     def ready(self) -> bool:
         """Whether `take` has something to give."""
         return self._in_flight < self._limit and (self._fresh or bool(self._retries))

@@ -54,8 +54,8 @@ class Outbox:
         self.adopt(subscription, manner)
         #: Nothing more is sent: it is deleted, disabled, or no longer this owner's.
         self.closed = False
-        #: It waits for a place among the process's requests.
-        self.waiting = False
+        #: For which places among the process's requests it waits: for a first one, for another.
+        self.waiting: set[bool] = set()
         #: Somebody is loading what is queued.
         self.feeding = False
         #: The reference that is on its way as a probe.
@@ -89,6 +89,11 @@ class Outbox:
     def id(self) -> str:
         """The subscription's id."""
         return self.subscription.id
+
+    @property
+    def first(self) -> bool:
+        """Whether the next request is a first one: the endpoint is well, and no other is on its way."""
+        return self.condition.failing is None and not self.lanes.in_flight
 
     def take(self, now: float) -> Reference:
         """Return the next reference to send at ``now`` (monotonic), where lanes and condition permit one."""

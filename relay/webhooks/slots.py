@@ -7,24 +7,32 @@ from collections.abc import Callable
 from typing import Final, final
 
 MAX_IN_FLIGHT: Final = 512
-"""Requests of one process on their way: fifty endpoints that hang leave room for the rest; a socket each."""
+"""Requests of one process on their way; a socket each."""
+KEPT_FREE: Final = 4
+"""One place in so many is for first requests only: a hundred endpoints may hang before they hold up others."""
 
 
 @final
 class Slots:
-    """Places for requests, shared by all partitions of a process; who waits is served in turn."""
+    """Places for requests, shared by all partitions of a process; who waits is served in turn.
+
+    A part is kept for the *first* requests of endpoints: of those that are well and have no other on its way.
+    """
 
     def __init__(self, count: int = MAX_IN_FLIGHT) -> None:
         self._count = count
         self._free = count
-        self._waiting: deque[Callable[[], None]] = deque()
+        self._kept = count // KEPT_FREE
+        self._first: deque[Callable[[], None]] = deque()
+        self._others: deque[Callable[[], None]] = deque()
 
     def __repr__(self) -> str:
-        return f"Slots({self._count - self._free} of {self._count} taken, {len(self._waiting)} wait)"
+        waiting = len(self._first) + len(self._others)
+        return f"Slots({self._count - self._free} of {self._count} taken, {waiting} wait)"
 
-    def take(self) -> bool:
+    def take(self, *, first: bool) -> bool:
         """Take a place if one is free."""
-        if not self._free:
+        if self._free <= (0 if first else self._kept):
             return False
         self._free -= 1
         return True
@@ -32,14 +40,15 @@ class Slots:
     def give_back(self) -> None:
         """Free a place, and call whoever waits first."""
         self._free += 1
-        if self._waiting:
-            self._waiting.popleft()()
+        self.pass_on()
 
-    def wait(self, callback: Callable[[], None]) -> None:
+    def wait(self, callback: Callable[[], None], *, first: bool) -> None:
         """Have a function called once when a place is free; it is to take it, or to call `pass_on`."""
-        self._waiting.append(callback)
+        (self._first if first else self._others).append(callback)
 
     def pass_on(self) -> None:
         """Leave a free place to whoever waits next."""
-        if self._free and self._waiting:
-            self._waiting.popleft()()
+        if self._free and self._first:
+            self._first.popleft()()
+        elif self._free > self._kept and self._others:
+            self._others.popleft()()
