@@ -9,7 +9,7 @@ from typing import Final, final
 MAX_IN_FLIGHT: Final = 512
 """Requests of one process on their way; a socket each."""
 KEPT_FREE: Final = 4
-"""One place in so many is for first requests only: a hundred endpoints may hang before they hold up others."""
+"""One place in so many is for first requests only: a hundred endpoints may hang and hold up no other."""
 
 
 @final

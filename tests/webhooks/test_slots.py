@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from relay.webhooks.slots import Slots
 from tests.streaming.publishing import Line
 from tests.waiting import eventually
@@ -10,6 +12,11 @@ from tests.webhooks.receiving import Gate
 
 PLACES = 16
 HANGING = 5
+
+
+def got(kit: Kit, count: int) -> bool:
+    """Tell whether the endpoint that is well got so many requests."""
+    return len(kit.receiver.at("/well")) == count
 
 
 async def test_many_endpoints_that_hang_hold_up_no_other(kit: Kit) -> None:
@@ -25,13 +32,13 @@ async def test_many_endpoints_that_hang_hold_up_no_other(kit: Kit) -> None:
     await kit.subscribe("/well")
     for number in range(1, 4):
         await Line(kit.journal).tones(1)
-        await eventually(lambda wanted=number: len(kit.receiver.at("/well")) == wanted)
+        await eventually(partial(got, kit, number))
     assert process.duty.stats.in_flight <= PLACES
     hang.open()
 
 
 async def test_probes_of_endpoints_that_fail_hold_up_no_other(kit: Kit) -> None:
-    """However many are asked whether they are back, and do not answer, a quarter of the places is not theirs."""
+    """However many are asked whether they are back, and hang, a quarter of the places is not theirs."""
     for number in range(2 * PLACES):
         kit.receiver.answers[f"/hang-{number}"] = Gate()
         await kit.subscribe(f"/hang-{number}", timeout=1, retries=(60,))
@@ -44,7 +51,7 @@ async def test_probes_of_endpoints_that_fail_hold_up_no_other(kit: Kit) -> None:
         await eventually(lambda: process.duty.stats.in_flight >= PLACES * 3 // 4)
         seen = process.duty.stats.attempts
         await Line(kit.journal).tones(1)
-        await eventually(lambda wanted=number: len(kit.receiver.at("/well")) == wanted)
+        await eventually(partial(got, kit, number))
         assert process.duty.stats.attempts - seen < PLACES // 2
 
 
