@@ -161,14 +161,13 @@ class Stage:
     async def agrees(self, expected: Calls) -> list[str]:
         """Wait until all subscribers know just that; return what they were told since, side by side."""
 
-        async def same() -> bool:
+        async def same() -> tuple[list[Told], ...]:
             told = await self.told()
             known = [_known(one) for one in told]
             assert known == [expected] * 3, known
-            return True
+            return told
 
-        await eventually(same, within=15, what=f"all three dialects to tell of {expected}")
-        told = await self.told()
+        told = await eventually(same, within=15, what=f"all three dialects to tell of {expected}")
         new = [
             [one.line for one in each[count:] if one.line]
             for each, count in zip(told, self._counts, strict=True)

@@ -97,5 +97,5 @@ async def test_what_dead_workers_held_moves_at_once(relay: RelayProcess, http: C
     def freed() -> int:
         return sum(line["leases"] for line in relay.logged("leases of ended processes freed"))
 
-    await eventually(lambda: freed() == 16, within=5)
+    await eventually(lambda: freed() == 16)
     await eventually(all_held, within=20)
