@@ -14,13 +14,14 @@ from aiohttp import web
 
 from relay.errors import DrainingError, RefusedError, UnavailableError
 from relay.journal.ids import InvalidIdError, parse
+from relay.streaming.eventstream import EventStream
 from relay.streaming.frames import OPENING, position
 from relay.streaming.heartbeats import HEARTBEAT_SECONDS, Heartbeats
 from relay.streaming.hub import Hub
 from relay.streaming.links import Link
 from relay.streaming.opening import framing_for, open_response
 from relay.streaming.selection import Framed
-from relay.streaming.stream import End, EventStream, Limits
+from relay.streaming.stream import End, Limits
 from relay.subscriptions.rendering import Renderers
 from relay.telemetry import log
 

@@ -24,6 +24,7 @@ from relay.streaming.bayeux.stats import BayeuxStats
 from relay.streaming.bayeux.wire import text_frame
 from relay.streaming.heartbeats import Heartbeats
 from relay.streaming.hub import Hub
+from relay.streaming.stream import End
 from relay.subscriptions.rendering import Renderers
 
 PART_WITHIN: Final = 1.0
@@ -133,7 +134,7 @@ class Conversation:
         """Say nothing more, and note how far the client is."""
         if self._push is not None:
             self._push.close()
-        self._outlet.closed = True
+        self._outlet.end(End.CLOSED)
 
     async def drain(self, within: float) -> None:
         """Do as `close`, once the client has what it was told, for which it gets so many seconds at most."""

@@ -170,8 +170,10 @@ class Push(Member[Events]):
 
     def deliver(self, payload: Events) -> None:
         """Write events."""
-        if self._outlet.write(payload.frame):
-            self._stats.events += len(payload.messages)
+        outlet = self._outlet
+        outlet.written += len(payload.frame)
+        outlet.deliver(payload.frame)
+        self._stats.events += len(payload.messages)
 
     def gap(self, gap: Gap) -> None:
         """End the push: events are lost, and the client must read its calls afresh."""

@@ -24,6 +24,7 @@ from relay.streaming.bayeux.wire import text_frame
 from relay.streaming.hub import Hub
 from relay.streaming.links import Link
 from relay.streaming.members import Gap, Member
+from relay.streaming.stream import End
 
 SUBSCRIPTION_ID: Final = "WSG-SubscriptionId"
 """Header of the answers that show a subscription."""
@@ -109,7 +110,7 @@ class Conversation(Member[list[Notice]]):
     async def closed(self) -> None:
         """Tell nothing more, and end what runs for this socket."""
         await self._unfollow()
-        self._outlet.closed = True
+        self._outlet.end(End.CLOSED)
 
     def deliver(self, payload: list[Notice]) -> None:
         """Tell of events."""
