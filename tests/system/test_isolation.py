@@ -7,7 +7,7 @@ import asyncio
 from aiohttp import ClientSession
 
 from tests.harness.bayeux import BayeuxClient
-from tests.harness.demo import ALEX, ANSWERS_AND_LEAVES, JANE, MALLORY
+from tests.harness.demo import ALEX, ANSWERS_AND_LEAVES, JANE, MALLORY, NEVER_ANSWERS
 from tests.harness.gws import Gws
 from tests.harness.office import brief, office
 from tests.harness.process import RelayProcess
@@ -29,11 +29,13 @@ async def test_no_tenant_sees_another_on_any_channel(
         await client.begin()
     async with office(http, relay.url, receiver) as here, SseFollower(http, relay.url, MALLORY) as stream:
         hook = await receiver.subscribe(mallory)
-        own, other = await asyncio.gather(
-            here.jane.dial(ANSWERS_AND_LEAVES), mallory.dial(ANSWERS_AND_LEAVES)
-        )
+        own, other = await asyncio.gather(here.jane.dial(NEVER_ANSWERS), mallory.dial(NEVER_ANSWERS))
         assert [call["id"] for call in await here.admin.calls()] == [own["call_leg_id"]]
         assert [call["id"] for call in await mallory.calls()] == [other["call_leg_id"]]
+        await eventually(lambda: len(stream.events) == len(here.stream.events) == 2, what="both to pick up")
+        await asyncio.gather(
+            here.jane.on_leg("hangup", own["call_leg_id"]), mallory.on_leg("hangup", other["call_leg_id"])
+        )
         await asyncio.gather(*(client.follow(3) for client in bayeux))
         assert [len({data["call"]["id"] for data in client.told}) for client in bayeux] == [1, 1]
         assert len({data["call"]["id"] for client in bayeux for data in client.told}) == 2
