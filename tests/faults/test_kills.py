@@ -65,7 +65,7 @@ async def test_kills_and_restarts_lose_no_event_of_any_accepted_command(
         tally = Tally.of(await admin.history(), receiver.arrivals(hook))
     record_property(FAULT, row(f"process SIGKILLed and restarted, {RESTARTS} times", tally, ()))
     assert len(traffic.calls) == CALLS
-    assert stream.opened == RESTARTS + 1
+    assert 1 < stream.opened <= RESTARTS + 1  # a process may die before the stream has come back to it
     assert stream.gaps == []
     assert (tally.disordered, tally.unknown) == (0, 0)
     assert tally.repeats <= RESTARTS * WINDOW, "only what was on its way or not yet noted may be sent again"
