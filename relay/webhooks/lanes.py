@@ -72,6 +72,7 @@ class Lanes(Generic[Q]):
         self._idle: deque[str] = deque()  # lanes whose head may go
         self._failing: set[str] = set()
         self._trying: set[str] = set()  # failing lanes whose head is overdue, loaded or on its way
+        self._withdrawn: dict[str, bool] = {}  # of them those not to be tried for now: are they overdue?
         self._overdue: deque[str] = deque()  # failing lanes whose head may be tried again, not loaded
         self._retries: deque[Q] = deque()  # heads of failing lanes, loaded
         self._claimed = 0  # overdue lanes that are being loaded
@@ -173,7 +174,10 @@ class Lanes(Generic[Q]):
 
     def overdue(self, lane: str) -> None:
         """Note that a failing lane's head may be tried again."""
-        if self.withdraw(lane):
+        if lane in self._withdrawn:
+            self._withdrawn[lane] = True
+        elif lane in self._failing and lane not in self._trying:
+            self._trying.add(lane)
             self._overdue.append(lane)
 
     def withdraw(self, lane: str) -> bool:
@@ -184,11 +188,14 @@ class Lanes(Generic[Q]):
         if lane not in self._failing or lane in self._trying:
             return False
         self._trying.add(lane)
+        self._withdrawn[lane] = False
         return True
 
     def restore(self, lane: str) -> None:
-        """Let a withdrawn lane's head be tried again when it is overdue."""
+        """Let a withdrawn lane's head be tried again when it is overdue, or has become so."""
         self._trying.discard(lane)
+        if self._withdrawn.pop(lane, False):
+            self.overdue(lane)
 
     def claim(self) -> list[str]:
         """Return overdue lanes whose heads are to be loaded: no more than the endpoint takes at a time."""
@@ -211,6 +218,7 @@ class Lanes(Generic[Q]):
         """Note that a lane is not failing any more, with nothing left of it."""
         self._failing.discard(lane)
         self._trying.discard(lane)
+        self._withdrawn.pop(lane, None)
 
     def rewind(self, place: int = 0) -> None:
         """Note that something was queued after a place which may have been read already."""

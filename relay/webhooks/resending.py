@@ -21,7 +21,7 @@ from relay.webhooks.outcomes import attempt_of, status_of
 from relay.webhooks.parts import Parts
 from relay.webhooks.policy import Reason, Verdict
 from relay.webhooks.records import Records
-from relay.webhooks.references import Reference, place
+from relay.webhooks.references import Reference, place, read_lane
 from relay.webhooks.sender import Withheld
 
 _log = log.get("webhooks")
@@ -130,31 +130,29 @@ class Resending:
 
     async def _unblock(self, outbox: Outbox, reference: Reference) -> None:
         """Let a failing lane go on whose head was just delivered, unless the head is on its way anyway."""
-        lanes = outbox.lanes
-        if outbox.closed or not lanes.withdraw(reference.lane):
+        lanes, lane = outbox.lanes, reference.lane
+        if outbox.closed or await self._as_head(outbox, reference) is None or not lanes.withdraw(lane):
             return
-        try:
-            state, kept = await self._parts.store.fetch(
-                [
-                    ("HGET", self._keys.lanes(outbox.id), reference.lane),
-                    (
-                        *("ZRANGE", self._keys.attempts(outbox.id), reference.score, reference.score),
-                        "BYSCORE",
-                    ),
-                ]
-            )
-        except UnavailableError:
-            self._restore(outbox, reference.lane)
+        head = await self._as_head(outbox, reference)  # it may have been tried until it was withdrawn
+        if head is None:
+            lanes.restore(lane)
+            self._courier.serve(outbox)
             return
-        made, head, *_ = state.decode().split(" ") if state else ("0", "")
-        delivery = next((found for event, found in readable(kept) if event == reference.event), None)
-        if head != reference.event or delivery is None:
-            self._restore(outbox, reference.lane)
-            return
-        reference.attempts = int(made)
+        reference.attempts, delivery = head
         settled = Delivery(status=Status.SUCCEEDED, type=delivery.type, attempts=delivery.attempts)
         self._courier.concluding.settle(outbox, reference, settled)
 
-    def _restore(self, outbox: Outbox, lane: str) -> None:
-        outbox.lanes.restore(lane)
-        self._courier.agenda.add(0, outbox, lane)
+    async def _as_head(self, outbox: Outbox, reference: Reference) -> tuple[int, Delivery] | None:
+        """Return attempts and delivery of a failing lane's head; None if it is none, or nobody can tell."""
+        attempts = ("ZRANGE", self._keys.attempts(outbox.id), reference.score, reference.score, "BYSCORE")
+        try:
+            state, kept = await self._parts.store.fetch(
+                [("HGET", self._keys.lanes(outbox.id), reference.lane), attempts]
+            )
+        except UnavailableError:
+            return None  # it is tried again in its time
+        lane = None if state is None else read_lane(state)
+        if lane is None or lane.events[0] != reference.event:
+            return None
+        found = (delivery for event, delivery in readable(kept) if event == reference.event)
+        return next(((lane.attempts, delivery) for delivery in found), None)

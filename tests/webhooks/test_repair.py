@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import time
+from functools import partial
+
 import pytest
+from aiohttp import web
 
 from relay.errors import NotFoundError
 from relay.subscriptions.model import Status as SubscriptionStatus
@@ -14,7 +18,7 @@ from tests.calls.calling import ACCOUNT
 from tests.streaming.publishing import Line
 from tests.waiting import eventually
 from tests.webhooks.conftest import Kit, no_errands, nothing_left
-from tests.webhooks.receiving import Gate, accept, always
+from tests.webhooks.receiving import Gate, Received, accept, always, failing
 
 NEVER = 10**9
 
@@ -164,6 +168,76 @@ async def test_a_resend_bypasses_the_head_of_its_lane(kit: Kit) -> None:
     gate.open()
     await eventually(lambda: nothing_left(kit.store))
     assert [one.event["digits"] for one in kit.receiver.requests] == ["1", "2", "2"]
+
+
+async def test_a_resend_from_behind_a_failing_head_leaves_the_head_its_pause(kit: Kit) -> None:
+    """What waits can be sent now; the head is tried no earlier for it, as its endpoint may have asked."""
+    kit.receiver.answers["/hook"] = failing(1)
+    await kit.subscribe(retries=(1000.0,))
+    await kit.start_process()
+    line = Line(kit.journal)
+    await line.tones(1)
+    await eventually(lambda: with_status(kit, Status.FAILED, 1))
+    kit.receiver.answers["/hook"] = accept
+    await line.tones(3)
+    await eventually(lambda: with_status(kit, Status.PENDING, 3))
+    for waiting in await listed(kit.deliveries, Status.PENDING):
+        await kit.repair.resend(ACCOUNT, str(waiting.id))
+        await eventually(lambda: no_errands(kit.store))
+    for count in (5, 6):
+        await Line(kit.journal).tones(1)
+        await eventually(partial(got, kit, count))
+    assert [one.event["digits"] for one in kit.receiver.requests] == ["1", "2", "3", "4", "1", "1"]
+
+
+async def test_a_call_resent_at_once_goes_on(kit: Kit) -> None:
+    """Its failing head and all behind it are resent together: each is taken, and the head is done with."""
+    kit.receiver.answers["/hook"] = failing(1)
+    await kit.subscribe(retries=(1000.0,))
+    await kit.start_process()
+    line = Line(kit.journal)
+    await line.tones(1)
+    await eventually(lambda: with_status(kit, Status.FAILED, 1))
+    await line.tones(3)
+    kit.receiver.answers["/hook"] = accept
+    await eventually(lambda: with_status(kit, Status.PENDING, 3))
+    for one in reversed(await listed(kit.deliveries)):
+        await kit.repair.resend(ACCOUNT, str(one.id))
+    await eventually(lambda: nothing_left(kit.store))
+    assert len(await listed(kit.deliveries, Status.SUCCEEDED)) == 4
+
+
+async def test_a_pause_counts_from_its_own_failure(kit: Kit) -> None:
+    """A head that was resent leaves nothing behind that has the next one tried before its time."""
+    kit.receiver.answers["/hook"] = failing(1)
+    await kit.subscribe(retries=(0.4,))
+    await kit.start_process()
+    line = Line(kit.journal)
+    await line.tones(1)
+    await eventually(lambda: with_status(kit, Status.FAILED, 1))
+    [head] = await listed(kit.deliveries, Status.FAILED)
+    await kit.repair.resend(ACCOUNT, str(head.id))
+    await eventually(lambda: with_status(kit, Status.SUCCEEDED, 1))
+    at: list[float] = []
+
+    async def overrun(received: Received) -> web.Response:
+        at.append(time.monotonic())
+        return await (always(503, Retry_After="1") if len(at) == 1 else accept)(received)
+
+    kit.receiver.answers["/hook"] = overrun
+    await line.tones(1)
+    await eventually(lambda: len(at) == 2)
+    assert at[1] - at[0] > 0.99
+
+
+async def with_status(kit: Kit, status: Status, count: int) -> bool:
+    """Tell whether so many deliveries have a status."""
+    return len(await listed(kit.deliveries, status)) == count
+
+
+def got(kit: Kit, count: int) -> bool:
+    """Tell whether so many requests came."""
+    return len(kit.receiver.requests) == count
 
 
 async def test_a_resend_outlives_its_owner(kit: Kit) -> None:
