@@ -22,8 +22,10 @@ from relay.webhooks.attempts import Delivery, Status, readable
 from relay.webhooks.records import Records
 from relay.webhooks.references import DeliveryId, place, read_lane
 
-MOST_SCANNED: Final = 10
-"""Pages looked through for one answer; what is left is behind its cursor."""
+MOST_SCANNED: Final = 2000
+"""Deliveries looked through for one answer, and then some; what is left is behind its cursor."""
+SUBSCRIPTION: Final = 20
+"""How many deliveries it counts for to look at a subscription: two round trips."""
 STEP: Final = 200
 """Deliveries looked at in a page, at least, to find those of a status or type; untried ones are rendered."""
 _CURSOR: Final = re.compile(r"([0-9]{1,19})\.([0-9]{0,19})", re.ASCII)
@@ -147,13 +149,13 @@ class Deliveries:
             position: int | None = before if here == at else None
             while True:
                 room = limit - len(found)
-                if not room or scanned == MOST_SCANNED:
+                if not room or scanned >= MOST_SCANNED:
                     return DeliveryPage(found, f"{here}.{'' if position is None else position}")
-                page, position = await self._page(one, wanted, position, max(room, wanted.step))
+                page, position, looked_at = await self._page(one, wanted, position, max(room, wanted.step))
                 if len(page) > room:
                     page, position = page[:room], page[room - 1].id.place
                 found += page
-                scanned += 1
+                scanned += looked_at + SUBSCRIPTION
                 if position is None:
                     break
         return DeliveryPage(found, None)
@@ -181,8 +183,11 @@ class Deliveries:
 
     async def _page(
         self, subscription: Subscription, wanted: _Wanted, before: int | None, limit: int
-    ) -> tuple[Sequence[Found], int | None]:
-        """Return the newest deliveries before a place, and the place to go on before; None after the last."""
+    ) -> tuple[Sequence[Found], int | None, int]:
+        """Return the newest deliveries before a place, where to go on, and how many were looked at.
+
+        To go on is before another place; None after the last.
+        """
         keys = self._store.keys(subscription.account)
         top = "+inf" if before is None else f"({before}"
         newest: tuple[Argument, ...] = (top, wanted.since, "BYSCORE", "REV", "LIMIT", 0, limit + 1)
@@ -205,7 +210,7 @@ class Deliveries:
             Found(DeliveryId(keys.partition, subscription.id, event), delivery)
             for event, delivery in kept.items()
         ]
-        return found, ordered[limit - 1][0] if len(ordered) > limit else None
+        return found, ordered[limit - 1][0] if len(ordered) > limit else None, len(taken)
 
     async def _filtered(
         self, subscription: Subscription, wanted: _Wanted, taken: dict[str, Delivery]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 from aiohttp import web
 
@@ -143,6 +145,19 @@ async def test_few_among_many_are_found(kit: Kit) -> None:
 async def only_dead(kit: Kit) -> bool:
     """Tell whether nothing is queued any more."""
     return not any("queue:" in key for key in await leftovers(kit.store))
+
+
+async def test_a_page_goes_over_many_subscriptions(kit: Kit) -> None:
+    """Where each has few deliveries, a page holds those of many, also beside many without any."""
+    for number in range(40):
+        await kit.subscribe(f"/{number}", types=("call.leg.held",) if number % 2 else ())
+    await kit.start_process()
+    await Line(kit.journal).tones(1)
+    await eventually(lambda: len(kit.receiver.requests) == 20)
+    await eventually(lambda: nothing_left(kit.store))
+    for asked in (partial(kit.deliveries.list), partial(kit.deliveries.list, event_type="call.leg.dtmf")):
+        page = await asked(ACCOUNT)
+        assert (len(page.deliveries), page.next) == (20, None)
 
 
 async def test_a_list_goes_on_though_a_subscription_is_gone(kit: Kit) -> None:
