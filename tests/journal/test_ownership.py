@@ -13,7 +13,7 @@ import structlog.testing
 from relay.errors import StoreUnavailableError
 from relay.journal.duties import Duty
 from relay.journal.keys import MEMBERS
-from relay.journal.leases import Lease, run_owned
+from relay.journal.leases import SAFE_SHARE, Lease, run_owned
 from relay.journal.ownership import Ownership
 from relay.journal.scripts import Script
 from relay.journal.store import Store
@@ -22,6 +22,8 @@ from tests.waiting import eventually
 
 ALL = frozenset(range(16))
 TTL = 1.0
+PATIENT = 3.0
+"""A TTL for tests in which no lease may end: a busy machine may stand still for a second."""
 FAST = {"ttl": TTL, "renew_every": TTL / 4, "poll": 0.05, "restart_pause": 0.02}
 
 Own = Callable[..., Awaitable[Ownership]]
@@ -108,27 +110,27 @@ async def test_a_process_that_stops_hands_its_partitions_over_at_once(own: Own) 
     await holds(other, 8)
     await one.stop()
     assert one.partitions == frozenset()
-    await holds(other, 16, within=2)
+    await holds(other, 16)
 
 
 async def test_a_dead_processs_partitions_move_once_its_leases_end(own: Own) -> None:
     """What a process held that went without a goodbye is taken over soon after the TTL."""
-    one, other = await own("one", [Working()], ttl=1.5), await own("other", [Working()], ttl=1.5)
+    one, other = [await own(name, [Working()], ttl=PATIENT) for name in ("one", "other")]
     await holds(one, 8)
     await holds(other, 8)
     died = time.monotonic()
     die(one)
-    await holds(other, 16, within=1.5 * 10 / 6)  # the same proportion as 10 s to a TTL of 6 s
-    assert time.monotonic() - died > 1.5 / 2, "a lease that was renewed lately does not end early"
+    await holds(other, 16, within=PATIENT * 10 / 6)  # the same proportion as 10 s to a TTL of 6 s
+    assert time.monotonic() - died > PATIENT / 2, "a lease that was renewed lately does not end early"
 
 
 async def test_leases_are_renewed_for_as_long_as_they_are_held(own: Own, store: Store) -> None:
-    """A process keeps its partitions through many TTLs, under the same leases."""
+    """A process keeps its partitions beyond their TTL, under the same leases."""
     duty = Working()
-    ownership = await own("one", [duty], renew_every=0.1)
+    ownership = await own("one", [duty], ttl=PATIENT, renew_every=0.1)
     await holds(ownership, 16)
     await eventually(lambda: len(duty.leases) == 16)
-    until = time.monotonic() + 2.5 * TTL
+    until = time.monotonic() + 1.5 * PATIENT
     await eventually(lambda: time.monotonic() > until)
     assert duty.starts == 16
     assert ownership.partitions == ALL
@@ -145,12 +147,12 @@ async def test_duties_end_before_their_lease_is_released(own: Own, store: Store)
             try:
                 await asyncio.Event().wait()
             finally:
-                until = time.monotonic() + 1.5 * TTL
+                until = time.monotonic() + 1.5 * PATIENT
                 await eventually(lambda: time.monotonic() > until)
                 holder = await store.call("GET", store.keys_at(lease.partition).lease)
                 held.append(lease.valid() and holder == lease.token.encode())
 
-    ownership = await own("one", [Finishing()])
+    ownership = await own("one", [Finishing()], ttl=PATIENT)
     await holds(ownership, 16)
     await ownership.stop()
     assert held == [True] * 16
@@ -200,13 +202,12 @@ async def test_an_owner_cut_off_from_the_store_stops_before_its_lease_ends_there
 ) -> None:
     """By its own clock an owner ends its duties before anybody else can follow, and comes back by itself."""
     store = await open_store(faulty_server.url, timeout=0.2)
-    duty = Working()
-    ownership = await own("one", [duty], at=store, ttl=3)
+    duty, ahead = Working(), 0.0
+    ownership = await own("one", [duty], at=store, ttl=60, clock=lambda: time.monotonic() + ahead)
     await eventually(lambda: len(duty.leases) == 16)
-    paused = time.monotonic()
     faulty_server.pause()
+    ahead = 60 * SAFE_SHARE  # and the rest is more than is waited now
     await eventually(lambda: not duty.leases)
-    assert time.monotonic() - paused < 3
     assert ownership.partitions == frozenset()
     faulty_server.resume()
     await eventually(lambda: len(duty.leases) == 16)
@@ -234,14 +235,14 @@ async def test_an_owner_goes_on_as_soon_as_the_store_answers(
 ) -> None:
     """After an outage that cost every lease, partitions are taken again without waiting for the next look."""
     store = await open_store(faulty_server.url)
-    ownership = await own("one", [Working()], at=store, poll=8)
+    ownership = await own("one", [Working()], at=store, poll=60)
     await holds(ownership, 16)
     faulty_server.kill()
     await holds(ownership, 0)
     with structlog.testing.capture_logs() as logs:
         await eventually(lambda: "no store" in [entry["event"] for entry in logs])
     faulty_server.start()
-    await holds(ownership, 16, within=4)
+    await holds(ownership, 16)
 
 
 async def test_a_lease_is_renewed_as_soon_as_the_store_answers(
@@ -249,13 +250,16 @@ async def test_a_lease_is_renewed_as_soon_as_the_store_answers(
 ) -> None:
     """A renewal that failed is not put off until the next one would be due."""
     store = await open_store(faulty_server.url)
-    ownership = await own("one", [Working()], at=store, ttl=6, renew_every=3)
-    await holds(ownership, 16)
-    faulty_server.kill()
-    began = ownership._renew_at
-    await eventually(lambda: time.clock_gettime(time.CLOCK_BOOTTIME) > began + 0.2)
-    faulty_server.start()
-    await eventually(lambda: time.clock_gettime(time.CLOCK_BOOTTIME) > began + 2)
+    duty, ahead = Working(), 0.0
+    options = {"ttl": 60, "renew_every": 30, "clock": lambda: time.monotonic() + ahead}
+    ownership = await own("one", [duty], at=store, **options)
+    await eventually(lambda: len(duty.leases) == 16)
+    with structlog.testing.capture_logs() as logs:
+        faulty_server.kill()
+        ahead = 31.0
+        await eventually(lambda: [entry["event"] for entry in logs].count("no store") > 1)
+        faulty_server.start()
+        await eventually(lambda: all(lease.remaining() > 40 for lease in duty.leases.values()))
     assert ownership.partitions == ALL
     assert ownership.moves["lost"] == 0
 
