@@ -24,6 +24,7 @@ from relay.webhooks.policy import DEADLINE, GiveUp, Reason, Retry, Verdict, aske
 from relay.webhooks.references import Reference, time_of
 from relay.webhooks.sender import Answer, Failure
 from relay.webhooks.stats import Stats
+from relay.webhooks.throttle import OVERRUN
 
 _log: Final = log.get("webhooks")
 
@@ -68,8 +69,8 @@ class Concluding:
         if verdict is not Verdict.SUCCESS:
             self._failed(flight, answer, attempt, verdict, flight.began + took, probe=probe)
             return
-        if flight.condition is outbox.condition and flight.condition.succeeded():
-            self._keep_health(outbox)
+        if flight.condition is outbox.condition:
+            self._note_success(outbox)
         attempts = (*reference.history, attempt)
         delivery = Delivery(status=Status.SUCCEEDED, type=flight.event.type, attempts=attempts)
         self.settle(outbox, reference, delivery)
@@ -180,9 +181,18 @@ class Concluding:
         self._agenda.add(pause, outbox, lane)
         self._serve(outbox)
 
+    def _note_success(self, outbox: Outbox) -> None:
+        if outbox.condition.succeeded():
+            self._keep_health(outbox)
+        if outbox.condition.throttle.succeeded(outbox.subscription.max_in_flight):
+            outbox.widen()
+
     def _lose_patience(self, outbox: Outbox, attempt: Attempt, hint: float | None, *, probe: bool) -> None:
         """Note a failure; where the manner has an end to its patience, look again when that is over."""
         condition = outbox.condition
+        if attempt.status_code in OVERRUN:
+            condition.throttle.overrun(outbox.subscription.max_in_flight)
+            outbox.widen()
         was = condition.breaker
         complaint, asked = outbox.manner.complaint(attempt), asked_pause(hint)
         if condition.failed(time.monotonic(), complaint, probe=probe, asked=asked):

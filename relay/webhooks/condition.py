@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple, final
 
 from relay.subscriptions.model import RateLimit
+from relay.webhooks.throttle import Throttle
 
 OPENS_AFTER: Final = 10
 """Failures in a row that open a breaker."""
@@ -71,7 +72,7 @@ class Pace:
 
 @final
 class Condition:
-    """What is known of one endpoint: its run of failures, its breaker, and its pace."""
+    """What is known of one endpoint: its run of failures, its breaker, its throttle, and its pace."""
 
     __slots__ = (
         "_limit",
@@ -83,6 +84,7 @@ class Condition:
         "asked_until",
         "breaker",
         "failing",
+        "throttle",
     )
 
     def __init__(self, *, opens_after: int = OPENS_AFTER) -> None:
@@ -93,6 +95,8 @@ class Condition:
         self._pace: Pace | None = None
         self._limit: RateLimit | None = None
         self.breaker = Breaker.CLOSED
+        #: How many at a time it takes.
+        self.throttle = Throttle()
         #: None after a success.
         self.failing: Failing | None = None
         #: Until when the endpoint asked to be left alone while its breaker was open: no probe comes earlier.

@@ -70,17 +70,22 @@ class Outbox:
         rules = self._rules
         self.subscription = subscription
         self.manner = manner
-        self.lanes.limit(subscription.max_in_flight)
+        self.widen()
         self.condition.limit(subscription.rate_limit)
         self.retries = rules.retries if subscription.retries is None else subscription.retries
         self._timeout = rules.timeout if subscription.timeout is None else subscription.timeout
         self._composer = manner.composer(subscription)
+
+    def widen(self) -> None:
+        """Go by how many requests at a time the endpoint takes now."""
+        self.lanes.limit(self.condition.throttle.width(self.subscription.max_in_flight))
 
     def move(self) -> None:
         """Begin anew with another endpoint: what was found of the former one says nothing of it."""
         self.condition = Condition(opens_after=self._rules.opens_after)
         self.condition.limit(self.subscription.rate_limit)
         self.probe, self.paused_until = None, 0.0
+        self.widen()
 
     def __repr__(self) -> str:
         return f"Outbox({self.subscription!r}, {self.lanes!r}{', closed' if self.closed else ''})"
