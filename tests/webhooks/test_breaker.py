@@ -126,7 +126,7 @@ async def test_a_rate_limit_holds(
     journal: Journal, store: Store, receiver: Receiver, subscribe: Subscribe, start_process: StartProcess
 ) -> None:
     """No more than its count within its time, and another endpoint is not held up."""
-    await subscribe("/slow", rate_limit=RateLimit(4, 0.4))
+    await subscribe("/slow", rate_limit=RateLimit(4, 1.2))
     await subscribe("/fast")
     at: list[float] = []
 
@@ -142,4 +142,4 @@ async def test_a_rate_limit_holds(
     await eventually(lambda: len(receiver.at("/fast")) == 12)
     await eventually(lambda: len(at) == 12)
     for first, fifth in zip(at, at[4:], strict=False):
-        assert fifth - first > 0.2
+        assert fifth - first > 0.4  # a busy machine may note the first ones late

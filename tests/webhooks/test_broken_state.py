@@ -73,9 +73,9 @@ async def test_what_is_broken_of_one_subscription_stops_no_other(
     await kit.store.call(*broken(what, keys, ill.id, event, at))
     with structlog.testing.capture_logs() as logs:
         process = await kit.start_process()
-        await eventually(lambda: len(kit.receiver.at("/well")) == 2, within=5)
+        await eventually(lambda: len(kit.receiver.at("/well")) == 2)
         await line.tones(3)
-        await eventually(lambda: len(kit.receiver.at("/well")) == 5, within=5)
+        await eventually(lambda: len(kit.receiver.at("/well")) == 5)
         if counted is not None:
             await eventually(lambda: getattr(process.duty.stats, counted) > 0)
     assert [one for one in logs if one["event"] == "duty failed"] == []
