@@ -119,6 +119,13 @@ class Socket:
         assert (await self.connect(timeout=0))["successful"]
         return self
 
+    def drop(self) -> None:
+        """Break the connection off, whatever has come and was not read."""
+        connection = self.raw._response.connection
+        assert connection is not None
+        assert connection.transport is not None
+        connection.transport.abort()
+
     async def closed(self) -> int | None:
         """Wait until it is closed, and return with which code; what comes before is dropped."""
         async with asyncio.timeout(WITHIN):

@@ -170,6 +170,21 @@ async def test_events_wait_for_a_closed_socket(
     assert await newer.told(3) == [3, 4, 5]
 
 
+async def test_events_that_a_broken_connection_may_have_lost_are_told_again(
+    socket: Socket, open_socket: OpenSocket, pod: Pod, line: Line
+) -> None:
+    """A client that has gone without a word may not have read what its machine had taken."""
+    before = pod.endpoint.stats.events
+    await line.tones(3)
+    await eventually(lambda: pod.endpoint.stats.events == before + 3)
+    socket.drop()
+    await eventually(lambda: pod.endpoint.stats.sockets == 0)
+    newer = await open_socket()
+    newer.client = socket.client
+    assert (await newer.connect(timeout=0))["successful"]
+    assert await newer.told(3) == [1, 2, 3]
+
+
 async def test_killed_process_loses_nothing(
     socket: Socket, open_pod: OpenPod, open_socket: OpenSocket, pod: Pod, make_line: MakeLine
 ) -> None:
