@@ -113,7 +113,7 @@ async def test_a_handshake_that_fails_leaves_nothing(
     refused = await make(face, hooks)
     assert (refused.status, refused.code) == (400, code)
     assert refused.body["parameterName"] == "deliveryMode.address"
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < 10
     assert await face.written() == before
     assert len(hooks.handshakes) == 1
 
