@@ -40,9 +40,9 @@ async def socket(open_socket: OpenSocket) -> Socket:
 async def test_events_come_at_once_and_the_connect_stays(socket: Socket, pod: Pod, line: Line) -> None:
     """Events come in frames of their own while the heartbeat is held; it is answered when its time is up."""
     beat = socket.connecting(timeout=1500)
+    began = time.monotonic()
     await socket.send(beat)
     await pod.holds()
-    began = time.monotonic()
     await line.tones(1)
     assert await socket.told(1) == [1]
     await line.tones(2)
