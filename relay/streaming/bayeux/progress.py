@@ -31,6 +31,12 @@ class Progress:
         """Note which position so many written bytes stand for."""
         self._marks.append((written, position))
 
+    def reach(self, position: str) -> str:
+        """Note that everything written is acknowledged, which stands for a position; return that."""
+        self._marks.clear()
+        self.position = position
+        return position
+
     def acknowledge(self, read: int) -> str:
         """Note how many bytes are acknowledged, and return the position that is certain."""
         while self._marks and self._marks[0][0] <= read:

@@ -246,11 +246,14 @@ class Push(Member[Events]):
 
     def _certain(self) -> str:
         """Return how far the client has certainly come."""
-        outlet, progress = self._outlet, self._progress
-        if not outlet.closed:
-            progress.mark(outlet.written, self.position)
-            return progress.acknowledge(outlet.written - outlet.unread)
-        return progress.position
+        outlet = self._outlet
+        if outlet.closed:
+            return self._progress.position
+        unread = outlet.unread
+        if not unread:
+            return self._progress.reach(self.position)
+        self._progress.mark(outlet.written, self.position)
+        return self._progress.acknowledge(outlet.written - unread)
 
     def _note(self, position: str) -> None:
         if position != self._noted:
