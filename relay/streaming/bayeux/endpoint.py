@@ -17,6 +17,7 @@ from relay.streaming.bayeux.conversation import Pushing
 from relay.streaming.bayeux.expiry import BayeuxExpiry
 from relay.streaming.bayeux.polling import LONG_POLLING, Polling
 from relay.streaming.bayeux.repeating import Authenticate
+from relay.streaming.bayeux.requests import LONGEST
 from relay.streaming.bayeux.service import WEBSOCKET, Service
 from relay.streaming.bayeux.sessions import Sessions
 from relay.streaming.bayeux.sockets import Sockets
@@ -80,6 +81,7 @@ class Endpoint:
             self.stats,
             base_url=settings.base_url,
             origins=settings.cors_origins,
+            longest_hold=max(settings.bayeux_timeout, LONGEST / 1000),
             limits=limits,
         )
         self._polling = Polling(

@@ -16,14 +16,13 @@ from relay.streaming.bayeux.connects import DRAIN_SPREAD, DRAIN_STEPS
 from relay.streaming.bayeux.conversation import Conversation, Pushing
 from relay.streaming.bayeux.messages import MAX_BODY, MalformedPayloadError
 from relay.streaming.bayeux.outlet import Outlet
-from relay.streaming.bayeux.requests import LONGEST
 from relay.streaming.bayeux.service import Service
 from relay.streaming.bayeux.stats import BayeuxStats
 from relay.streaming.stream import Limits
 from relay.streaming.websockets import CLOSE_WITHIN, Incoming, OverError, count_cut, may_open
 
-QUIET: Final = LONGEST / 1000 + 60
-"""Seconds after which a socket is closed on which nothing has come: no connect is held for as long."""
+QUIET_BEYOND: Final = 60.0
+"""Seconds beyond what a connect may be held after which a socket is closed on which nothing has come."""
 TAKEN_WITHIN: Final = 1.0
 """Seconds a stopping process waits for a client to take what it was told; what it has not is told again."""
 
@@ -40,15 +39,20 @@ class Sockets:
         *,
         base_url: str,
         origins: Collection[str],
+        longest_hold: float,
         limits: Limits | None = None,
     ) -> None:
-        """Take who carries messages out, and which origins pages may be of besides relay's own."""
+        """Take who carries messages out, and which origins pages may be of besides relay's own.
+
+        Connects are held for ``longest_hold`` seconds at most.
+        """
         self._service = service
         self._pushing = pushing
         self._browsers = browsers
         self._stats = stats
         self._base_url = base_url
         self._origins = frozenset(origins)
+        self._quiet = longest_hold + QUIET_BEYOND
         self._limits = limits or Limits()
         self._open: dict[Incoming, Conversation] = {}
         self._draining = False
@@ -125,7 +129,7 @@ class Sockets:
         """Take frames until there is a reason to close, and return its code."""
         while not talk.over:
             try:
-                await talk.take(await incoming.receive(QUIET))
+                await talk.take(await incoming.receive(self._quiet))
             except OverError as over:
                 return over.code
             except TimeoutError:

@@ -11,6 +11,7 @@ import aiohttp
 import pytest
 
 from relay.settings import Settings
+from relay.streaming.bayeux import endpoint, sockets
 from relay.streaming.bayeux.messages import MAX_BODY
 from tests.streaming.bayeux.conftest import MakeClient, MakeLine, OpenPod
 from tests.streaming.bayeux.pods import ACCOUNT, CALLS, Client, Pod
@@ -254,6 +255,17 @@ async def test_disconnect_releases_the_connect_and_closes(socket: Socket, pod: P
     assert (await socket.reply(beat))["advice"] == {"reconnect": "none"}
     assert await socket.closed() == 1000
     assert pod.endpoint.stats.disconnected == 1
+
+
+async def test_socket_stays_for_as_long_as_its_connect_is_held(
+    open_pod: OpenPod, open_socket: OpenSocket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long the operator has connects held, their clients need not say anything meanwhile."""
+    monkeypatch.setattr(endpoint, "LONGEST", 100)
+    monkeypatch.setattr(sockets, "QUIET_BEYOND", 0.3)
+    socket = await (await open_socket(at=await open_pod(timeout=1))).begin(CALLS)
+    assert (await socket.connect())["successful"]
+    assert await socket.closed() == 1001
 
 
 async def test_stopping_process_closes_with_1001(
