@@ -12,8 +12,8 @@ from tests.control.office import Office
 from tests.engines import Server
 from tests.waiting import eventually
 
-SOON = 0.3
-"""Seconds until a command gives up on a silent store here."""
+SOON = 1.0
+"""Seconds until a command gives up on a silent store here; one on a busy disk may need some tenths."""
 
 
 @pytest.fixture

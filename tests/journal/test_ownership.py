@@ -201,7 +201,7 @@ async def test_an_owner_cut_off_from_the_store_stops_before_its_lease_ends_there
     faulty_server: Server, own: Own, open_store: Callable[..., Awaitable[Store]]
 ) -> None:
     """By its own clock an owner ends its duties before anybody else can follow, and comes back by itself."""
-    store = await open_store(faulty_server.url, timeout=0.2)
+    store = await open_store(faulty_server.url, timeout=1.0)
     duty, ahead = Working(), 0.0
     ownership = await own("one", [duty], at=store, ttl=60, clock=lambda: time.monotonic() + ahead)
     await eventually(lambda: len(duty.leases) == 16)
@@ -308,7 +308,7 @@ async def test_a_stop_during_an_outage_ends(
     faulty_server: Server, own: Own, open_store: Callable[..., Awaitable[Store]]
 ) -> None:
     """Without a store nothing can be released, and stopping does not wait for it."""
-    store = await open_store(faulty_server.url, timeout=0.2)
+    store = await open_store(faulty_server.url, timeout=1.0)
     ownership = await own("one", [Working()], at=store)
     await holds(ownership, 16)
     faulty_server.kill()

@@ -21,7 +21,8 @@ from tests.journal.calls import ACCOUNT, at, place, placed
 from tests.waiting import eventually
 
 FULL = os.environ.get("FAULTS") == "full"
-SHORT_TIMEOUT = 0.3
+SHORT_TIMEOUT = 1.0
+"""Seconds; a store on a busy disk may need some tenths."""
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -137,7 +138,7 @@ async def test_nobody_waits_long_for_a_frozen_store(faulty_server: Server, open_
     asked = [store.submit("ECHO", str(number)) for number in range(5000)]
     results = await asyncio.gather(*asked, return_exceptions=True)
     assert {type(result) for result in results} == {StoreUnavailableError}
-    assert time.monotonic() - started < 2 * SHORT_TIMEOUT + 3  # each batch on its own would take 6 s
+    assert time.monotonic() - started < 2 * SHORT_TIMEOUT + 3  # each batch on its own would take 20 s
     faulty_server.resume()
     await eventually(lambda: store.call("PING"))
 
@@ -157,7 +158,7 @@ async def test_a_store_that_is_away_is_told_of_twice_whatever_is_asked(
             with pytest.raises(StoreUnavailableError) as caught:
                 await store.call("PING")
             assert caught.value.retry_after > 0
-            assert time.monotonic() - started < 1
+            assert time.monotonic() - started < TIMEOUT  # for which nobody waits
             with pytest.raises(StoreUnavailableError):
                 await store.read_stream(0, "0-0", count=1, block_ms=10)
             refused += 1

@@ -103,7 +103,7 @@ async def test_an_address_that_is_silent_leaves_time_for_the_next(sender: HttpSe
     names.addresses = ["127.0.0.2", "127.0.0.1"]
     async with serving(well) as endpoint:
         with deaf("127.0.0.2", endpoint.port):
-            assert await sender.send(to(endpoint, timeout=1)) == Answer(200)
+            assert await sender.send(to(endpoint, timeout=4)) == Answer(200)
 
 
 async def test_only_permitted_addresses_of_a_name_are_dialled(sender: HttpSender, names: Names) -> None:

@@ -253,7 +253,7 @@ async def test_a_paused_store_is_waited_for(
     faulty_server: Server, open_store: OpenStore, receiver: Receiver
 ) -> None:
     """A store that freezes for longer than a lease: the owner stops sending, and all comes afterwards."""
-    store = await open_store(faulty_server.url, partitions=2, timeout=0.5)
+    store = await open_store(faulty_server.url, partitions=2, timeout=1.0)
     subscriptions = Subscriptions(store, formats=("v3",), limit=10)
     await subscriptions.create(ACCOUNT, "admin", NewSubscription(url=receiver.url(), max_in_flight=2))
     process = await Process(store).start()

@@ -178,7 +178,7 @@ async def test_silence_ends_at_the_timeout(sender: HttpSender) -> None:
 
     async with serving(silent) as endpoint:
         async with asyncio.timeout(10):
-            assert await sender.send(request(endpoint.url, timeout=0.2)) == Failure(ErrorCode.TIMEOUT_READ)
+            assert await sender.send(request(endpoint.url, timeout=0.5)) == Failure(ErrorCode.TIMEOUT_READ)
 
 
 async def test_dripping_ends_at_the_timeout(sender: HttpSender) -> None:
@@ -192,7 +192,7 @@ async def test_dripping_ends_at_the_timeout(sender: HttpSender) -> None:
 
     async with serving(dripping) as endpoint:
         async with asyncio.timeout(10):
-            assert await sender.send(request(endpoint.url, timeout=0.2)) == Failure(ErrorCode.TIMEOUT_READ)
+            assert await sender.send(request(endpoint.url, timeout=0.5)) == Failure(ErrorCode.TIMEOUT_READ)
 
 
 async def test_a_connection_that_is_never_accepted_times_out(sender: HttpSender) -> None:

@@ -126,7 +126,7 @@ async def test_without_the_store_clients_are_told_to_come_back(
     serve: Serve, faulty_server: Server, open_store: OpenStore
 ) -> None:
     """While the store is away what needs it is 503 with Retry-After; then all goes on by itself."""
-    face = await serve(Journal(await open_store(faulty_server.url, timeout=0.5)))
+    face = await serve(Journal(await open_store(faulty_server.url, timeout=1.0)))
     given = await cookie(face, Authorization=JANE)
     assert given is not None
     faulty_server.kill()

@@ -251,7 +251,7 @@ async def test_answer_is_kept_when_the_store_fails_under_it(
     faulty_server: Server, open_store: OpenStore, stats: BayeuxStats
 ) -> None:
     """A connect that found the store away is refused, and the next one after its return gets everything."""
-    store = await open_store(faulty_server.url, timeout=0.3)
+    store = await open_store(faulty_server.url, timeout=1.0)
     journal, tail = Journal(store), Tail(store)
     hub = Hub(tail, journal)
     sessions = Sessions(store, max_interval=60_000)

@@ -70,8 +70,8 @@ async def test_flushed_store_sends_clients_to_a_new_handshake(
 
 @pytest.fixture
 async def faulty(faulty_server: Server, open_pod: OpenPod, open_store: OpenStore) -> Pod:
-    """Give a pod on a server of the test's own, of which it expects an answer within 0.3 s."""
-    return await open_pod(store=await open_store(faulty_server.url, timeout=0.3))
+    """Give a pod on a server of the test's own, of which it expects an answer within a second."""
+    return await open_pod(store=await open_store(faulty_server.url, timeout=1.0))
 
 
 async def test_store_that_is_away_is_said_and_nothing_is_lost(
