@@ -122,7 +122,8 @@ class Resumed:
     def cancel(self) -> None:
         """Serve it no more, as its client has left; what it has taken is put back."""
         self._left = True
-        if self._finding is not None and self._finding.cancel():
+        if self._finding is not None:  # what it finds all the same is given up then
+            self._finding.cancel()
             return
         self._rest()
         self.collecting.poll.leave()
@@ -163,6 +164,7 @@ class Resumed:
         self._finding.add_done_callback(self._found)
 
     def _found(self, finding: asyncio.Task[Collected]) -> None:
+        self._finding = None
         error = None if finding.cancelled() else finding.exception()
         if error is not None:
             self._end(error)
@@ -175,8 +177,8 @@ class Resumed:
     def _end(self, ended: Collected | BaseException) -> None:
         if not self._left:
             self._ended(ended)
-        elif self._answer is not None:
-            self._server.give_up(self._answer)
+        else:
+            self._server.give_up(self._answer or self.collecting.nothing)
 
     def set_exception(self, exception: Exception, /) -> None:
         """End, as it is not known whether the answer was taken."""
@@ -203,5 +205,5 @@ class Resumed:
         if reply.exception() is None:
             if reply.result() <= 0:
                 self.collecting.poll.doubt()
-        elif not self._over or (self._finding is not None and not self._finding.done()):
+        elif not self._over or self._finding is not None:
             self._server.tell_again(self)

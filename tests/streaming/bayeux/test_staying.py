@@ -10,7 +10,7 @@ import pytest
 from relay.errors import StoreUnavailableError
 from relay.journal.ids import is_after
 from relay.journal.store import Store
-from relay.streaming.bayeux.collecting import SupersededError
+from relay.streaming.bayeux.collecting import Collected, SupersededError
 from relay.streaming.bayeux.connects import Connects
 from relay.streaming.bayeux.resumed import Resumed
 from relay.streaming.bayeux.session import Session
@@ -334,6 +334,30 @@ async def test_client_that_leaves_as_its_answer_is_taken_is_told_by_the_next_pol
     assert held.cancelled()
     assert await process.polls(client) == numbered(1)
     assert "a reply was not taken" not in capfd.readouterr().out
+
+
+async def test_client_that_leaves_as_its_answer_was_found_is_counted_once(
+    process: Process, line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may leave in the very step in which the task ends that served it: the next poll is told, once."""
+    client = await begun(process.sessions, CALLS)
+    assert await process.polls(client) == []
+    found = Resumed._found
+
+    def leave_first(resumed: Resumed, finding: asyncio.Task[Collected]) -> None:
+        monkeypatch.undo()
+        resumed.cancel()
+        found(resumed, finding)
+
+    monkeypatch.setattr(Resumed, "_found", leave_first)
+    ended: list[Collected | BaseException] = []
+    assert process.connects.resume(JANE, connect_of(client), ended.append) is not None
+    await process.sessions.subscribe(JANE, client, ["/v2/me/devices"])  # a task must serve it from here on
+    await line.tones(1)
+    await eventually(lambda: process.stats.dropped)
+    await process.connects.stop()
+    assert (ended, process.stats.dropped, process.stats.put_back) == ([], 1, 1)
+    assert await process.polls(client) == numbered(1)
 
 
 async def test_held_session_does_not_expire(store: Store, hub: Hub) -> None:
