@@ -52,6 +52,10 @@ class Pace:
     async def rest(self) -> None:
         """Let the loop run, and begin another turn."""
         await asyncio.sleep(0)
+        self.begin()
+
+    def begin(self) -> None:
+        """Begin a turn, as the loop has just run."""
         self.left = WRITES_PER_TURN
 
 

@@ -141,7 +141,9 @@ class PartitionFeed:
     async def _serve(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            await self._wake.wait()
+            if not self._wake.is_set():
+                await self._wake.wait()
+                self._pace.begin()
             self._wake.clear()
             attention, self._attention = self._attention, {}
             for stream in attention:
