@@ -31,6 +31,8 @@ def configure(level: str = "info", style: str = "auto") -> None:
         cache_logger_on_first_use=False,
     )
     logging.root.handlers = [_Foreign()]
+    # It warns of subprotocols nobody offers, in the client's own words, among which are tokens.
+    logging.getLogger("aiohttp.websocket").setLevel(logging.ERROR)
 
 
 class _Foreign(logging.Handler):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.harness.endpoints import Endpoint
-from tests.harness.raw import send
-from tests.harness.stage import Stage
+from tests.harness.raw import request, send
+from tests.harness.stage import BASIC, Stage
 
 NO_HTTP = {
     "zeros": b"\x00" * 100,
@@ -29,3 +29,20 @@ def test_what_is_no_http_breaks_nothing(data: bytes, stage: Stage) -> None:
     """It is answered 4xx or not at all, and the next request is served."""
     assert send(stage.relay.port, data, "GET").status < 500
     assert stage.ask(Endpoint("GET", "/v3/calls")).status == 200
+
+
+def test_subprotocols_that_a_websocket_asks_for_are_not_logged(stage: Stage) -> None:
+    """Pages are known to put their tokens there, since they can set no other field."""
+    upgrade = [
+        ("Upgrade", "websocket"),
+        ("Sec-WebSocket-Version", "13"),
+        ("Sec-WebSocket-Key", "AQIDBAUGBwgJCgsMDQ4PEA=="),
+    ]
+    asked = request(
+        stage.relay.port,
+        "GET",
+        "/api/v2/notifications",
+        [BASIC, *upgrade, ("Connection", "Upgrade"), ("Sec-WebSocket-Protocol", "bearer, my-own-token")],
+    )
+    assert asked.status == 101
+    assert "my-own-token" not in stage.relay.output
