@@ -17,11 +17,15 @@ from urllib.parse import urlsplit
 
 from relay.errors import InvalidFieldError
 from relay.settings import Networks
+from relay.webhooks.lookups import Lookups
 
 LONGEST_URL: Final = 2000
 """Characters a URL may have."""
 RESOLVE_TIMEOUT: Final = 3.0
 """Seconds the name of a new subscription's URL may take to resolve; it is checked again at every dial."""
+
+LOOKUPS: Final = 32
+"""Names of such URLs looked up at a time."""
 
 METADATA: Final = frozenset(
     ip_address(text)
@@ -111,6 +115,7 @@ class Guard:
 
     def __init__(self, allow: Networks = ()) -> None:
         self._allow = allow
+        self._lookups = Lookups(LOOKUPS)
 
     def __repr__(self) -> str:
         return f"Guard(allow={', '.join(map(str, self._allow)) or 'public addresses only'})"
@@ -145,7 +150,7 @@ class Guard:
         """
         host = _host(url)
         address = literal(host)
-        found = {address} if address is not None else await _resolve(host)
+        found = {address} if address is not None else await self._resolve(host)
         if not all(self.permits(one) for one in found):
             raise InvalidFieldError("url", "must lead to a public address")
         if isinstance(address, IPv4Address) and host != str(address):
@@ -160,10 +165,18 @@ class Guard:
         """
         host = _host(url)
         address = literal(host)
-        found = {address} if address is not None else await _resolve(host)
+        found = {address} if address is not None else await self._resolve(host)
         return bool(found) and all(
             _within(one, self._allow) or _within(carried(one), self._allow) for one in found
         )
+
+    async def _resolve(self, host: str) -> set[AnyAddress]:
+        try:
+            async with asyncio.timeout(RESOLVE_TIMEOUT):
+                found = await self._lookups.addresses(host, 0)
+        except (OSError, UnicodeError):  # a timeout too
+            return set()
+        return {ip_address(one.where[0]) for one in found}
 
 
 def _within(address: AnyAddress, networks: Iterable[IPv4Network | IPv6Network]) -> bool:
@@ -199,13 +212,3 @@ def _check_host(host: str, netloc: str) -> None:
     well = netloc.startswith(spelled) and netloc[len(spelled) :].partition(":")[0] == ""
     if not well or "%" in host or (literal(host) is None and not _NAME.fullmatch(host)):
         raise InvalidFieldError("url", "must name a host as DNS does, or an address")
-
-
-async def _resolve(host: str) -> set[AnyAddress]:
-    loop = asyncio.get_running_loop()
-    try:
-        async with asyncio.timeout(RESOLVE_TIMEOUT):
-            found = await loop.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError, TimeoutError):
-        return set()
-    return {ip_address(info[4][0]) for info in found}
