@@ -84,17 +84,15 @@ async def _with_port(starting: AsyncExitStack, where: Address, setting: str) -> 
     return replace(where, port=kept.getsockname()[1])
 
 
-async def check_free(where: Address, setting: str) -> None:
-    """See that nobody listens where processes will share a port: they would share it with a stranger too.
+async def check_free(where: Address, setting: str, *, within: float = 0.0) -> None:
+    """See that nobody listens where this process will, or its workers, who would share with a stranger too.
 
     Raises:
-        ConfigurationError: somebody does, or this system cannot share ports.
+        ConfigurationError: somebody does, and still after so many seconds.
 
     """
-    if not hasattr(socket, "SO_REUSEPORT"):
-        raise ConfigurationError("--workers: this system cannot share a port among processes")
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + PORT_FREE_WITHIN
+    deadline = loop.time() + within
     while True:
         try:
             for found in await loop.getaddrinfo(where.host, where.port, type=socket.SOCK_STREAM):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from relay.app.faces import public_app
-from relay.app.listening import listen, with_ports
+from relay.app.listening import check_free, listen, with_ports
 from relay.app.metering import register
 from relay.app.parts import assemble
 from relay.directory.directory import Directory
@@ -56,8 +56,8 @@ class Relay:
 
     @property
     def url(self) -> str:
-        """Base of every public URI."""
-        return self._settings.base_url
+        """Base of the public faces, as this machine reaches them."""
+        return f"http://{self._settings.bind}"
 
     @property
     def admin_url(self) -> str:
@@ -96,6 +96,8 @@ class Relay:
             "RELAY_ADMIN_BIND",
             shared=not asked.admin_bind.port,
         )
+        if self._parent_socket is None and asked.bind.port:
+            await check_free(settings.bind, "RELAY_BIND")
         url, self.store_description = await open_store(starting, settings)
         self._store = await Store.open(url, partitions=settings.partitions)
         starting.push_async_callback(self._store.close)

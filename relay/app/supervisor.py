@@ -12,7 +12,7 @@ from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Final
 
-from relay.app.listening import check_free, listen, with_ports
+from relay.app.listening import PORT_FREE_WITHIN, check_free, listen, with_ports
 from relay.app.process import open_store
 from relay.app.worker import Worker
 from relay.errors import UnavailableError
@@ -57,8 +57,8 @@ class Supervisor:
 
     @property
     def url(self) -> str:
-        """Base of every public URI."""
-        return self._settings.base_url
+        """Base of the public faces, as this machine reaches them."""
+        return f"http://{self._settings.bind}"
 
     @property
     def admin_url(self) -> str:
@@ -97,7 +97,7 @@ class Supervisor:
             shared=not asked.admin_bind.port,
         )
         if asked.bind.port:
-            await check_free(settings.bind, "RELAY_BIND")
+            await check_free(settings.bind, "RELAY_BIND", within=PORT_FREE_WITHIN)
         url, self.store_description = await open_store(starting, settings)
         self._store = await Store.open(url, partitions=settings.partitions)
         starting.push_async_callback(self._store.close)

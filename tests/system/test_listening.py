@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 from collections.abc import Sequence
 
 import pytest
@@ -33,3 +34,14 @@ async def test_ports_that_the_system_chooses_are_told(
     made = await V3(http, url, ADMIN).ask("POST", "/v3/subscriptions/", json={"url": "http://127.0.0.1:9/"})
     assert made.headers["Location"] == f"{url}/v3/subscriptions/{made.body['id']}"
     assert await relay.stop() == 0
+
+
+async def test_a_port_that_somebody_has_is_refused_before_anything_begins(new_relay: NewRelay) -> None:
+    """Nothing is started or taken over from other processes by one that cannot serve."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        bind = f"127.0.0.1:{taken.getsockname()[1]}"
+        relay = new_relay(bind=bind)
+        relay.launch()
+        assert await relay.ended() == 1
+    assert f"RELAY_BIND: cannot listen on {bind}: Address already in use" in relay.output
+    assert not relay.data.exists()
