@@ -52,7 +52,7 @@ async def test_the_tour_can_be_taken_again_on_the_same_data(new_relay: NewRelay)
 
 
 async def test_the_tour_is_taken_where_the_service_listens(new_relay: NewRelay) -> None:
-    """The public URL may lead through a proxy that is not there yet; the tour and what it offers do without."""
+    """The public URL may lead through a proxy that is not there yet; the tour does without."""
     relay = new_relay(arguments=("--tour", "--once"), public_url="https://relay.invalid")
     relay.launch()
     assert await relay.ended(WITHIN) == 0
