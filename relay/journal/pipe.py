@@ -117,8 +117,8 @@ class Pipe:
                 batch = self._take()
                 if batch:
                     await self._serve(batch)
-                    # Those just answered may ask again at once: let them share the next batch.
-                    await asyncio.sleep(0)
+                    if self._waiting:  # those just answered may ask again at once: they share the next batch
+                        await asyncio.sleep(0)
                 elif self._closed:
                     return
                 else:

@@ -52,7 +52,7 @@ class Wire(asyncio.Protocol):
         self._answered = answered = self._loop.create_future()
         limit = self._loop.call_later(timeout, self._fail, TimeoutError())
         try:
-            self._transport.writelines(packed)
+            self._transport.write(b"".join(packed))
             await answered
         except BaseException:
             self._give_up()

@@ -148,7 +148,8 @@ class PartitionFeed:
             attention, self._attention = self._attention, {}
             for stream in attention:
                 try:
-                    await self._tell_gaps(stream)
+                    if stream.gapped:
+                        await self._tell_gaps(stream)
                     await stream.catch_up(loop.time())
                 except Exception:  # noqa: BLE001 - the other accounts must be served; these come again
                     _log.exception("account not served", partition=self.partition)
@@ -157,8 +158,6 @@ class PartitionFeed:
                     self._attention[stream] = None
 
     async def _tell_gaps(self, stream: AccountStream) -> None:
-        if not stream.gapped:
-            return
         try:
             oldest = await self._journal.oldest(stream.account)
         except StoreUnavailableError:
