@@ -6,10 +6,11 @@ import asyncio
 import gc
 import resource
 import signal
+from collections.abc import Coroutine
 from contextlib import suppress
 from dataclasses import replace
 from ipaddress import ip_network
-from typing import Final
+from typing import Any, Final
 
 from relay.dialects.ringcentral.limits import PUBLISHED
 from relay.directory.directory import Directory
@@ -68,6 +69,21 @@ def stop_event(*signals: signal.Signals) -> asyncio.Event:
     for number in signals:
         loop.add_signal_handler(number, stop.set)
     return stop
+
+
+async def finished(work: Coroutine[Any, Any, None], stop: asyncio.Event) -> bool:
+    """Do some work unless the process is told to stop first; tell whether it was done. Raises as it does."""
+    working, stopping = asyncio.create_task(work), asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            await working
+            return True
+        return False
+    finally:
+        working.cancel()
+        stopping.cancel()
+        await asyncio.gather(working, stopping, return_exceptions=True)
 
 
 def spare_the_collector() -> None:

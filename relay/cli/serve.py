@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import signal
 import sys
 
@@ -13,14 +12,19 @@ from rich.console import Console
 
 from relay.app import Relay, Supervisor
 from relay.cli import welcome
-from relay.cli.running import configured, directory_of, spare_the_collector, stop_event
+from relay.cli.running import configured, directory_of, finished, spare_the_collector, stop_event
 from relay.cli.tour.tour import TourError, tour
 from relay.errors import ConfigurationError, StoreUnavailableError
 from relay.settings import Settings
 
 
 @click.command()
-@click.option("--demo", "with_demo", is_flag=True, help="Load the demo directory; open loopback to webhooks.")
+@click.option(
+    "--demo",
+    "with_demo",
+    is_flag=True,
+    help="Load the demo directory unless RELAY_DIRECTORY is set; open loopback to webhooks.",
+)
 @click.option("--tour", "with_tour", is_flag=True, help="Walk through one call and show it (needs --demo).")
 @click.option("--once", is_flag=True, help="Stop after the tour; exit 0 only if it succeeded.")
 @click.option(
@@ -38,8 +42,11 @@ def serve(*, with_demo: bool, with_tour: bool, once: bool, workers: int) -> None
         raise click.UsageError("--once stops after the tour: add --tour")
     try:
         settings = configured(with_demo=with_demo)
+        if with_tour and settings.directory:
+            raise click.UsageError("--tour walks through the demo directory: unset RELAY_DIRECTORY")
         relay = _made(settings, workers, with_demo=with_demo)
-        sys.exit(uvloop.run(_serve(relay, with_demo=with_demo, with_tour=with_tour, once=once)))
+        demo_users = with_demo and not settings.directory
+        sys.exit(uvloop.run(_serve(relay, demo_users=demo_users, with_tour=with_tour, once=once)))
     except (ConfigurationError, StoreUnavailableError) as error:
         raise click.ClickException(str(error)) from error
 
@@ -51,14 +58,15 @@ def _made(settings: Settings, workers: int, *, with_demo: bool) -> Relay | Super
     return Supervisor(settings, workers, arguments=("--demo",) if with_demo else ())
 
 
-async def _serve(relay: Relay | Supervisor, *, with_demo: bool, with_tour: bool, once: bool) -> int:
+async def _serve(relay: Relay | Supervisor, *, demo_users: bool, with_tour: bool, once: bool) -> int:
     console = Console()
     stop = stop_event(signal.SIGINT, signal.SIGTERM)
     code = 0
     try:
-        await relay.start()
+        if not await finished(relay.start(), stop):
+            return int(once)
         spare_the_collector()
-        welcome.greet(console, relay, demo=with_demo)
+        welcome.greet(console, relay, demo_users=demo_users)
         if with_tour:
             code = await _tour(relay.url, console, stop)
             if not once:
@@ -72,19 +80,8 @@ async def _serve(relay: Relay | Supervisor, *, with_demo: bool, with_tour: bool,
 
 async def _tour(url: str, console: Console, stop: asyncio.Event) -> int:
     """Run the tour unless the process is told to stop; return the exit code."""
-    walking = asyncio.create_task(tour(url, console))
-    stopping = asyncio.create_task(stop.wait())
     try:
-        await asyncio.wait({walking, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        if not walking.done():
-            return 1
-        walking.result()
+        return 0 if await finished(tour(url, console), stop) else 1
     except TourError as error:
         console.print(f"The tour failed: {error}", style="bold red", highlight=False)
         return 1
-    finally:
-        for task in (walking, stopping):
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError, TourError):
-                await task
-    return 0

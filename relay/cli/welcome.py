@@ -20,13 +20,13 @@ _DIAL = (
 )
 
 
-def greet(console: Console, relay: Relay | Supervisor, *, demo: bool) -> None:
+def greet(console: Console, relay: Relay | Supervisor, *, demo_users: bool) -> None:
     """Say where the service listens and, with the demo directory, as whom it can be used."""
     console.print(
         f"[bold]relay[/] listens on [bold]{relay.url}[/]; operations on {relay.admin_url}", highlight=False
     )
     console.print(f"store: {relay.store_description}", highlight=False)
-    if demo:
+    if demo_users:
         table = Table("user", "ext.", "number", "role", "bearer token", title="demo users (password: demo)")
         for row in _DEMO_USERS:
             table.add_row(*row)

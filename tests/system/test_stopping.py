@@ -12,7 +12,7 @@ from tests.engines import Server
 from tests.harness.bayeux import CALLS, BayeuxClient
 from tests.harness.demo import ADMIN, ANSWERS_AND_LEAVES, JANE, JOHN
 from tests.harness.fixtures import NewRelay
-from tests.harness.process import RelayProcess
+from tests.harness.process import READY_WITHIN, RelayProcess
 from tests.harness.sse import SseFollower
 from tests.harness.v3 import V3
 from tests.harness.webhooks import WebhookReceiver
@@ -109,6 +109,24 @@ async def test_control_c_stops_it_as_well(relay: RelayProcess) -> None:
     again = await relay.start()
     assert "embedded Valkey (started)" in again.output.rpartition("store:")[2]
     assert await again.stop() == 0
+
+
+async def test_control_c_while_it_starts_ends_it(new_relay: NewRelay) -> None:
+    """A start that waits, say for a store that does not answer, is given up and not called an error."""
+    reached = asyncio.Event()
+
+    async def be_silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        reached.set()
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(be_silent, "127.0.0.1", 0) as store:
+        relay = new_relay(store_url=f"redis://127.0.0.1:{store.sockets[0].getsockname()[1]}")
+        relay.launch()
+        await asyncio.wait_for(reached.wait(), READY_WITHIN)
+        relay.signal(signal.SIGINT)
+        assert await relay.ended() == 0
+    assert "Error" not in relay.output
 
 
 async def test_a_restart_goes_on_where_the_stop_was(

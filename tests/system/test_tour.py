@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from tests.harness.demo import with_a_supervisor
 from tests.harness.fixtures import NewRelay
 from tests.waiting import eventually
 
@@ -57,3 +60,17 @@ async def test_the_tour_is_taken_where_the_service_listens(new_relay: NewRelay) 
     relay.launch()
     assert await relay.ended(WITHIN) == 0
     assert f"relay listens on {relay.url};" in relay.output
+
+
+async def test_the_demo_shows_its_users_only_where_they_are(new_relay: NewRelay, tmp_path: Path) -> None:
+    """With a directory of one's own, --demo opens loopback alone; there is nothing to walk through then."""
+    directory = str(with_a_supervisor(tmp_path))
+    relay = new_relay(directory=directory)
+    await relay.start()
+    assert await relay.stop() == 0
+    assert "relay listens on" in relay.output
+    assert "demo users" not in relay.output
+    touring = new_relay(directory=directory, arguments=("--tour",))
+    touring.launch()
+    assert await touring.ended() == 2
+    assert "unset RELAY_DIRECTORY" in touring.output
