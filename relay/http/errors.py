@@ -8,7 +8,7 @@ from typing import Any, Final
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from relay.errors import RelayError, UnavailableError
+from relay.errors import RefusedError, UnavailableError
 from relay.telemetry import log
 
 RenderError = Callable[[web.Request, Exception], web.Response]
@@ -57,7 +57,7 @@ def _answer(request: web.Request, error: Exception, render_error: RenderError) -
     if isinstance(error, web.HTTPException):
         if error.status < 400:
             raise error
-    elif not isinstance(error, RelayError):
+    elif not isinstance(error, RefusedError | UnavailableError):
         _log.exception("a request failed", method=request.method, route=_route(request))
     if request.writer.output_size > 0:
         raise error  # the answer has begun: all that is left is to break it off

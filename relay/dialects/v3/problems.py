@@ -110,7 +110,8 @@ _UNKNOWN: Final = _Kind(500, "internal_error", "Something went wrong here")
 def render_error(_request: web.Request, error: Exception) -> web.Response:
     """Answer for an exception. What nobody meant to raise is told nothing of."""
     kind = _kind(error)
-    detail = str(error) if isinstance(error, errors.RelayError) else kind.title
+    meant = isinstance(error, errors.RelayError) and kind is not _UNKNOWN
+    detail = str(error) if meant else kind.title
     if isinstance(error, errors.StoreUnavailableError):
         detail = errors.STORE_AWAY
     response = problem(kind, detail, **_extras(error))

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+import structlog
 
 from relay.webhooks.attempts import Attempt, Delivery, ErrorCode, Status, encode
 from relay.webhooks.references import DeliveryId
@@ -32,6 +33,18 @@ async def dead_letter(face: Face, user: str = "jane", **payload: Any) -> Deliver
     letter = Delivery(status=Status.DEAD, type="call.leg.ringing", attempts=(attempt,), reason="exhausted")
     await store.call("ZADD", keys.dead(subscription), made.place, f"{made.event} ".encode() + encode(letter))
     return made
+
+
+async def test_what_the_store_refuses_is_logged_and_not_told(face: Face) -> None:
+    """Where what is kept is of another type it is nobody's fault who asks, and they are told nothing of it."""
+    letter = await dead_letter(face)
+    store = face.journal.store
+    await store.call("SET", store.keys(TENANT).attempts(letter.subscription), "not ours")
+    with structlog.testing.capture_logs() as logs:
+        answer = await face.get("/deliveries/")
+    assert (answer.status, answer.code) == (500, "internal_error")
+    assert answer.body["detail"] == answer.body["title"]
+    assert [one["event"] for one in logs if one["log_level"] == "error"] == ["a request failed"]
 
 
 async def test_a_delivery_is_shown_with_its_attempts(face: Face) -> None:
