@@ -1,7 +1,7 @@
 """The least that events to many sockets can cost on a machine: a loop, one write a socket, and nothing else.
 
 ``python -m bench.bare PORT`` answers ``GET /sub`` with an event stream, and writes what is posted to ``/pub``
-to all of them.
+to all of them; what is posted to ``/pub/1``, to those of ``/sub/1``.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import contextlib
 import resource
 import subprocess
 import sys
+from collections import defaultdict
 from collections.abc import AsyncIterator
 from typing import Final, cast
 
@@ -30,8 +31,8 @@ EVENT: Final = b"id: 1763717404218-0\nevent: call.leg.dtmf\ndata: %b\n\n"
 class Bare(asyncio.Protocol):
     """A connection."""
 
-    def __init__(self, streams: dict[Bare, None]) -> None:
-        self._streams = streams
+    def __init__(self, groups: defaultdict[bytes, dict[Bare, None]]) -> None:
+        self._groups = groups
         self._transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -41,17 +42,20 @@ class Bare(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Write to it no more. Called by the loop."""
         del exc
-        self._streams.pop(self, None)
+        for streams in self._groups.values():
+            streams.pop(self, None)
 
     def data_received(self, data: bytes) -> None:
         """Begin a stream, or publish. Called by the loop with a whole request."""
-        if data.startswith(b"GET"):
+        method, path, _ = data.split(b" ", 2)
+        streams = self._groups[path[len("/sub") :]]
+        if method == b"GET":
             self._transport.write(HEAD)
-            self._streams[self] = None
+            streams[self] = None
             return
         event = EVENT % data.partition(b"\r\n\r\n")[2]
         chunk = b"%x\r\n%b\r\n" % (len(event), event)
-        for stream in self._streams:
+        for stream in streams:
             stream._transport.write(chunk)
         self._transport.write(TAKEN)
 
@@ -80,9 +84,9 @@ def _start(port: int) -> subprocess.Popen[bytes]:
 
 
 async def _serve(port: int) -> None:
-    streams: dict[Bare, None] = {}
+    groups: defaultdict[bytes, dict[Bare, None]] = defaultdict(dict)
     server = await asyncio.get_running_loop().create_server(
-        lambda: Bare(streams), "127.0.0.1", port, backlog=4096
+        lambda: Bare(groups), "127.0.0.1", port, backlog=4096
     )
     await server.serve_forever()
 

@@ -1,6 +1,7 @@
 """CometD of relay and of Faye, by the same clients in the same run: CPU for each delivery.
 
-``python -m bench.bayeux [--rounds 3]``. Server and load have a core each, by turns. Faye is in tests/js.
+``python -m bench.bayeux [--rounds 3] [--case websocket]``. Server and load have a core each, by turns. Faye is in tests/js.
+A program that does nothing but write as many bytes to as many sockets says what pushing costs at least.
 """
 
 from __future__ import annotations
@@ -22,21 +23,24 @@ from typing import Final, NamedTuple
 
 import uvloop
 
+from bench.bare import bare
 from bench.box import cpu_seconds, describe
 from bench.client import Connection, head_of
-from bench.cometd import Poller, Socket, Subscriber, Tally
+from bench.cometd import Poller, Reader, Socket, Subscriber, Tally
 from bench.publishing import Phone, stamp
 from bench.service import service
 from bench.tenant import EXTENSIONS, token
 
 GROUPS: Final = 2
-"""Users of relay, or channels of Faye: an event goes to the clients of one."""
-CLIENTS: Final = 100
-"""Of each group."""
+"""Users of relay, or channels of Faye, at most: an event goes to the clients of one."""
+CLIENTS: Final = 200
+"""Of all groups together."""
 PHONES: Final = 8
 """Calls of each user of relay: as many events are published at once."""
 PAD: Final = 300
 """Bytes that fill an event up."""
+EVENT: Final = json.dumps({"messageType": "x", "pad": "x" * 1024})
+"""What others than relay are given to publish: as many bytes as an event of relay's has."""
 NODE_MODULES: Final = Path(__file__).parents[1] / "tests" / "js" / "node_modules"
 
 
@@ -45,15 +49,22 @@ class Case(NamedTuple):
 
     name: str
     kind: type[Subscriber]
+    groups: int
     burst: int
     times: int
     pause: float
 
+    @property
+    def members(self) -> int:
+        """Clients of each group."""
+        return CLIENTS // self.groups
+
 
 CASES: Final = (
-    Case("websocket, one by one", Socket, 1, 150, 0.01),
-    Case("websocket, bursts of 8", Socket, PHONES, 100, 0.0),
-    Case("long-polling, one by one", Poller, 1, 60, 0.05),
+    Case("websocket, one by one to 100", Socket, 2, 1, 300, 0.01),
+    Case("websocket, one by one to 200", Socket, 1, 1, 150, 0.01),
+    Case("websocket, bursts of 8", Socket, 2, PHONES, 100, 0.0),
+    Case("long-polling, one by one", Poller, 2, 1, 60, 0.05),
 )
 
 Publish = Callable[[int, int], Coroutine[None, None, None]]
@@ -71,6 +82,8 @@ class Side(NamedTuple):
     channels: Sequence[str]
     tokens: Sequence[str]
     publish: Publish
+    kind: type[Subscriber] | None = None
+    """What its clients are, if not CometD's."""
 
 
 class Result(NamedTuple):
@@ -87,14 +100,18 @@ def main() -> int:
     """Measure both servers in turns."""
     parser = argparse.ArgumentParser(prog="python -m bench.bayeux", description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
-    return uvloop.run(_run(parser.parse_args().rounds))
+    parser.add_argument("--case", default="", help="only those whose names have this in them")
+    asked = parser.parse_args()
+    return uvloop.run(_run(asked.rounds, [case for case in CASES if asked.case in case.name]))
 
 
-async def _run(rounds: int) -> int:
+async def _run(rounds: int, cases: Sequence[Case]) -> int:
     found: dict[tuple[str, str], list[Result]] = {}
     print(f"{'':<40}{'CPU µs':>9}{'beyond publishing':>19}{'store µs':>10}{'deliveries/s':>14}")
     for _ in range(rounds):
-        for case, opening in itertools.product(CASES, (_relay, _faye)):
+        for case, opening in itertools.product(cases, (_relay, _faye, _bare)):
+            if opening is _bare and case.kind is not Socket:
+                continue
             async with opening() as side:  # new ones: a user may have only so many sessions
                 if not found and side.store_pid is not None:
                     print(describe(side.store_pid))
@@ -118,16 +135,17 @@ def _say(name: str, result: Result) -> None:
 async def _measure(side: Side, case: Case) -> Result:
     alone = await _published(side, case, None)
     tally = Tally()
+    kind = side.kind or case.kind
     clients = await asyncio.gather(
         *(
-            case.kind.open(side.port, side.path, side.tokens[group], side.channels[group], tally)
-            for group in range(GROUPS)
-            for _ in range(CLIENTS)
+            kind.open(side.port, side.path, side.tokens[group], side.channels[group], tally)
+            for group in range(case.groups)
+            for _ in range(case.members)
         )
     )
     await asyncio.sleep(1)
     try:
-        await _told(side, tally)
+        await _told(side, tally, case.groups)
         return await _published(side, case, tally, alone)
     finally:
         for client in clients:
@@ -135,24 +153,24 @@ async def _measure(side: Side, case: Case) -> Result:
         await asyncio.sleep(0.5)
 
 
-async def _told(side: Side, tally: Tally) -> None:
+async def _told(side: Side, tally: Tally, groups: int) -> None:
     """Have everybody told of one event first: what a server does once, it does not do for each."""
-    tally.expect(GROUPS * CLIENTS)
-    for group in range(GROUPS):
+    tally.expect(CLIENTS)
+    for group in range(groups):
         await side.publish(group, 1)
-    await tally.reached(GROUPS * CLIENTS)
+    await tally.reached(CLIENTS)
     await asyncio.sleep(0.5)
 
 
 async def _published(side: Side, case: Case, tally: Tally | None, alone: Result | None = None) -> Result:
-    deliveries = case.times * case.burst * CLIENTS
+    deliveries = case.times * case.burst * case.members
     before = cpu_seconds(side.pid), _store_seconds(side), time.monotonic()
     if tally is not None:
         tally.expect(deliveries)
     for number in range(case.times):
-        await side.publish(number % GROUPS, case.burst)
+        await side.publish(number % case.groups, case.burst)
         if tally is not None and not case.pause:
-            await tally.reached((number + 1) * case.burst * CLIENTS)
+            await tally.reached((number + 1) * case.burst * case.members)
         await asyncio.sleep(case.pause)
     if tally is not None:
         await tally.reached(deliveries)
@@ -197,7 +215,7 @@ async def _faye() -> AsyncIterator[Side]:
     process = _node(script, str(port), str(NODE_MODULES.parent))
     try:
         connection = await _opened(port)
-        body = urllib.parse.quote(json.dumps({"messageType": "x", "pad": "x" * 1024}))
+        body = urllib.parse.quote(EVENT)
 
         async def publish(group: int, count: int) -> None:
             path = f"/publish?channel=/bench/{group}&count={count}&body={body}"
@@ -209,6 +227,21 @@ async def _faye() -> AsyncIterator[Side]:
     finally:
         process.terminate()
         process.wait()
+
+
+@asynccontextmanager
+async def _bare() -> AsyncIterator[Side]:
+    async with bare() as peer:
+        connection = await Connection.open(peer.port)
+
+        async def publish(group: int, count: int) -> None:
+            for _ in range(count):
+                status, _ = await connection.request(head_of("POST", f"/pub/{group}"), EVENT.encode())
+                assert status == 202, status
+
+        groups = [str(group) for group in range(GROUPS)]
+        yield Side("bare", peer.port, peer.pid, None, "", groups, [""] * GROUPS, publish, Reader)
+        connection.close()
 
 
 def _node(script: Path, *arguments: str) -> subprocess.Popen[bytes]:

@@ -159,6 +159,19 @@ class Socket(Subscriber, asyncio.Protocol):
         self._transport.write(masked(messages))
 
 
+class Reader(Socket):
+    """Reads a stream of `bench.bare`, whose channels are groups there."""
+
+    @classmethod
+    async def open(cls, port: int, path: str, token: str, channel: str, tally: Tally) -> Self:
+        """Ask for the stream."""
+        del path, token
+        loop = asyncio.get_running_loop()
+        _, self = await loop.create_connection(lambda: cls(tally), "127.0.0.1", port)
+        self._transport.write(f"GET /sub/{channel} HTTP/1.1\r\n\r\n".encode())
+        return self
+
+
 def masked(messages: list[dict[str, Any]]) -> bytes:
     """Return messages as a client's frame, masked with zeros."""
     text = json.dumps(messages).encode()
