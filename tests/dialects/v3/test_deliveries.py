@@ -36,7 +36,7 @@ async def dead_letter(face: Face, user: str = "jane", **payload: Any) -> Deliver
 
 
 async def test_what_the_store_refuses_is_logged_and_not_told(face: Face) -> None:
-    """Where what is kept is of another type it is nobody's fault who asks, and they are told nothing of it."""
+    """Where what is kept is of another type, who asks is at no fault, and told nothing of it."""
     letter = await dead_letter(face)
     store = face.journal.store
     await store.call("SET", store.keys(TENANT).attempts(letter.subscription), "not ours")
