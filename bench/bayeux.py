@@ -1,7 +1,8 @@
 """CometD of relay and of Faye, by the same clients in the same run: CPU for each delivery.
 
-``python -m bench.bayeux [--rounds 3] [--case websocket]``. Server and load have a core each, by turns. Faye is in tests/js.
-A program that does nothing but write as many bytes to as many sockets says what pushing costs at least.
+``python -m bench.bayeux [--rounds 3] [--case websocket]``. Server and load have a core each, by turns.
+Faye is in tests/js. A program that does nothing but write as many bytes to as many sockets says what pushing
+costs at least.
 """
 
 from __future__ import annotations
