@@ -13,6 +13,7 @@ import msgspec
 
 from relay.dialects.ringcentral.lifecycle import Step, What, next_step
 from relay.dialects.ringcentral.subscriptions import MANNER
+from relay.errors import UnavailableError
 from relay.journal.record import Entry, RecordKind
 from relay.journal.store import Store
 from relay.subscriptions.index import SCAN
@@ -87,9 +88,13 @@ class Plan:
         """
         self._wake.clear()
         while self._news:
-            id_ = next(iter(self._news))
-            self._learn(id_, await self._store.call("HGET", self._subs, id_), now())
-            self._news.discard(id_)
+            id_ = self._news.pop()  # before it is read: it may change again under the reading
+            try:
+                stored = await self._store.call("HGET", self._subs, id_)
+            except UnavailableError:
+                self._news.add(id_)
+                raise
+            self._learn(id_, stored, now())
         while self._heap and self._heap[0][0] <= now():
             _, _, due = heapq.heappop(self._heap)
             known = self._known.get(due.subscription.id)
