@@ -105,6 +105,11 @@ class Condition:
     def __repr__(self) -> str:
         return f"Condition({self.breaker}, {self._run} failures in a row)"
 
+    @property
+    def forgettable(self) -> bool:
+        """Whether nothing is known that may hold up a request: neither failures nor when others were made."""
+        return self.failing is None and self._pace is None
+
     def limit(self, limit: RateLimit | None) -> None:
         """Go by a rate limit from now on; what was sent under the same one still counts."""
         if limit != self._limit:

@@ -32,7 +32,8 @@ from relay.webhooks.references import Reference
 from relay.webhooks.sender import Sent, Withheld
 
 KEPT: Final = 1000
-"""Outboxes with nothing to deliver that are kept for the next event of their subscription."""
+"""Outboxes with nothing to deliver that are kept for the next event of their subscription, beside those whose
+endpoint fails or has a rate limit."""
 DUE_PAGE: Final = 1000
 """Failing lanes read at a time when a partition is taken over."""
 STALL: Final = 0.5
@@ -206,7 +207,7 @@ class Courier:
 
     def _evict(self, outbox: Outbox) -> None:
         known = self._outboxes.get(outbox.id) is outbox  # the agenda may bring one that has a successor
-        if known and outbox.condition.failing is None:
+        if known and outbox.condition.forgettable:
             del self._outboxes[outbox.id]
 
     def _queue_up(self, outbox: Outbox, *, first: bool) -> None:

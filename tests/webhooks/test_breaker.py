@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from itertools import pairwise
+
+import pytest
 
 from relay.journal.journal import Journal
 from relay.journal.store import Store
 from relay.subscriptions.model import RateLimit
+from relay.webhooks import courier
 from relay.webhooks.attempts import Status
 from relay.webhooks.deliveries import Deliveries
 from relay.webhooks.health import healths
 from tests.calls.calling import ACCOUNT
 from tests.streaming.publishing import Line
 from tests.waiting import eventually
-from tests.webhooks.conftest import RENDERERS, StartProcess, Subscribe
+from tests.webhooks.conftest import RENDERERS, Process, StartProcess, Subscribe
 from tests.webhooks.receiving import Receiver, accept, always
 
 
@@ -143,3 +147,26 @@ async def test_a_rate_limit_holds(
     await eventually(lambda: len(at) == 12)
     for first, fifth in zip(at, at[4:], strict=False):
         assert fifth - first > 0.4  # a busy machine may note the first ones late
+
+
+async def test_a_rate_limit_holds_for_one_of_very_many_endpoints(
+    journal: Journal,
+    receiver: Receiver,
+    subscribe: Subscribe,
+    start_process: StartProcess,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where there are too many to remember all that have nothing to deliver, those with a limit are."""
+    monkeypatch.setattr(courier, "KEPT", 0)
+    await subscribe(rate_limit=RateLimit(1, 0.5))
+    process = await start_process()
+    begun = time.monotonic()
+    for number in (1, 2, 3):
+        await Line(journal).tones(1)
+        await eventually(partial(succeeded, process, number))
+    assert time.monotonic() - begun > 0.9
+
+
+def succeeded(process: Process, count: int) -> bool:
+    """Tell whether so many deliveries have ended well."""
+    return process.duty.stats.succeeded == count
