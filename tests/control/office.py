@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -64,6 +64,9 @@ ACTIONS: dict[Operation, commands.Action] = {
 }
 """Every operation that is listed, as it can be asked for."""
 
+DEMO: Final = demo()
+"""The demo directory, read once: nothing changes it."""
+
 
 class Office:
     """One process's control. Several on one journal's store are several processes."""
@@ -71,7 +74,7 @@ class Office:
     def __init__(self, journal: Journal, directory: Directory | None = None) -> None:
         self.now = START
         self.journal = journal
-        self.directory = directory or demo()
+        self.directory = directory or DEMO
         self.simulator = Simulator(self.directory.device, ring_timeout=60)
         self.control = Control(journal, self.directory, self.simulator, now=lambda: self.now)
         self.jane, self.john, self.alex, self.admin = (
