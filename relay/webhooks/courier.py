@@ -215,19 +215,18 @@ class Courier:
             outbox.waiting.add(first)
             self._parts.slots.wait(partial(self._turn, outbox, first=first), first=first)
 
-    def _turn(self, outbox: Outbox, *, first: bool) -> None:
+    def _turn(self, outbox: Outbox, *, first: bool) -> bool:
         """Use the free place that an outbox waited for; one at a time, so that all get their turn."""
         outbox.waiting.discard(first)
         now = time.monotonic()
         if outbox.closed or self._stopping or not outbox.lanes.ready or self._pause(outbox, now):
-            self._parts.slots.pass_on()
-            return
-        if self._parts.slots.take(first=outbox.first):
+            return False
+        took = self._parts.slots.take(first=outbox.first)
+        if took:
             self._begin(outbox, now)
-        else:
-            self._parts.slots.pass_on()
         if outbox.lanes.ready:
             self._queue_up(outbox, first=outbox.first)
+        return took
 
     def _due(self, outbox: Outbox, lane: str | None) -> None:
         if lane is not None:

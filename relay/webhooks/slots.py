@@ -11,6 +11,9 @@ MAX_IN_FLIGHT: Final = 512
 KEPT_FREE: Final = 4
 """One place in so many is for first requests only: a hundred endpoints may hang and hold up no other."""
 
+Turn = Callable[[], bool]
+"""Tells whether it has taken the place that is free; otherwise it is the next one's."""
+
 
 @final
 class Slots:
@@ -23,8 +26,8 @@ class Slots:
         self._count = count
         self._free = count
         self._kept = count // KEPT_FREE
-        self._first: deque[Callable[[], None]] = deque()
-        self._others: deque[Callable[[], None]] = deque()
+        self._first: deque[Turn] = deque()
+        self._others: deque[Turn] = deque()
 
     def __repr__(self) -> str:
         waiting = len(self._first) + len(self._others)
@@ -38,17 +41,16 @@ class Slots:
         return True
 
     def give_back(self) -> None:
-        """Free a place, and call whoever waits first."""
+        """Free a place, and call those who wait until one takes it."""
         self._free += 1
-        self.pass_on()
+        while (turn := self._next()) is not None and not turn():
+            pass
 
-    def wait(self, callback: Callable[[], None], *, first: bool) -> None:
-        """Have a function called once when a place is free; it is to take it, or to call `pass_on`."""
-        (self._first if first else self._others).append(callback)
+    def wait(self, turn: Turn, *, first: bool) -> None:
+        """Have a function called once when a place is free; it may take it."""
+        (self._first if first else self._others).append(turn)
 
-    def pass_on(self) -> None:
-        """Leave a free place to whoever waits next."""
+    def _next(self) -> Turn | None:
         if self._free and self._first:
-            self._first.popleft()()
-        elif self._free > self._kept and self._others:
-            self._others.popleft()()
+            return self._first.popleft()
+        return self._others.popleft() if self._free > self._kept and self._others else None

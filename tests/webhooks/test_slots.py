@@ -60,19 +60,26 @@ def test_the_last_places_are_for_first_requests() -> None:
     slots, called = Slots(4), list[str]()
     assert [slots.take(first=False) for _ in range(4)] == [True, True, True, False]
     assert [slots.take(first=True) for _ in range(2)] == [True, False]
-    slots.wait(lambda: called.append("another"), first=False)
-    slots.wait(lambda: called.append("first"), first=True)
+
+    def taken(by: str, *, first: bool) -> bool:
+        called.append(by)
+        return slots.take(first=first)
+
+    slots.wait(lambda: taken("another", first=False), first=False)
+    slots.wait(lambda: taken("first", first=True), first=True)
+    slots.give_back()
     slots.give_back()
     assert called == ["first"]
     slots.give_back()
     assert called == ["first", "another"]
 
 
-def test_one_that_waits_for_nothing_any_more_holds_up_nobody() -> None:
-    """Whoever has no use for a free place passes it on."""
-    slots, called = Slots(1), list[str]()
+def test_those_that_wait_for_nothing_any_more_hold_up_nobody() -> None:
+    """However many have no use for a free place, whoever comes after them is called."""
+    slots = Slots(1)
     assert slots.take(first=True)
-    slots.wait(slots.pass_on, first=True)
-    slots.wait(lambda: called.append("next"), first=False)
+    for _ in range(5000):
+        slots.wait(lambda: False, first=True)
+    slots.wait(lambda: slots.take(first=False), first=False)
     slots.give_back()
-    assert called == ["next"]
+    assert not slots.take(first=True)
