@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 
 from relay.directory.model import Principal
 from relay.errors import DrainingError, StoreUnavailableError
@@ -68,6 +69,7 @@ class Push(Member[Events]):
         self._put_back = False
         self._woken: asyncio.Future[None] | None = None
         self._following = self._follow_from(session)
+        self._noting: asyncio.Task[None] | None = None
         notes.add(self)
 
     def __repr__(self) -> str:
@@ -153,7 +155,12 @@ class Push(Member[Events]):
         position = self._certain()
         self._finish()
         if self._stopped is None:
-            self._note(position)
+            self._noting = asyncio.create_task(self._note_last(position), name="bayeux-push-noting")
+
+    async def noted(self) -> None:
+        """Wait until the store knows how far the client was as the push closed, or has not taken it."""
+        if self._noting is not None:
+            await asyncio.wait((self._noting,))
 
     async def drain(self, within: float) -> None:
         """Do as `close`, once the client has what it was told, for which it gets so many seconds at most."""
@@ -167,6 +174,7 @@ class Push(Member[Events]):
         """Wait until nothing runs any more."""
         self._following.cancel()
         await asyncio.wait((self._following,))
+        await self.noted()
 
     def deliver(self, payload: Events) -> None:
         """Write events."""
@@ -259,6 +267,10 @@ class Push(Member[Events]):
         if position != self._noted:
             self._noted = position
             self._sessions.note(self._principal.account, self.client, self.generation, position)
+
+    async def _note_last(self, position: str) -> None:
+        with suppress(StoreUnavailableError):
+            await self._sessions.move(self._principal.account, self.client, self.generation, position)
 
     def end(self, why: Ended) -> None:
         """Push nothing more, as the session is gone or has missed events."""

@@ -13,6 +13,7 @@ import pytest
 from relay.settings import Settings
 from relay.streaming.bayeux import endpoint, sockets
 from relay.streaming.bayeux.messages import MAX_BODY
+from tests.engines import Server
 from tests.streaming.bayeux.conftest import MakeClient, MakeLine, OpenPod
 from tests.streaming.bayeux.pods import ACCOUNT, CALLS, Client, Pod
 from tests.streaming.bayeux.sockets import WITHIN, Socket
@@ -154,6 +155,24 @@ async def test_session_moves_to_another_process(
     assert (await poller.connect())[0] == [1, 2]
     assert (await socket.ask("/service/x", data=1))["successful"]
     assert not socket.events
+
+
+async def test_close_is_answered_when_it_is_noted_how_far_the_client_is(
+    socket: Socket, pod: Pod, line: Line, server: Server
+) -> None:
+    """Whoever closes in good order, and goes on at another process at once, is told nothing again."""
+    [*_, last] = await line.tones(3)
+    assert await socket.told(3) == [1, 2, 3]
+    server.pause()
+    try:
+        closing = asyncio.create_task(socket.raw.close())
+        await asyncio.wait((closing,), timeout=0.3)
+        assert not closing.done()
+    finally:
+        server.resume()
+    await closing
+    key = pod.store.keys(ACCOUNT).bayeux(socket.client)
+    assert (await pod.store.call("HGET", key, "cursor")).decode() == last
 
 
 async def test_events_wait_for_a_closed_socket(
