@@ -98,9 +98,7 @@ class Relay:
         )
         if self._parent_socket is None and asked.bind.port:
             await check_free(settings.bind, "RELAY_BIND")
-        url, self.store_description = await open_store(starting, settings)
-        self._store = await Store.open(url, partitions=settings.partitions)
-        starting.push_async_callback(self._store.close)
+        self._store, _, self.store_description = await open_store(starting, settings)
         await check_keys(self._store, SecretKeys(settings.secret_key))
         parts = assemble(starting, settings, self._directory, self._store)
         app = public_app(parts, self._directory, settings)
@@ -136,26 +134,24 @@ async def _nothing_yet() -> None:
     """Before there is a store, nothing is known to wait."""
 
 
-async def open_store(starting: AsyncExitStack, settings: Settings) -> tuple[str, str]:
-    """Return the URL of the store and, in words, what it is; an embedded one is started, and stopped last.
+async def open_store(starting: AsyncExitStack, settings: Settings) -> tuple[Store, str, str]:
+    """Return the store, its URL and, in words, what it is; an embedded one is started, and stopped last.
 
     Raises:
-        ConfigurationError: the embedded one cannot start.
+        ConfigurationError: it cannot be used, or the embedded one cannot start.
+        StoreUnavailableError: it is away.
 
     """
     if settings.redis_url:
-        return settings.redis_url, "RELAY_REDIS_URL"
-    embedded = await EmbeddedValkey.start(settings.data_dir)
-    starting.push_async_callback(embedded.stop)
-    await _free_orphans(embedded.url, settings.partitions)
-    found = "found running" if embedded.adopted else "started"
-    return embedded.url, f"embedded Valkey ({found}), data in {settings.data_dir}"
-
-
-async def _free_orphans(url: str, partitions: int) -> None:
-    """Have nobody wait for what an earlier relay on the same data held when it was killed."""
-    store = await Store.open(url, partitions=partitions)
-    try:
+        url, description = settings.redis_url, "RELAY_REDIS_URL"
+    else:
+        embedded = await EmbeddedValkey.start(settings.data_dir)
+        starting.push_async_callback(embedded.stop)
+        found = "found running" if embedded.adopted else "started"
+        url, description = embedded.url, f"embedded Valkey ({found}), data in {settings.data_dir}"
+    store = await Store.open(url, partitions=settings.partitions)
+    starting.push_async_callback(store.close)
+    if not settings.redis_url:
+        # It is ours alone: nobody need wait for what an earlier relay held when it was killed.
         await free_orphans(store)
-    finally:
-        await store.close()
+    return store, url, description

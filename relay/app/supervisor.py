@@ -98,9 +98,7 @@ class Supervisor:
         )
         if asked.bind.port:
             await check_free(settings.bind, "RELAY_BIND", within=PORT_FREE_WITHIN)
-        url, self.store_description = await open_store(starting, settings)
-        self._store = await Store.open(url, partitions=settings.partitions)
-        starting.push_async_callback(self._store.close)
+        self._store, url, self.store_description = await open_store(starting, settings)
         starting.push_async_callback(self._stop_freeing)
         sockets = Path(tempfile.mkdtemp(prefix="relay-workers-"))
         starting.callback(shutil.rmtree, sockets, ignore_errors=True)

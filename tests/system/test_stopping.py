@@ -129,6 +129,17 @@ async def test_control_c_while_it_starts_ends_it(new_relay: NewRelay) -> None:
     assert "Error" not in relay.output
 
 
+async def test_the_partitions_of_kept_data_stay_as_many(new_relay: NewRelay) -> None:
+    """A store keeps the number it was begun with; who asks for another is told so, once."""
+    relay = await new_relay().start()
+    assert await relay.stop() == 0
+    relay.settings["partitions"] = "32"
+    await relay.start()
+    assert await relay.stop() == 0
+    [told] = relay.logged("the store keeps its number of partitions")
+    assert (told["partitions"], told["asked"]) == (16, 32)
+
+
 async def test_a_restart_goes_on_where_the_stop_was(
     relay: RelayProcess, http: ClientSession, receiver: WebhookReceiver
 ) -> None:
