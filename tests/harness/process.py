@@ -83,7 +83,7 @@ class RelayProcess:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("RELAY_")}
         environment |= {f"RELAY_{name.upper()}": value for name, value in self.settings.items()}
         environment |= {"COLUMNS": "120", "TMPDIR": self._runtime}  # short, for its store's socket
-        environment["SSL_CERT_FILE"] = os.devnull  # a tenth of a start is reading authorities, whom no test asks
+        environment["SSL_CERT_FILE"] = os.devnull  # reading authorities is a tenth of a start
         with self.output_file.open("ab") as output:
             self._process = subprocess.Popen(
                 self._command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
