@@ -10,8 +10,9 @@ import pytest
 from aiohttp import ClientSession
 
 from tests.harness.churn import Churn, Left, resident
-from tests.harness.demo import ADMIN
+from tests.harness.demo import ADMIN, JANE
 from tests.harness.fixtures import NewRelay
+from tests.harness.gws import Gws
 from tests.harness.sse import SseFollower
 from tests.harness.traffic import Traffic
 from tests.harness.v3 import V3
@@ -51,6 +52,7 @@ async def test_churn_leaves_nothing_behind(
 
     async with SseFollower(http, relay.url) as stream:
         await traffic.run(10)  # whatever is made when it is first needed
+        await Gws(http, relay.url, JANE).calls()  # which loads where numbers are from: for seconds, if busy
         before = await Left.of(http, relay)
         await traffic.run_while(lambda: churn.run(watch))
         await traffic.check(admin, stream, receiver, hook)

@@ -300,7 +300,7 @@ async def test_one_event_for_more_subscriptions_than_a_script_takes(
     process = await start_process()
     await Line(journal).tones(3)
 
-    await eventually(lambda: process.duty.stats.succeeded == 3 * 601, within=30)
+    await eventually(lambda: process.duty.stats.succeeded == 3 * 601, within=90)
     assert len(receiver.requests) == 3 * 601
     assert len({(one.path, one.id) for one in receiver.requests}) == 3 * 601
     await eventually(lambda: nothing_left(store))
