@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ import pytest
 from relay.errors import InvalidFieldError
 from relay.webhooks.attempts import ErrorCode
 from relay.webhooks.guard import Guard
-from relay.webhooks.sender import Answer, Exchange, Failure, Request
+from relay.webhooks.sender import Answer, Exchange, Failure, Request, Withheld
 from relay.webhooks.sending import pool
 from relay.webhooks.sending.client import HttpSender
 from relay.webhooks.sending.targets import Target
@@ -139,6 +140,22 @@ async def test_a_name_that_is_bound_anew_is_refused_at_the_dial(names: Names) ->
         assert await public.send(to(endpoint)) == Failure(ErrorCode.BLOCKED_IP)
         assert endpoint.connections == 0
     await public.close()
+
+
+async def test_no_file_left_is_no_endpoints_fault(
+    sender: HttpSender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where this process may open no more files, nothing is sent, and nothing held against the endpoint."""
+
+    def none_left(*_: Any) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    async with serving(well) as endpoint:
+        with monkeypatch.context() as patched:
+            patched.setattr(socket, "socket", none_left)
+            assert await sender.send(to(endpoint, "127.0.0.1")) == Withheld()
+            assert await sender.exchange(to(endpoint, "127.0.0.1")) == Failure(ErrorCode.CONNECTION_REFUSED)
+        assert await sender.send(to(endpoint, "127.0.0.1")) == Answer(200)
 
 
 async def test_an_answers_fields_are_told(sender: HttpSender) -> None:

@@ -27,6 +27,7 @@ CONNECT_SHARE: Final = 0.9
 _log: Final = log.get("webhooks")
 _RESET: Final = Failure(ErrorCode.CONNECTION_RESET)
 _NOWHERE: Final = Failure(ErrorCode.DNS_ERROR)
+_NOT_DIALLED: Final = Failure(ErrorCode.CONNECTION_REFUSED)
 
 
 @cache
@@ -89,8 +90,7 @@ class HttpSender:
         sent, head = await self._sent(request, always)
         if isinstance(sent, Answer) and head is not None:
             return Exchange(sent, head.fields)
-        assert isinstance(sent, Failure), "it was permitted"  # noqa: S101
-        return sent
+        return sent if isinstance(sent, Failure) else _NOT_DIALLED
 
     async def close(self) -> None:
         """Close every connection."""
@@ -127,15 +127,15 @@ class HttpSender:
         within = post.until - self._loop.time()
         make = partial(Connection, post.origin, self._pool.keep, self._pool.forget)
         within = min(CONNECT_TIMEOUT, CONNECT_SHARE * within)
-        dialled: Connection | Failure = _RESET
+        dialled: Connection | Failure | Withheld = _RESET
         try:
             dialled = await self._dialer.dial(post.origin, within, make)
         except Exception:  # noqa: BLE001 - a fault of our own must not leave the request without an end
             _log.exception("dial broke")
-        if isinstance(dialled, Failure):
-            post.end(dialled)
-        else:
+        if isinstance(dialled, Connection):
             self._write(dialled, post)
+        else:
+            post.end(dialled)
 
 
 def _settle(waiting: asyncio.Future[Sent], sent: Sent) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 import ssl
 import time
@@ -15,7 +16,7 @@ from relay.telemetry import log
 from relay.webhooks.attempts import ErrorCode
 from relay.webhooks.guard import BlockedAddressError, Guard, literal
 from relay.webhooks.lookups import Address, Lookups
-from relay.webhooks.sender import Failure
+from relay.webhooks.sender import Failure, Withheld
 from relay.webhooks.sending.connection import Connection
 from relay.webhooks.sending.targets import Origin
 
@@ -53,7 +54,7 @@ class Dialer:
 
     async def dial(
         self, origin: Origin, within: float, make: Callable[[], Connection]
-    ) -> Connection | Failure:
+    ) -> Connection | Failure | Withheld:
         """Return a new connection, or why there is none within so many seconds."""
         try:
             async with asyncio.timeout(within):
@@ -69,7 +70,9 @@ class Dialer:
             code = ErrorCode.TLS_ERROR
         except (ConnectionResetError, ConnectionAbortedError, BrokenPipeError):
             code = ErrorCode.CONNECTION_RESET
-        except OSError:
+        except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                return Withheld()  # it is counted: a line for each would fill the log
             code = ErrorCode.CONNECTION_REFUSED
         return Failure(code)
 
