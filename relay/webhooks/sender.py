@@ -46,7 +46,7 @@ class Failure(NamedTuple):
 
 
 class Withheld(NamedTuple):
-    """Nothing was sent: it was no longer permitted when there was a connection, or no file is left for one."""
+    """Nothing was sent: it was not permitted when there was a connection, or no file is left for one."""
 
 
 Sent = Answer | Failure | Withheld
