@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from typing import Final, final
 
 from relay.webhooks.sending.connection import Connection
@@ -26,20 +27,20 @@ class Pool:
         self._loop = asyncio.get_running_loop()
         self._open: set[Connection] = set()
         self._idle_at: dict[Origin, list[Connection]] = {}  # latest used last; no list is empty
-        self._idle = 0
+        self._idle: OrderedDict[Connection, None] = OrderedDict()  # the longest idle first
         self._sweeping: asyncio.TimerHandle | None = None
         self._often = False
 
     def __repr__(self) -> str:
-        return f"Pool({len(self._open) - self._idle} busy, {self._idle} idle)"
+        return f"Pool({len(self._open) - len(self._idle)} busy, {len(self._idle)} idle)"
 
     def take(self, origin: Origin) -> Connection | None:
         """Return an idle connection, the latest used, for a request."""
         idle = self._idle_at.get(origin)
         if idle is None:
             return None
-        self._idle -= 1
         connection = idle.pop()
+        del self._idle[connection]
         if not idle:
             del self._idle_at[origin]
         return connection
@@ -55,27 +56,26 @@ class Pool:
         """Keep a connection for the next request."""
         connection.until = self._loop.time() + KEEP_ALIVE
         self._open.add(connection)
-        self._idle += 1
+        self._idle[connection] = None
         idle = self._idle_at.get(connection.origin)
         if idle is None:
             self._idle_at[connection.origin] = [connection]
         else:
             idle.append(connection)
-        if self._idle > MAX_IDLE:
-            min((those[0] for those in self._idle_at.values()), key=lambda one: one.until).drop()
+        if len(self._idle) > MAX_IDLE:
+            next(iter(self._idle)).drop()
         elif self._sweeping is None:
             self._watch(IDLE_SWEEP)
 
     def forget(self, connection: Connection) -> None:
         """Let go of a connection that is closed."""
         self._open.discard(connection)
-        idle = self._idle_at.get(connection.origin, ())
-        if connection in idle:
-            self._idle -= 1
-            if len(idle) == 1:
+        if connection in self._idle:
+            del self._idle[connection]
+            idle = self._idle_at[connection.origin]
+            idle.remove(connection)
+            if not idle:
                 del self._idle_at[connection.origin]
-            else:
-                self._idle_at[connection.origin].remove(connection)
 
     def close(self) -> None:
         """Close every connection."""
@@ -95,6 +95,6 @@ class Pool:
         for connection in tuple(self._open):
             if connection.until <= now:
                 connection.late()
-        self._often = len(self._open) > self._idle
+        self._often = len(self._open) > len(self._idle)
         if self._open:
             self._watch(SWEEP if self._often else IDLE_SWEEP)
