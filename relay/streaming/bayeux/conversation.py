@@ -136,11 +136,6 @@ class Conversation:
             self._push.close()
         self._outlet.end(End.CLOSED)
 
-    async def noted(self) -> None:
-        """Wait until it is noted how far the client was at the close: it may go on elsewhere at once."""
-        if self._push is not None:
-            await self._push.noted()
-
     async def drain(self, within: float) -> None:
         """Do as `close`, once the client has what it was told, for which it gets so many seconds at most."""
         if self._push is not None:

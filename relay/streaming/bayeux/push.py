@@ -157,11 +157,6 @@ class Push(Member[Events]):
         if self._stopped is None:
             self._noting = asyncio.create_task(self._note_last(position), name="bayeux-push-noting")
 
-    async def noted(self) -> None:
-        """Wait until the store knows how far the client was as the push closed, or has not taken it."""
-        if self._noting is not None:
-            await asyncio.wait((self._noting,))
-
     async def drain(self, within: float) -> None:
         """Do as `close`, once the client has what it was told, for which it gets so many seconds at most."""
         self._following.cancel()
@@ -171,10 +166,9 @@ class Push(Member[Events]):
         self.close()
 
     async def closed(self) -> None:
-        """Wait until nothing runs any more."""
+        """Wait until nothing runs any more, and the store knows how far the client is, or is away."""
         self._following.cancel()
-        await asyncio.wait((self._following,))
-        await self.noted()
+        await asyncio.wait((self._following,) if self._noting is None else (self._following, self._noting))
 
     def deliver(self, payload: Events) -> None:
         """Write events."""

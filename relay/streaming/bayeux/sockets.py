@@ -106,7 +106,7 @@ class Sockets:
             # It may have come while the process began to stop.
             code = WSCloseCode.GOING_AWAY if self._draining else await self._converse(incoming, talk)
             talk.close()
-            await talk.noted()
+            await talk.closed()  # the client may go on elsewhere once it is answered
             await socket.close(code=code)
         finally:
             self._stats.sockets -= 1

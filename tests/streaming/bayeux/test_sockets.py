@@ -175,6 +175,15 @@ async def test_close_is_answered_when_it_is_noted_how_far_the_client_is(
     assert (await pod.store.call("HGET", key, "cursor")).decode() == last
 
 
+async def test_client_that_closes_in_good_order_is_not_counted_as_dropped(socket: Socket, pod: Pod) -> None:
+    """Its held connect needs no answer any more."""
+    await socket.send(socket.connecting())
+    await pod.holds()
+    await socket.raw.close()
+    await eventually(lambda: pod.endpoint.stats.sockets == 0)
+    assert pod.endpoint.stats.dropped == 0
+
+
 async def test_events_wait_for_a_closed_socket(
     socket: Socket, open_socket: OpenSocket, pod: Pod, line: Line
 ) -> None:
