@@ -35,7 +35,7 @@ def greet(console: Console, relay: Relay | Supervisor, *, demo_users: bool) -> N
 
 def go_on(console: Console, relay: Relay | Supervisor) -> None:
     """Offer three lines to go on with. Printed unwrapped, so that they can be copied."""
-    console.print("\nStill serving. To go on:", style="cyan", highlight=False)
+    console.print("\nStill serving; Ctrl-C ends it. To go on:", style="cyan", highlight=False)
     dial = (
         'curl -H "Authorization: Bearer demo-jane" -H "Content-Type: application/json" '
         f"-d {_DIAL} {relay.url}/v3/call_control/"
