@@ -32,6 +32,8 @@ from relay.webhooks.resending import Resending
 
 MOST_ERRANDS: Final = 1000
 """Errands of a partition that may wait."""
+MOST_OF_ONE: Final = MOST_ERRANDS // 4
+"""Those of one subscription: an endpoint that hangs must not keep others from being asked for anything."""
 AT_A_TIME: Final = 32
 """Errands of a partition run at a time."""
 AT_AN_ENDPOINT: Final = 2
@@ -88,7 +90,7 @@ async def ask(
         [keys.events, keys.subs, keys.errands, keys.attempts(subscription.id)],
         [
             *(subscription.account, subscription.id, errand_id),
-            *(_encoder.encode(errand), _encoder.encode(record), MOST_ERRANDS),
+            *(_encoder.encode(errand), _encoder.encode(record), MOST_ERRANDS, MOST_OF_ONE),
             *kept,
         ],
     )

@@ -8,8 +8,9 @@ from functools import partial
 import pytest
 from aiohttp import web
 
-from relay.errors import NotFoundError
+from relay.errors import LimitReachedError, NotFoundError
 from relay.subscriptions.model import Status as SubscriptionStatus
+from relay.webhooks import errands
 from relay.webhooks.attempts import Status
 from relay.webhooks.deliveries import Deliveries, Found
 from relay.webhooks.errands import AT_AN_ENDPOINT
@@ -132,6 +133,23 @@ async def test_what_is_asked_for_one_endpoint_does_not_wait_for_another(kit: Kit
     await eventually(lambda: len(kit.receiver.at("/hangs")) == 40)
     await eventually(lambda: no_errands(kit.store))
     assert kit.receiver.most_in_flight["/hangs"] == AT_AN_ENDPOINT
+
+
+async def test_what_is_asked_for_one_endpoint_leaves_room_for_others(
+    kit: Kit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of all that may wait in a partition a quarter may be for one endpoint; then it is told to wait."""
+    monkeypatch.setattr(errands, "MOST_ERRANDS", 8)
+    monkeypatch.setattr(errands, "MOST_OF_ONE", 2)
+    hanging, well = await kit.subscribe("/hangs"), await kit.subscribe("/well")
+    for _ in range(2):
+        await kit.repair.test(ACCOUNT, hanging.id)
+    with pytest.raises(LimitReachedError):
+        await kit.repair.test(ACCOUNT, hanging.id)
+    await kit.repair.test(ACCOUNT, well.id)
+    await kit.start_process()
+    await eventually(lambda: no_errands(kit.store))
+    assert (len(kit.receiver.at("/hangs")), len(kit.receiver.at("/well"))) == (2, 1)
 
 
 async def test_a_resent_head_frees_its_lane(kit: Kit) -> None:
