@@ -95,7 +95,7 @@ class Chromium:
         with self._output.open("wb") as output:
             self._process = subprocess.Popen(
                 self._command,
-                env={**os.environ, "TMPDIR": self._temporary},
+                env={**os.environ, "TMPDIR": self._temporary, "HOME": self._temporary},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

@@ -118,10 +118,11 @@ async def followed(site: Site, calls: int) -> None:
     assert len(told) == len(set(told)), "nothing came twice"
 
 
-async def test_a_browser_leaves_nothing_in_the_temporary_directory(tmp_path: Path) -> None:
-    """It has a folder of its own there, which goes with it: it is killed, and cannot clear away anything."""
+async def test_a_browser_leaves_nothing_behind(tmp_path: Path) -> None:
+    """All it keeps is in a folder of its own, which goes with it: it is killed, and clears nothing away."""
     profile = tmp_path / "chromium" / "profile"
     async with Chromium(profile.parent, "about:blank"):
         made = await eventually((profile / "SingletonSocket").readlink, within=OPENS_WITHIN)
         assert made.exists()
+        await eventually((made.parents[1] / ".config").exists, what="its settings to be there")
     assert not made.parent.exists()
