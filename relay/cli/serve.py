@@ -61,27 +61,27 @@ def _made(settings: Settings, workers: int, *, with_demo: bool) -> Relay | Super
 async def _serve(relay: Relay | Supervisor, *, demo_users: bool, with_tour: bool, once: bool) -> int:
     console = Console()
     stop = stop_event(signal.SIGINT, signal.SIGTERM)
-    code = 0
     try:
         if not await finished(relay.start(), stop):
             return int(once)
         spare_the_collector()
         welcome.greet(console, relay, demo_users=demo_users)
-        if with_tour:
-            code = await _tour(relay.url, console, stop)
-            if not once:
-                welcome.go_on(console, relay)
-        if not once:
-            await stop.wait()
+        failed = with_tour and await _failed(relay.url, console, stop)
+        if once:
+            return int(failed or stop.is_set())
+        if with_tour and not stop.is_set():
+            welcome.go_on(console, relay)
+        await stop.wait()
+        return int(failed)
     finally:
         await relay.stop()
-    return code
 
 
-async def _tour(url: str, console: Console, stop: asyncio.Event) -> int:
-    """Run the tour unless the process is told to stop; return the exit code."""
+async def _failed(url: str, console: Console, stop: asyncio.Event) -> bool:
+    """Run the tour unless the process is told to stop; tell whether it failed."""
     try:
-        return 0 if await finished(tour(url, console), stop) else 1
+        await finished(tour(url, console), stop)
     except TourError as error:
         console.print(f"The tour failed: {error}", style="bold red", highlight=False)
-        return 1
+        return True
+    return False

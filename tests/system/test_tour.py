@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 from tests.harness.demo import with_a_supervisor
@@ -43,6 +44,16 @@ async def test_the_tour_stays_on_and_offers_what_to_try(new_relay: NewRelay) -> 
 
     await eventually(lambda: relay.output.count("\ncurl ") == 3, within=WITHIN)
     assert await relay.stop() == 0
+
+
+async def test_who_interrupts_the_tour_ends_the_service(new_relay: NewRelay) -> None:
+    """Nothing is offered any more that is about to end, and to end it is no failure."""
+    relay = new_relay(arguments=("--tour",))
+    relay.launch()
+    await eventually(lambda: "subscribe." in relay.output, within=WITHIN)
+    relay.signal(signal.SIGINT)
+    assert await relay.ended() == 0
+    assert "Still serving" not in relay.output
 
 
 async def test_the_tour_can_be_taken_again_on_the_same_data(new_relay: NewRelay) -> None:
