@@ -187,6 +187,8 @@ class Connection(web.RequestHandler):
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
         """Write the answer; let a request be repeated whose body was read whole. Called by aiohttp."""
+        if hdrs.CONTENT_ENCODING in request.headers:
+            self._lingering_time = 0.0  # what is left of the body is not unpacked to be thrown away
         if not (isinstance(request, web.Request) and isinstance(resp, web.Response) and BODY in request):
             return await super().finish_response(request, resp, start_time)
         fields = resp.headers.copy()

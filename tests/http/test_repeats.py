@@ -221,6 +221,15 @@ async def test_repeated_compressed_command_is_read_as_the_first(polls: Polls, pe
         assert (status, body) == (b"HTTP/1.1 202 Accepted", sent)
 
 
+async def test_rest_of_a_compressed_body_is_not_unpacked_after_the_answer(polls: Polls, peer: Peer) -> None:
+    """Its client is answered and hung up on: 30 KB can be half a second's work, for nothing."""
+    bomb = gzip.compress(b" " * 30_000_000)
+    peer.writer.write(request(bomb, COMMAND + b"Content-Encoding: gzip\r\n"))
+    async with asyncio.timeout(10):
+        assert b"BodyTooLargeError" in (await peer.answer())[2]
+        assert await peer.reader.read() == b""
+
+
 async def test_repeated_commands_are_not_parsed_again(polls: Polls, peer: Peer) -> None:
     """Commands of any length on one connection are one request, asked again with other bodies."""
     for number in (1, 22, 333, 4_444_444_444):
