@@ -29,6 +29,10 @@ from tests.webhooks.receiving import Receiver, receiving
 
 RENDERERS: Renderers = {"v3": render}
 LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
+LEASE_TTL = 10
+"""Seconds: however long a busy machine stands still, what is sent once is not sent again by another owner."""
+SHORT_TTL = 2
+"""Seconds for tests in which leases are to end, whoever follows: a dead member is counted for as long."""
 _members = itertools.count(1)
 
 
@@ -36,7 +40,7 @@ class Process:
     """What one process does for webhooks, on a store it shares with others."""
 
     def __init__(self, store: Store, **options: Any) -> None:
-        ttl, others = options.pop("lease_ttl", 2), options.pop("duties", ())
+        ttl, others = options.pop("lease_ttl", LEASE_TTL), options.pop("duties", ())
         self.store = store
         self.ended = False
         self.journal = Journal(store)

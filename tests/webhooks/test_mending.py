@@ -11,7 +11,7 @@ from relay.webhooks.references import DeliveryId
 from tests.calls.calling import ACCOUNT
 from tests.streaming.publishing import Line
 from tests.waiting import eventually
-from tests.webhooks.conftest import Kit, nothing_left
+from tests.webhooks.conftest import SHORT_TTL, Kit, nothing_left
 from tests.webhooks.receiving import Gate, always
 
 JUNK = "nonsense"
@@ -23,7 +23,7 @@ async def test_what_waited_is_delivered_though_a_key_broke_that_told_of_it(kit: 
     kit.receiver.answers = {"/ill": always(500), "/slow": Gate()}
     ill = await kit.subscribe("/ill", retries=[0.5] * 20)
     await kit.subscribe("/slow")
-    first = await kit.start_process()
+    first = await kit.start_process(lease_ttl=SHORT_TTL)
     line, keys = Line(kit.journal), kit.store.keys(ACCOUNT)
     ids = {f"evt_{keys.partition:02d}_{one}" for one in await line.tones(3)}
     await eventually(lambda: len(kit.receiver.at("/slow")) == 1)
@@ -37,7 +37,7 @@ async def test_what_waited_is_delivered_though_a_key_broke_that_told_of_it(kit: 
     await kit.store.call("SET", key, JUNK)
     kit.receiver.answers = {}
     with structlog.testing.capture_logs() as logs:
-        process = await kit.start_process()
+        process = await kit.start_process(lease_ttl=SHORT_TTL)
         await eventually(lambda: ids <= set(kit.receiver.ids("/ill")) & set(kit.receiver.ids("/slow")))
         await eventually(lambda: nothing_left(kit.store))
     assert [entry["key"] for entry in logs if entry["event"] == "unfit key set aside"] == [what]

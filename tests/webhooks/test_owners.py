@@ -24,7 +24,7 @@ from tests.conftest import OpenStore
 from tests.engines import Server
 from tests.streaming.publishing import Line
 from tests.waiting import eventually
-from tests.webhooks.conftest import Process, StartProcess, Subscribe, nothing_left
+from tests.webhooks.conftest import SHORT_TTL, Process, StartProcess, Subscribe, nothing_left
 from tests.webhooks.receiving import Gate, Received, Receiver, always
 
 
@@ -60,7 +60,7 @@ async def test_a_dead_owner_loses_nothing(
     gate = Gate()
     receiver.answers["/hook"] = gate
     await subscribe(max_in_flight=5)
-    first = await start_process()
+    first = await start_process(lease_ttl=SHORT_TTL)
     lines = [Line(journal) for _ in range(10)]
     for line in lines:
         await line.tones(4)
@@ -68,7 +68,7 @@ async def test_a_dead_owner_loses_nothing(
     await first.kill()
     gate.open()
 
-    await start_process()
+    await start_process(lease_ttl=SHORT_TTL)
     await eventually(lambda: len(set(receiver.ids())) == 40)
     await eventually(lambda: nothing_left(store))
 
@@ -99,7 +99,7 @@ async def test_owners_that_keep_dying_lose_nothing(
         enough = len(receiver.requests) + chance.randrange(60)
         await eventually(lambda enough=enough: len(receiver.requests) > enough)  # type: ignore[misc]
         await process.kill()
-    await start_process()
+    await start_process(lease_ttl=1)
 
     await eventually(lambda: len(set(receiver.ids())) == 400, within=30)
     await eventually(lambda: len(set(receiver.ids("/other"))) == 400, within=30)
@@ -256,7 +256,7 @@ async def test_a_paused_store_is_waited_for(
     store = await open_store(faulty_server.url, partitions=2, timeout=1.0)
     subscriptions = Subscriptions(store, formats=("v3",), limit=10)
     await subscriptions.create(ACCOUNT, "admin", NewSubscription(url=receiver.url(), max_in_flight=2))
-    process = await Process(store).start()
+    process = await Process(store, lease_ttl=SHORT_TTL).start()
     lines = [Line(process.journal) for _ in range(10)]
     for line in lines:
         await line.tones(10)

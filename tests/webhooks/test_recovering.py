@@ -17,7 +17,7 @@ from relay.webhooks.repair import Repair, SubscriptionDisabledError
 from tests.calls.calling import ACCOUNT
 from tests.streaming.publishing import Line
 from tests.waiting import eventually
-from tests.webhooks.conftest import Kit, Subscribe, nothing_left
+from tests.webhooks.conftest import SHORT_TTL, Kit, Subscribe, nothing_left
 from tests.webhooks.receiving import Gate, Received, Receiver, accept, always
 
 OTHER = "5d2f1c6a-7a55-4f0e-9d0b-1f6f8e1a2b3c"
@@ -161,7 +161,7 @@ async def test_a_recovery_survives_its_owners(kit: Kit, monkeypatch: pytest.Monk
     monkeypatch.setattr(recovering, "PAGE", 10)
     made = await kit.subscribe(max_in_flight=50)
     await kit.subscriptions.disable(ACCOUNT, made.id, "owner")
-    process = await kit.start_process()
+    process = await kit.start_process(lease_ttl=SHORT_TTL)
     lines = [Line(kit.journal) for _ in range(5)]
     missed = [one for line in lines for one in await line.tones(200)]
     keys = kit.store.keys(ACCOUNT)
@@ -175,7 +175,7 @@ async def test_a_recovery_survives_its_owners(kit: Kit, monkeypatch: pytest.Monk
     recovery_id, _ = await kit.repair.recover(ACCOUNT, made.id, 0)
 
     for end in ("kill", "stop", "kill"):
-        process = await kit.start_process()
+        process = await kit.start_process(lease_ttl=SHORT_TTL)
         before = (await kit.repair.recovery(ACCOUNT, made.id, recovery_id)).scanned
 
         async def further(before: int = before) -> bool:
@@ -184,7 +184,7 @@ async def test_a_recovery_survives_its_owners(kit: Kit, monkeypatch: pytest.Monk
 
         await eventually(further, every=0.001)
         await getattr(process, end)()
-    await kit.start_process()
+    await kit.start_process(lease_ttl=SHORT_TTL)
 
     done = await over(kit.repair, made.id, recovery_id)
     assert (done.scanned, done.queued) == (1000, 1000)

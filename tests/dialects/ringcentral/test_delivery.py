@@ -23,7 +23,7 @@ from tests.dialects.ringcentral.face import Face
 from tests.dialects.ringcentral.hooks import TOKEN, Hooks, willing
 from tests.engines import Server
 from tests.waiting import eventually
-from tests.webhooks.conftest import nothing_left
+from tests.webhooks.conftest import SHORT_TTL, nothing_left
 
 EVERY = "/restapi/v1.0/subscription"
 ALL = "/restapi/v1.0/account/~/telephony/sessions"
@@ -280,10 +280,10 @@ async def test_reminders_and_ends_come_from_whoever_owns_the_partition(
     face: Face, hooks: Hooks, start_owner: StartOwner
 ) -> None:
     """An owner that dies leaves them to the next."""
-    first = await start_owner()
+    first = await start_owner(lease_ttl=SHORT_TTL)
     id_ = await make(face, hooks, f"{EVERY}/~?threshold=30&interval=1", expiresIn=60)
     await first.kill()
     await change(face, id_, lambda one: replace(one, expires_at=(one.expires_at or 0) - 31_000))
-    await start_owner()
+    await start_owner(lease_ttl=SHORT_TTL)
     await eventually(hooks.events)
     assert hooks.events()[0]["subscriptionId"] == id_
