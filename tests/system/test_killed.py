@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from typing import Final
 
 import pytest
 from aiohttp import ClientSession
 
+from relay.journal.leases import LEASE_TTL
+from relay.journal.ownership import RENEW_EVERY
 from tests.harness.demo import ADMIN, JANE
 from tests.harness.fixtures import NewRelay
 from tests.harness.v3 import V3
 from tests.harness.webhooks import Delivery, WebhookReceiver
 from tests.waiting import eventually
+
+LIVED_ON: Final = LEASE_TTL - RENEW_EVERY
+"""Seconds that a dead process's leases live on, at least; a busy machine may take longer to start another."""
 
 
 @pytest.mark.parametrize("kill_store", [False, True])
@@ -23,14 +30,16 @@ async def test_a_killed_relay_goes_on_at_once(
     hook = await receiver.subscribe(V3(http, relay.url, ADMIN))
     await V3(http, relay.url, JANE).dial("200")
     await eventually(lambda: len(receiver.of(hook)) >= 1)
+    killed = time.monotonic()
     relay.kill()
     if kill_store:
         relay.kill_store()
     taken = len(relay.logged("partitions taken"))
     await relay.start()
     await eventually(lambda: len(relay.logged("partitions taken")) > taken)
-    assert relay.logged("leases of ended processes freed")[0]["leases"] == 16
-    assert len(relay.logged("partitions taken")[taken]["partitions"]) == 16
+    if time.monotonic() - killed < LIVED_ON:
+        assert relay.logged("leases of ended processes freed")[0]["leases"] == 16
+        assert len(relay.logged("partitions taken")[taken]["partitions"]) == 16
     await V3(http, relay.url, JANE).dial("220")
     await eventually(lambda: len(receiver.first(hook)) >= 6)
 
