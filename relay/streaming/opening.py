@@ -1,19 +1,15 @@
-"""The head of an event stream's response, and a socket that is fit for it."""
+"""The head of an event stream's response."""
 
 from __future__ import annotations
 
 import asyncio
-import socket
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from aiohttp import HttpVersion11, web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp_sse import EventSourceResponse
 
 from relay.streaming.frames import Framing
-from relay.streaming.stream import Limits
-
-_USER_TIMEOUT: Final[int | None] = getattr(socket, "TCP_USER_TIMEOUT", None)  # Linux has it
 
 
 class Opened(NamedTuple):
@@ -38,7 +34,7 @@ def framing_for(request: web.Request) -> Framing:
     return Framing.CHUNKED if request.version >= HttpVersion11 else Framing.PLAIN
 
 
-async def open_response(request: web.Request, limits: Limits, first: bytes) -> Opened:
+async def open_response(request: web.Request, first: bytes) -> Opened:
     """Send the head and the first frames.
 
     Raises:
@@ -58,20 +54,4 @@ async def open_response(request: web.Request, limits: Limits, first: bytes) -> O
     transport = request.transport
     if writer is None or transport is None:
         raise ConnectionResetError("the client left")
-    _fit(transport, limits)
     return Opened(response, writer, transport)
-
-
-def _fit(transport: asyncio.Transport, limits: Limits) -> None:
-    """Bound what the kernel holds for a client, and how long it waits for one that takes nothing."""
-    known = transport.get_extra_info("socket")
-    if known is None:
-        return
-    # The loop's own makes one like this for each option.
-    connection = socket.socket(known.family, known.type, known.proto, fileno=known.fileno())
-    try:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, limits.socket_bytes)
-        if _USER_TIMEOUT is not None and known.family in (socket.AF_INET, socket.AF_INET6):
-            connection.setsockopt(socket.IPPROTO_TCP, _USER_TIMEOUT, int(limits.slow_seconds * 1000))
-    finally:
-        connection.detach()

@@ -109,7 +109,7 @@ class EventStreams:
         try:
             since = asked or await self._live_end(account)
             first = OPENING if asked or since is None else OPENING + position(since)
-            response, writer, transport = await open_response(request, self._limits, first)
+            response, writer, transport = await open_response(request, first)
             stream = EventStream(transport, writer, framing, self._limits, asked=asked)
             self._begin(stream)
             try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from enum import StrEnum
@@ -10,6 +11,8 @@ from typing import Final, NamedTuple, cast
 
 HIGH_WATER: Final = 64 * 1024
 """Bytes waiting in the process above which a client counts as slow; also asyncio's own mark."""
+
+_USER_TIMEOUT: Final[int | None] = getattr(socket, "TCP_USER_TIMEOUT", None)  # Linux has it
 
 
 class Limits(NamedTuple):
@@ -48,7 +51,7 @@ class Outflow(asyncio.Protocol, ABC):
     when it does again, and when the connection is lost.
     """
 
-    __slots__ = ("_http", "_limits", "_loop", "_over", "_slow_since", "_transport", "deliver")
+    __slots__ = ("_fd", "_http", "_limits", "_loop", "_over", "_slow_since", "_transport", "deliver")
 
     deliver: Callable[[bytes], None]
     """Writes bytes that are framed already: the transport's own method while nothing waits there."""
@@ -61,6 +64,7 @@ class Outflow(asyncio.Protocol, ABC):
         self._slow_since: float | None = None
         self._over = False
         self.deliver = transport.write
+        self._fd = _fitted(transport, limits)
         transport.set_protocol(self)
         transport.set_write_buffer_limits(0)
 
@@ -120,3 +124,22 @@ class Outflow(asyncio.Protocol, ABC):
 
 def _nowhere(_payload: bytes) -> None:
     """Take what comes to a connection that has ended."""
+
+
+def _fitted(transport: asyncio.Transport, limits: Limits) -> int | None:
+    """Bound what the kernel holds for a client, and how long it waits for one that takes nothing.
+
+    Returns the socket's file descriptor, if there is one.
+    """
+    known = transport.get_extra_info("socket")
+    if known is None:
+        return None
+    # The loop's own makes one like this for each option.
+    connection = socket.socket(known.family, known.type, known.proto, fileno=known.fileno())
+    try:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, limits.socket_bytes)
+        if _USER_TIMEOUT is not None and known.family in (socket.AF_INET, socket.AF_INET6):
+            connection.setsockopt(socket.IPPROTO_TCP, _USER_TIMEOUT, int(limits.slow_seconds * 1000))
+    finally:
+        connection.detach()
+    return int(known.fileno())

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
-import socket
 import struct
 import termios
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
 
 from relay.streaming.stream import HIGH_WATER, End, Limits, Outflow
 
@@ -17,22 +15,14 @@ from relay.streaming.stream import HIGH_WATER, End, Limits, Outflow
 class Outlet(Outflow):
     """Writes to a websocket's connection; what the client sends goes on to the server's protocol."""
 
-    __slots__ = ("_cut", "_fd", "written")
+    __slots__ = ("_cut", "written")
 
     def __init__(self, transport: asyncio.Transport, limits: Limits, cut: Callable[[End], None]) -> None:
         """Take over the writing; ``cut`` is called when the client is cut off, with which limit it met."""
         super().__init__(transport, limits)
         self._cut = cut
-        self._fd: int | None = None
         self.written = 0
         """Bytes so far; whoever calls `deliver` adds what it delivered."""
-        connection: Any = transport.get_extra_info("socket")
-        if connection is not None:
-            self._fd = connection.fileno()
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, limits.socket_bytes)
-            connection.setsockopt(
-                socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(limits.slow_seconds * 1000)
-            )
 
     def __repr__(self) -> str:
         return f"Outlet({'closed' if self.closed else f'{self.waiting} bytes wait'})"
