@@ -46,6 +46,7 @@ class Store:
         self._keys: list[Keys] = []
         self._id = ""
         self._unusable = ""
+        self._closed = False
         self._idle: list[Link] = []
         self._reading: Pipe
         self._writing: Pipe
@@ -167,7 +168,8 @@ class Store:
         return int(seconds) * 1000 + int(micros) // 1000
 
     async def close(self) -> None:
-        """Let what waits be answered, then disconnect."""
+        """Let what waits be answered, then disconnect; a read of a stream does so once it has its answer."""
+        self._closed = True
         self._checker.cancel()
         await asyncio.gather(self._checker, return_exceptions=True)
         await self._writing.close()
@@ -190,6 +192,8 @@ class Store:
         return side
 
     async def _read(self, name: str, command: Sequence[Argument], timeout: float) -> Any:
+        if self._closed:
+            raise StoreUnavailableError("the connection to the store is closed")
         link = self._idle.pop() if self._idle else self._link("reader")
         try:
             if link.stale:
@@ -202,7 +206,10 @@ class Store:
                 self._outage.failed(name, str(error))
             raise
         self._outage.worked(name)
-        self._idle.append(link)
+        if self._closed:
+            await link.drop()
+        else:
+            self._idle.append(link)
         return reply
 
     async def _settle_on_partitions(self, link: Link, wanted: int) -> None:

@@ -153,6 +153,29 @@ async def test_closing_serves_what_was_asked_before(server: Server) -> None:
     assert [one.result() for one in asked] == list(range(1, 601))
 
 
+async def test_closing_leaves_no_connection_of_readers(server: Server, journal: Journal) -> None:
+    """One that waits for an entry as the store is closed gets it, and disconnects; later ones are refused."""
+
+    async def readers() -> int:
+        clients: bytes = await journal.store.call("CLIENT", "LIST")
+        return clients.count(b"name=relay-reader ")
+
+    store = await Store.open(server.url, partitions=16)
+    partition = store.keys(ACCOUNT).partition
+    reading = asyncio.create_task(store.read_stream(partition, "0-0", count=1, block_ms=5000))
+    await eventually(readers)
+    await store.close()
+    await place(journal, "s1")
+    assert len(await reading) == 1
+    with pytest.raises(StoreUnavailableError, match="closed"):
+        await store.read_stream(partition, "0-0", count=1, block_ms=0)
+
+    async def none() -> bool:
+        return await readers() == 0
+
+    await eventually(none)
+
+
 async def test_reading_a_stream_waits_for_its_first_entry(journal: Journal, store: Store) -> None:
     """A read returns entries after its id, waits for one at the end, and returns none after its block."""
     partition = store.keys(ACCOUNT).partition
