@@ -47,9 +47,10 @@ class Heartbeats:
     def add(self, member: Beating) -> None:
         """Begin; the first beat comes after a period."""
         loop = asyncio.get_running_loop()
-        self._due[member] = loop.time() + self.period
+        now = loop.time()
+        self._due[member] = now + self.period
         if self._timer is None:
-            self._arm(loop, loop.time())
+            self._arm(loop, now)
 
     def remove(self, member: Beating) -> None:
         """End; the timer stops with the last member."""
