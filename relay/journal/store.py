@@ -185,6 +185,11 @@ class Store:
     def _link(self, name: str) -> Link:
         return Link(self._url, name, timeout=self._timeout)
 
+    def _reader(self) -> Link:
+        if self._closed:
+            raise StoreUnavailableError("the connection to the store is closed")
+        return self._idle.pop() if self._idle else self._link("reader")
+
     def _pipe(self, side: Pipe) -> Pipe:
         """Choose the connection of that side for a command: with one node, the same for every partition."""
         if self._unusable:
@@ -192,9 +197,7 @@ class Store:
         return side
 
     async def _read(self, name: str, command: Sequence[Argument], timeout: float) -> Any:
-        if self._closed:
-            raise StoreUnavailableError("the connection to the store is closed")
-        link = self._idle.pop() if self._idle else self._link("reader")
+        link = self._reader()
         try:
             if link.stale:
                 await link.drop()
