@@ -35,6 +35,7 @@ from relay.subscriptions.store import Subscriptions
 from relay.switch.simulator import Simulator
 from relay.webhooks.guard import Guard
 from relay.webhooks.sending.client import HttpSender
+from tests.conftest import OpenStore
 from tests.dialects.ringcentral.calls import DIRECTORY, IDENTITIES
 from tests.dialects.ringcentral.face import Clock, Face
 from tests.dialects.ringcentral.hooks import Hooks, listening
@@ -51,8 +52,8 @@ Serve = Callable[..., Awaitable[Face]]
 
 
 @pytest.fixture
-async def serve_on(aiohttp_client: AiohttpClient) -> AsyncIterator[Serve]:
-    """Give a function that serves RingCentral on a store."""
+async def serve_on(aiohttp_client: AiohttpClient, open_store: OpenStore) -> AsyncIterator[Serve]:
+    """Give a function that serves RingCentral on a store; stores are closed after it."""
     started: list[Callable[[], Awaitable[None]]] = []
 
     async def serving(store: Store, *, directory: Directory = DIRECTORY, **settings: object) -> Face:
