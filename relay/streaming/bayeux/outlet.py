@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
-import struct
+import sys
 import termios
 from collections.abc import Callable
-from contextlib import suppress
+from typing import Final
 
 from relay.streaming.stream import HIGH_WATER, End, Limits, Outflow
+
+_COUNT: Final = bytes(4)
+"""Room for a count of the kernel's."""
 
 
 class Outlet(Outflow):
@@ -38,10 +41,11 @@ class Outlet(Outflow):
         waiting = self.waiting
         if self._fd is None or self.closed:
             return waiting
-        with suppress(OSError):
-            (sent,) = struct.unpack("i", fcntl.ioctl(self._fd, termios.TIOCOUTQ, b"\0\0\0\0"))
-            return waiting + int(sent)
-        return waiting
+        try:
+            sent = fcntl.ioctl(self._fd, termios.TIOCOUTQ, _COUNT)
+        except OSError:
+            return waiting
+        return waiting + int.from_bytes(sent, sys.byteorder)
 
     def data_received(self, data: bytes) -> None:
         """Hand on what the client sends. Called by the transport."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any, Final
 
 from relay.directory.model import Principal
@@ -209,8 +208,10 @@ class Sessions:
 
     def note(self, account: str, client: str, generation: int, position: str) -> None:
         """Do as `move` without waiting; what the store does not take is noted another time."""
-        with suppress(StoreUnavailableError):
+        try:
             self._moves.tell(_NOBODY, self._store.keys(account), client, generation, position, 0)
+        except StoreUnavailableError:
+            return
 
     def stays(self, account: str, client: str, generation: int, *, hold: int) -> asyncio.Future[Any]:
         """Have a session live so many milliseconds longer than usual; replies 1; less if it is another's."""
