@@ -1,5 +1,5 @@
 # Needs Python >= 3.11, make and the package registries; Node >= 18 for the tests with JavaScript clients.
-# Overrides: PYTHON=python3.13  JOBS=4 (test processes)  ONCE=1 (run: stop after the tour)  UPGRADE=1 (lock: newest)
+# Overrides: PYTHON=python3.13  JOBS=6 (test processes)  ONCE=1 (run: stop after the tour)  UPGRADE=1 (lock: newest)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -7,7 +7,7 @@
 unexport PYTHONDONTWRITEBYTECODE # containers set it, and compiling relay anew is a third of each start
 
 PYTHON ?= python3
-JOBS ?= 2
+JOBS ?= 3
 ONCE ?=
 UPGRADE ?=
 
