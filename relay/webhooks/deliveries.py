@@ -11,7 +11,6 @@ import msgspec
 from relay.calls.events import EventId
 from relay.errors import InvalidFieldError, NotFoundError
 from relay.journal.ids import parse
-from relay.journal.keys import Keys
 from relay.journal.link import Argument
 from relay.journal.store import Store
 from relay.subscriptions.filters import TypeFilter, compile_filter
@@ -20,7 +19,8 @@ from relay.subscriptions.rendering import Rendered, Renderers, rendered
 from relay.subscriptions.store import MAX_PAGE, Subscriptions
 from relay.webhooks.attempts import Delivery, Status, readable
 from relay.webhooks.records import Records
-from relay.webhooks.references import DeliveryId, place, read_lane
+from relay.webhooks.references import DeliveryId, is_event, place, read_lane
+from relay.webhooks.unfit import of_subscription, reading
 
 MOST_SCANNED: Final = 2000
 """Deliveries looked through for one answer, and then some; what is left is behind its cursor."""
@@ -90,17 +90,16 @@ class Deliveries:
         if wanted.partition != keys.partition or user_id not in (None, subscription.user_id):
             raise NotFoundError("there is no such delivery")
         score = wanted.place
-        *kept, queued = await self._store.fetch(
-            [
-                ("ZRANGE", keys.dead(subscription.id), score, score, "BYSCORE"),
-                ("ZRANGE", keys.attempts(subscription.id), score, score, "BYSCORE"),
-                ("ZSCORE", keys.queue(subscription.id), wanted.event),
-            ]
+        (*kept, queued), waiting = await self._read(
+            subscription,
+            ("ZRANGE", keys.dead(subscription.id), score, score, "BYSCORE"),
+            ("ZRANGE", keys.attempts(subscription.id), score, score, "BYSCORE"),
+            ("ZSCORE", keys.queue(subscription.id), wanted.event),
         )
         for event, delivery in (one for reply in kept for one in readable(reply)):
             if event == wanted.event:
                 return Found(wanted, delivery)
-        if queued is None and wanted.event not in await self._waiting(keys, subscription.id):
+        if queued is None and wanted.event not in waiting:
             raise NotFoundError("there is no such delivery")
         return Found(wanted, _PENDING)
 
@@ -191,17 +190,15 @@ class Deliveries:
         keys = self._store.keys(subscription.account)
         top = "+inf" if before is None else f"({before}"
         newest: tuple[Argument, ...] = (top, wanted.since, "BYSCORE", "REV", "LIMIT", 0, limit + 1)
-        dead, attempts, queued = await self._store.fetch(
-            [
-                ("ZRANGE", keys.dead(subscription.id), *newest),
-                ("ZRANGE", keys.attempts(subscription.id), *newest),
-                ("ZRANGE", keys.queue(subscription.id), *newest),
-            ]
+        (dead, attempts, queued), waiting = await self._read(
+            subscription,
+            ("ZRANGE", keys.dead(subscription.id), *newest),
+            ("ZRANGE", keys.attempts(subscription.id), *newest),
+            ("ZRANGE", keys.queue(subscription.id), *newest),
         )
-        pending = [event.decode() for event in queued]
-        pending += await self._waiting(keys, subscription.id)
+        pending = [*(event.decode(errors="replace") for event in queued), *waiting]
         known = dict.fromkeys(pending, _PENDING) | dict(readable(attempts)) | dict(readable(dead))
-        placed = ((place(parse(event)), event) for event in known)
+        placed = ((place(parse(event)), event) for event in known if is_event(event))
         bound = before if before is not None else 2**63
         ordered = sorted((one for one in placed if wanted.since <= one[0] < bound), reverse=True)
         taken = {event: known[event] for _, event in ordered[:limit]}
@@ -235,11 +232,22 @@ class Deliveries:
         }
         return {event: one for event, one in shown.items() if one is not None}
 
-    async def _waiting(self, keys: Keys, subscription: str) -> Sequence[str]:
-        """Return the events that wait behind failing heads."""
-        states: list[Any] = await self._store.call("HVALS", keys.lanes(subscription))
+    async def _read(
+        self, subscription: Subscription, *commands: Sequence[Argument]
+    ) -> tuple[Sequence[Any], Sequence[str]]:
+        """Return what is kept of a subscription's deliveries, and the events that wait behind failing heads.
+
+        A key that cannot be read is set aside: others' deliveries are listed with these.
+        """
+        keys = self._store.keys(subscription.account)
+
+        async def read() -> Sequence[Any]:
+            return await self._store.fetch([*commands, ("HVALS", keys.lanes(subscription.id))])
+
+        types = of_subscription(keys, subscription.id)
+        *found, states = await reading(self._store, keys, types, read)
         lanes = (read_lane(state) for state in states)
-        return [event for lane in lanes if lane is not None for event in lane.events[1:]]
+        return found, [event for lane in lanes if lane is not None for event in lane.events[1:]]
 
 
 def _position(cursor: str | None) -> tuple[int | None, int | None]:

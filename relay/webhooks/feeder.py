@@ -22,6 +22,7 @@ from relay.webhooks.policy import Reason
 from relay.webhooks.records import Records
 from relay.webhooks.references import Missing, Reference, is_event, place, read_lane
 from relay.webhooks.stats import Stats
+from relay.webhooks.unfit import of_subscription, set_unfit_aside
 
 RETRY_PAUSE: Final = 0.5
 """Seconds until loading is tried again after the store did not answer."""
@@ -73,11 +74,21 @@ class Feeder:
                 except StoreCommandError as error:
                     self._stats.refused += 1
                     _log.error("queue not readable", subscription=outbox.id, error=str(error))
-                    await asyncio.sleep(BROKEN_PAUSE)
+                    if not await self._set_aside(outbox):
+                        await asyncio.sleep(BROKEN_PAUSE)
                 self._loaded(outbox)
         finally:
             outbox.feeding = False
         self._loaded(outbox)
+
+    async def _set_aside(self, outbox: Outbox) -> bool:
+        """Set those of its keys aside that cannot be read; tell whether there were any."""
+        try:
+            count = await set_unfit_aside(self._store, self._keys, of_subscription(self._keys, outbox.id))
+        except StoreUnavailableError:
+            return False
+        self._stats.unreadable += count
+        return count > 0
 
     async def _step(self, outbox: Outbox) -> None:
         claimed = outbox.lanes.claim()

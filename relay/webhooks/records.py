@@ -8,6 +8,7 @@ from typing import Final, final
 
 from relay.journal.record import TOLD, Entry, MalformedEntryError, RecordKind
 from relay.journal.store import Store
+from relay.webhooks.unfit import reading
 
 _CALL: Final = RecordKind.CALL.value.encode()
 """What a parked record is that does not say."""
@@ -56,9 +57,9 @@ class Records:
     async def _from_parked(self, events: Sequence[str], found: dict[str, Entry]) -> None:
         if not events:
             return
-        replies = await self._store.fetch(
-            [("HMGET", self._keys.parked(event), "kind", "account", "body") for event in events]
-        )
+        commands = [("HMGET", self._keys.parked(event), "kind", "account", "body") for event in events]
+        types = {self._keys.parked(event): "hash" for event in events}
+        replies = await reading(self._store, self._keys, types, lambda: self._store.fetch(commands))
         for event, (kind, account, body) in zip(events, replies, strict=True):
             if account is not None and body is not None:
                 self._add(event, {b"k": kind or _CALL, b"a": account, b"d": body}, found)

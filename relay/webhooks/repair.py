@@ -26,6 +26,7 @@ from relay.webhooks.errands import Errand, ErrandKind, ask
 from relay.webhooks.records import Records
 from relay.webhooks.recoveries import Recovery
 from relay.webhooks.references import DeliveryId, place
+from relay.webhooks.unfit import of_subscription, set_unfit_aside
 
 PAGE: Final = 100
 """Dead letters handled by one script."""
@@ -225,7 +226,9 @@ class Repair:
         self, subscription: Subscription, wanted: set[str] | None
     ) -> AsyncIterator[list[tuple[str, Delivery, bytes]]]:
         """Give the dead letters as they are now, oldest first, in pages; each is seen once."""
-        dead = self._store.keys(subscription.account).dead(subscription.id)
+        keys = self._store.keys(subscription.account)
+        dead = keys.dead(subscription.id)
+        await set_unfit_aside(self._store, keys, of_subscription(keys, subscription.id))
         after = "-inf"
         while True:
             found: list[tuple[bytes, Any]] = await self._store.call(

@@ -37,14 +37,44 @@ async def dead_letter(face: Face, user: str = "jane", **payload: Any) -> Deliver
 
 async def test_what_the_store_refuses_is_logged_and_not_told(face: Face) -> None:
     """Where what is kept is of another type, who asks is at no fault, and told nothing of it."""
-    letter = await dead_letter(face)
     store = face.journal.store
-    await store.call("SET", store.keys(TENANT).attempts(letter.subscription), "not ours")
+    await store.call("SET", store.keys(TENANT).subs_of(TENANT), "not ours")
     with structlog.testing.capture_logs() as logs:
         answer = await face.get("/deliveries/")
     assert (answer.status, answer.code) == (500, "internal_error")
     assert answer.body["detail"] == answer.body["title"]
     assert [one["event"] for one in logs if one["log_level"] == "error"] == ["a request failed"]
+
+
+@pytest.mark.parametrize("what", ["queue", "lanes", "attempts", "dead"])
+async def test_a_subscription_whose_keys_broke_hides_no_other_ones_deliveries(face: Face, what: str) -> None:
+    """The key is set aside and said so; all that is kept elsewhere is listed, of that subscription too."""
+    letter, ill = await dead_letter(face), await dead_letter(face)
+    store = face.journal.store
+    keys = store.keys(TENANT)
+    key = getattr(keys, what)(ill.subscription)
+    await store.call("DEL", key)
+    await store.call("SET", key, "not ours")
+    with structlog.testing.capture_logs() as logs:
+        shown = (await face.get("/deliveries/")).body["deliveries"]
+    assert [one["key"] for one in logs if one["event"] == "unfit key set aside"] == [key]
+    assert await store.call("GET", keys.aside(key)) == b"not ours"
+    assert str(letter) in [one["id"] for one in shown]
+    assert (str(ill) in [one["id"] for one in shown]) is (what != "dead")
+    assert (await face.get(f"/deliveries/{letter}")).status == 200
+    assert (await face.get(f"/deliveries/{ill}")).status == (404 if what == "dead" else 200)
+
+
+@pytest.mark.parametrize("what", ["queue", "attempts", "dead"])
+async def test_dead_letters_can_be_redriven_though_a_key_broke(face: Face, what: str) -> None:
+    """Those that can be read are queued again."""
+    letter = await dead_letter(face)
+    store = face.journal.store
+    key = getattr(store.keys(TENANT), what)(letter.subscription)
+    await store.call("DEL", key)
+    await store.call("SET", key, "not ours")
+    answer = await face.post("/dead-letters/redrive", {"subscription": letter.subscription})
+    assert (answer.status, answer.body) == (202, {"redriven": 0 if what == "dead" else 1})
 
 
 async def test_a_delivery_is_shown_with_its_attempts(face: Face) -> None:
