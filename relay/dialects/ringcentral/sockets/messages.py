@@ -24,6 +24,7 @@ ERROR: Final = "Error"
 LONGEST: Final = 64 * 1024
 """Bytes of one message of a client."""
 
+_UNREADABLE: Final = "a message must be a JSON array of a head and a body"
 _WSC: Final = re.compile(r"([0-9]{2,4}-[0-9a-f]{64})\.([0-9]{1,15})\.([0-9]{1,15}-[0-9]{1,15})", re.ASCII)
 
 _encode = msgspec.json.Encoder().encode
@@ -80,10 +81,10 @@ def read(text: bytes) -> Asked:
     """
     try:
         head, *rest = _message.decode(text)
-    except (msgspec.DecodeError, ValueError, RecursionError) as error:
-        raise MalformedMessageError(f"a message must be an array of a head and a body ({error})") from None
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        raise MalformedMessageError(_UNREADABLE) from None
     if not isinstance(head, dict) or len(rest) > 1:
-        raise MalformedMessageError("a message must be an array of a head and a body")
+        raise MalformedMessageError(_UNREADABLE)
     given = {name: head.get(name, "") for name in ("type", "messageId", "method", "path")}
     if not all(isinstance(value, str) for value in given.values()):
         raise MalformedMessageError("type, messageId, method and path must be strings")
