@@ -46,7 +46,7 @@ def test_no_message_makes_reading_fail(text: bytes) -> None:
 @pytest.mark.parametrize("text", [b"[]", b"{}", b"", b'["\\ud800"]', b"[" * 30_000, b"[{}, {}, {}]", b"\xff"])
 def test_a_client_is_told_what_a_message_is(text: bytes) -> None:
     """In words about its message, and not about what reads it."""
-    with pytest.raises(MalformedMessageError, match="^a message must be a JSON array of a head and a body$"):
+    with pytest.raises(MalformedMessageError, match=r"^a message must be a JSON array of a head and a body$"):
         read(text)
 
 
