@@ -21,8 +21,7 @@ from relay.subscriptions.filters import Filter, compile_filter
 from relay.subscriptions.model import Status, Subscription, SubscriptionChanged
 from relay.subscriptions.rendering import Rendered
 from relay.subscriptions.sealing import PLAIN, SealedError, SecretKeys
-from relay.subscriptions.signing_keys import check_key
-from relay.subscriptions.store import decode
+from relay.subscriptions.stored import decode, opened
 from relay.telemetry import log
 
 SCAN: Final = 500
@@ -107,6 +106,8 @@ class Index:
     def __init__(self, store: Store, keys: Keys, secret_keys: SecretKeys = PLAIN) -> None:
         #: Account of each subscription whose secrets are not sealed as they would be now.
         self.stale: dict[str, str] = {}
+        #: How often a subscription was met that cannot be read.
+        self.unreadable = 0
         self._secret_keys = secret_keys
         self._store = store
         self._keys = keys
@@ -198,8 +199,9 @@ class Index:
                 self.stale[subscription_id] = found.account
             if found.status is not Status.ACTIVE:
                 return None
-            return _compiled(self._secret_keys.reveal(found))
+            return _compiled(opened(self._secret_keys, subscription_id, found))
         except (ValueError, InvalidFieldError, SealedError) as error:
+            self.unreadable += 1
             _log.error("subscription cannot be read", id=subscription_id, error=str(error))
             return None
 
@@ -209,6 +211,4 @@ def _compiled(subscription: Subscription) -> Indexed:
     wanted = compile_filter(
         subscription.types, subscription.extensions, [one.labels for one in subscription.filters]
     )
-    for secret in (*subscription.secrets, *(one.secret for one in subscription.retired)):
-        check_key(secret)
     return Indexed(subscription, wanted, parse(subscription.from_id))

@@ -27,6 +27,7 @@ from relay.subscriptions.model import (
 )
 from relay.subscriptions.sealing import PLAIN, SecretKeys
 from relay.subscriptions.signing_keys import SYMMETRIC, new_secret, signature_of
+from relay.subscriptions.stored import UnreadableError, decode, opened
 from relay.telemetry import log
 
 PREFIX: Final = "sub_"
@@ -50,7 +51,6 @@ _PUT: Final = Script("subscription_put")
 _DELETE: Final = Script("subscription_delete")
 _log: Final = log.get("subscriptions")
 _encoder: Final = msgspec.json.Encoder()
-_decoder: Final = msgspec.json.Decoder(Subscription)
 
 _Placed = tuple[tuple[str, Subscription], ...]
 """Subscriptions, each behind the place at which it was made."""
@@ -67,17 +67,6 @@ class SubscriptionPage(NamedTuple):
     subscriptions: list[Subscription]
     next: str | None
     """Cursor of the page after it, None after the last."""
-
-
-def decode(stored: bytes) -> Subscription:
-    """Read a field of the hash, ``<from> <rev> <subscription as JSON>``, its secrets perhaps still sealed.
-
-    Raises:
-        ValueError: it is something else.
-
-    """
-    from_id, rev, encoded = stored.split(b" ", 2)
-    return msgspec.structs.replace(_decoder.decode(encoded), from_id=from_id.decode(), rev=rev.decode())
 
 
 class Subscriptions:
@@ -143,18 +132,23 @@ class Subscriptions:
 
         Raises:
             NotFoundError: the account has none of this id.
+            UnreadableError: it has, and all that can be done with it is to delete it.
 
         """
-        stored = await self._store.call("HGET", self._store.keys(account).subs, subscription_id)
-        found = self._read(subscription_id, stored)
-        if found is None or found.account != account:
-            raise NotFoundError("there is no such subscription")
-        return found
+        keys = self._store.keys(account)
+        found = self._read(subscription_id, await self._store.call("HGET", keys.subs, subscription_id))
+        if found is not None and found.account == account:
+            return found
+        if await self._store.call("ZSCORE", keys.subs_of(account), subscription_id) is not None:
+            raise UnreadableError("what is stored of the subscription cannot be read; an admin can delete it")
+        raise NotFoundError("there is no such subscription")
 
     async def list(
         self, account: str, *, cursor: str | None = None, limit: int = 100, user_id: str | None = None
     ) -> SubscriptionPage:
         """Return a page of the account's subscriptions, of one user's if a user is given.
+
+        Those that cannot be read are left out, and named in the log.
 
         A page of one user's may hold fewer than ``limit`` after many of others', and still not be the last.
 
@@ -189,7 +183,7 @@ class Subscriptions:
         stored = await self._store.call("HMGET", keys.subs, *(one for one, _ in page)) if page else []
         read = [(at, self._read(one, kept)) for (one, at), kept in zip(page, stored, strict=True)]
         more = page[-1][1] if len(found) > limit else None
-        return tuple((at, one) for at, one in read if one is not None), more
+        return tuple((at, one) for at, one in read if one is not None and one.account == account), more
 
     async def delete(self, account: str, subscription_id: str, *, rev: str = "") -> None:
         """Delete a subscription, if given only at that revision; what is queued for it is not sent any more.
@@ -356,11 +350,10 @@ class Subscriptions:
         if stored is None:
             return None
         try:
-            found = decode(stored)
+            return opened(self.secret_keys, subscription_id, decode(stored))
         except ValueError as error:
             _log.error("subscription cannot be read", id=subscription_id, error=str(error))
             return None
-        return self.secret_keys.reveal(found)
 
     async def _put(
         self, subscription: Subscription, notice: OperationalEvent | None = None, *, moved: bool = False

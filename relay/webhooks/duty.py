@@ -130,6 +130,7 @@ class WebhookDuty:
             async with mending(parts.store, lease, self.stats):
                 up_to = await fan_out.start(listening)
                 await index.load()
+                self.stats.unreadable += index.unreadable
                 writer.spawn(ledger.run())
                 await courier.resume(index, up_to)
                 await errands.resume()

@@ -38,7 +38,7 @@ class Stats:
     opened: int = 0
     """Breakers that opened."""
     unreadable: int = 0
-    """Journal entries, and things in queues, that could not be read."""
+    """Journal entries, things in queues, and subscriptions, that could not be read."""
     missing: int = 0
     """References whose event is no longer kept anywhere."""
     refused: int = 0

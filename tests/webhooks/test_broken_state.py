@@ -11,7 +11,8 @@ from relay.webhooks.references import is_event, read_lane
 from tests.calls.calling import ACCOUNT
 from tests.streaming.publishing import Line
 from tests.waiting import eventually
-from tests.webhooks.conftest import Kit
+from tests.webhooks.conftest import Kit, nothing_left
+from tests.webhooks.receiving import always
 
 JUNK = "nonsense"
 
@@ -51,7 +52,7 @@ def broken(what: str, keys: Keys, sub: str, event: str, at: int) -> tuple[str | 
         ("due", None),
         ("ready", None),
         ("health", None),
-        ("subscription", None),
+        ("subscription", "unreadable"),
         ("errand", None),
         ("parked of another type", None),
     ],
@@ -110,3 +111,24 @@ def test_what_is_no_lane_is_not_taken_for_one(state: bytes) -> None:
     assert lane is not None
     assert (lane.attempts, lane.events) == (3, ("1-0", "2-0"))
     assert is_event("1-0")
+
+
+async def test_all_that_is_kept_of_a_subscription_goes_though_it_cannot_be_read(kit: Kit) -> None:
+    """It is deleted as any other: its queue, failing calls, deliveries and health, and nobody else's."""
+    kit.receiver.answers["/ill"] = always(500)
+    ill = await kit.subscribe("/ill", retries=(1000.0,))
+    await kit.subscribe("/well")
+    process = await kit.start_process()
+    await Line(kit.journal).tones(2)
+    await eventually(lambda: process.duty.stats.failed == 1 and len(kit.receiver.at("/well")) == 2)
+    keys = kit.store.keys(ACCOUNT)
+    await kit.store.call("HSET", keys.subs, ill.id, JUNK)
+    await kit.subscriptions.delete(ACCOUNT, ill.id)
+
+    async def gone() -> bool:
+        names = [keys.queue(ill.id), keys.lanes(ill.id), keys.attempts(ill.id), keys.dead(ill.id)]
+        return not await kit.store.call("EXISTS", *names) and not await healths(kit.store, ACCOUNT, [ill.id])
+
+    await eventually(gone)
+    await eventually(lambda: nothing_left(kit.store))
+    assert len((await kit.deliveries.list(ACCOUNT)).deliveries) == 2

@@ -18,7 +18,7 @@ from relay.journal.record import Entry, RecordKind
 from relay.journal.store import Store
 from relay.subscriptions.index import SCAN
 from relay.subscriptions.model import Subscription, SubscriptionChanged
-from relay.subscriptions.store import decode
+from relay.subscriptions.stored import decode
 from relay.telemetry import log
 
 POLL: Final = 1.0

@@ -18,6 +18,7 @@ from relay.http.body import (
 )
 from relay.http.rate_limits import RateLimitedError
 from relay.subscriptions.sealing import SealedError
+from relay.subscriptions.stored import UnreadableError
 from relay.webhooks.repair import BodyExpiredError, SubscriptionDisabledError
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -83,6 +84,7 @@ _KINDS: Final[dict[type[Exception], _Kind]] = {
     errors.NotParticipantError: _Kind(403, "not_active_participant", "You do not take part in this call leg"),
     errors.NotFoundError: _Kind(404, "not_found", "There is nothing here"),
     errors.NotAllowedNowError: _Kind(409, "not_allowed_now", "The state does not allow this"),
+    UnreadableError: _Kind(409, "subscription_unreadable", "The subscription cannot be read"),
     SubscriptionDisabledError: _Kind(409, "subscription_disabled", "The subscription is disabled"),
     BodyExpiredError: _Kind(409, "body_expired", "The event is not kept any more"),
     errors.LimitReachedError: _Kind(409, "limit_reached", "A limit is reached"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -279,3 +280,33 @@ async def test_secrets_under_another_key_are_said_to_be(face: Face) -> None:
         assert (refused.status, refused.code) == (503, "secrets_unavailable")
         assert SECRET not in str(refused.body)
         assert int(refused.headers["Retry-After"]) > 0
+
+
+@pytest.mark.parametrize("field", ["x", "1-0 1-0 {}", "id", "account", "secrets", "secret", "from"])
+async def test_a_subscription_that_cannot_be_read_is_told_and_can_be_deleted(face: Face, field: str) -> None:
+    """It hides no other one and breaks no list; whose it was cannot be told, so an admin deletes it."""
+    well, ill = (await subscribe(face)).body["id"], (await subscribe(face)).body["id"]
+    store = face.journal.store
+    keys = store.keys(TENANT)
+    from_id, rev, kept = (await store.call("HGET", keys.subs, ill)).decode().split(" ", 2)
+    changes: dict[str, dict[str, Any]] = {
+        "id": {"id": well},
+        "account": {"account": "other"},
+        "secrets": {"secrets": []},
+        "secret": {"secrets": ["whsec_!"]},
+    }
+    if field in changes:
+        field = f"{from_id} {rev} {json.dumps({**json.loads(kept), **changes[field]})}"
+    await store.call("HSET", keys.subs, ill, f"x {rev} {kept}" if field == "from" else field)
+    for user in ("jane", "admin"):
+        listed = await face.get("/subscriptions/", user)
+        assert [one["id"] for one in listed.body["subscriptions"]] == [well]
+        assert (await face.get("/deliveries/", user)).status == 200
+        shown = await face.get(f"/subscriptions/{ill}", user)
+        assert (shown.status, shown.code) == (409, "subscription_unreadable")
+        changed = await face.request("PATCH", f"/subscriptions/{ill}", user, json={"description": "x"})
+        assert (changed.status, changed.code) == (409, "subscription_unreadable")
+    assert (await face.request("DELETE", f"/subscriptions/{ill}", "jane")).status == 409
+    assert (await face.request("DELETE", f"/subscriptions/{ill}", "admin")).status == 204
+    assert (await face.get(f"/subscriptions/{ill}", "admin")).status == 404
+    assert not await store.call("HEXISTS", keys.subs, ill)
