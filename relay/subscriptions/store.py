@@ -369,7 +369,7 @@ class Subscriptions:
             _PUT,
             [
                 *(keys.events, keys.subs, keys.subs_of(subscription.account)),
-                *(keys.log(subscription.account), keys.health),
+                *(keys.log(subscription.account), keys.health, keys.due, keys.lanes(subscription.id)),
             ],
             [
                 *(subscription.account, subscription.id, _encoder.encode(bare), record),

@@ -39,6 +39,15 @@ class Agenda:
         heapq.heappush(self._heap, (at, next(self._order), outbox, lane))
         self._wake.set()
 
+    def drop(self, outbox: Outbox) -> list[str]:
+        """Forget an outbox, and return the lanes whose heads were to be tried again."""
+        self._heap = [one for one in self._heap if one[2] is not outbox]
+        heapq.heapify(self._heap)
+        lanes = [lane for one, lane in self._due if one is outbox]
+        for lane in lanes:
+            del self._due[outbox, lane]
+        return lanes
+
     async def run(self) -> None:
         """Say what is due when it is, until cancelled."""
         while True:

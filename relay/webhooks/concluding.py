@@ -150,7 +150,7 @@ class Concluding:
                     attempts=attempts,
                     next_attempt_at=round((now + pause) * 1000),
                 )
-                self._try_again(outbox, reference, delivery, pause)
+                self._try_again(flight, delivery, pause)
             case GiveUp(reason):
                 delivery = Delivery(
                     status=Status.DEAD, type=flight.event.type, attempts=attempts, reason=reason
@@ -159,7 +159,8 @@ class Concluding:
                 if reason is Reason.GONE:
                     self.gone(outbox, attempt)
 
-    def _try_again(self, outbox: Outbox, reference: Reference, delivery: Delivery, pause: float) -> None:
+    def _try_again(self, flight: Flight, delivery: Delivery, pause: float) -> None:
+        outbox, reference = flight.outbox, flight.reference
         self._stats.failed += 1
         self._ledger.write(
             self._operations.failed(
@@ -169,7 +170,7 @@ class Concluding:
                 made=reference.attempts + 1,
                 pause=pause,
                 behind=outbox.lanes.fail(reference),
-                then=partial(self._postponed, outbox, reference.lane, pause),
+                then=partial(self._postponed, flight, pause),
             )
         )
 
@@ -177,8 +178,11 @@ class Concluding:
         outbox.lanes.done(reference)
         self._serve(outbox)
 
-    def _postponed(self, outbox: Outbox, lane: str, pause: float) -> None:
-        self._agenda.add(pause, outbox, lane)
+    def _postponed(self, flight: Flight, pause: float) -> None:
+        """Have a head tried again after its pause; at once where the subscription leads elsewhere by now."""
+        outbox = flight.outbox
+        moved = flight.condition is not outbox.condition
+        self._agenda.add(0.0 if moved else pause, outbox, flight.reference.lane)
         self._serve(outbox)
 
     def _note_success(self, outbox: Outbox) -> None:

@@ -161,6 +161,8 @@ class Courier:
         outbox.adopt(subscription, manner_of(subscription, self._parts.manners))
         if moved:
             outbox.move()
+            for lane in self.agenda.drop(outbox):
+                outbox.lanes.overdue(lane)
             self._ledger.write(self._operations.health(outbox.id, b""))
         if refilled:
             outbox.lanes.rewind()

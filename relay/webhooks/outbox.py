@@ -84,7 +84,7 @@ class Outbox:
         """Begin anew with another endpoint: what was found of the former one says nothing of it."""
         self.condition = Condition(opens_after=self._rules.opens_after)
         self.condition.limit(self.subscription.rate_limit)
-        self.probe, self.paused_until = None, 0.0
+        self.probe, self.paused_until, self.watched_until = None, 0.0, None
         self.widen()
 
     def __repr__(self) -> str:

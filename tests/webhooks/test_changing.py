@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import msgspec
+import pytest
 from standardwebhooks.webhooks import Webhook
 
 from relay.journal.journal import Journal
@@ -74,8 +75,46 @@ async def test_a_new_address_does_not_answer_for_the_old_one(kit: Kit) -> None:
     await process.subscriptions.revise(ACCOUNT, made.id, to(kit.receiver.url("/new")))
     assert not await is_failing(kit, made)
     await Line(kit.journal).tones(1)
-    await eventually(lambda: len(kit.receiver.at("/new")) == 1)
+    await eventually(lambda: len(kit.receiver.at("/new")) == 3)
     assert process.duty.breakers()["open"] == 0
+
+
+@pytest.mark.parametrize("owned", [True, False])
+async def test_what_failed_at_the_old_address_is_tried_at_the_new_one_at_once(kit: Kit, owned: bool) -> None:
+    """What the old one asked for by Retry-After holds it up no longer, whoever owns the partition then."""
+    kit.receiver.answers["/old"] = always(503, Retry_After="3600")
+    made = await kit.subscribe("/old", retries=(1000.0,))
+    process = await kit.start_process()
+    lines = [Line(kit.journal), Line(kit.journal)]
+    for line in lines:
+        await line.tones(2)
+    await eventually(lambda: process.duty.stats.failed == 2)
+    if not owned:
+        await process.stop()
+    await kit.subscriptions.revise(ACCOUNT, made.id, to(kit.receiver.url("/new")))
+    if not owned:
+        now = await kit.store.time_ms()
+        assert await kit.store.call("ZCOUNT", kit.store.keys(ACCOUNT).due, "-inf", now) == 2
+        await kit.start_process()
+    await eventually(lambda: nothing_left(kit.store))
+    assert sorted(kit.receiver.by_call("/new").values()) == [[2, 3], [2, 3]]
+    assert len(kit.receiver.at("/new")) == 4
+
+
+async def test_a_failure_at_the_old_address_that_is_stored_late_is_retried_at_once(kit: Kit) -> None:
+    """A request that was on its way to it fails after the change, and its pause is the old address's."""
+    gate = Gate(503)
+    kit.receiver.answers["/old"] = gate
+    made = await kit.subscribe("/old", retries=(1000.0,))
+    process = await kit.start_process()
+    await Line(kit.journal).tones(1)
+    await eventually(lambda: len(kit.receiver.at("/old")) == 1)
+    await process.subscriptions.revise(ACCOUNT, made.id, to(kit.receiver.url("/new")))
+    await Line(kit.journal).tones(1)
+    await eventually(lambda: len(kit.receiver.at("/new")) == 1)
+    gate.open()
+    await eventually(lambda: len(kit.receiver.at("/new")) == 2)
+    await eventually(lambda: nothing_left(kit.store))
 
 
 async def test_the_next_owner_knows_nothing_against_a_new_address(kit: Kit) -> None:

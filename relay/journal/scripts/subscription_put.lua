@@ -1,6 +1,6 @@
 -- Create or change a subscription, and tell of it in the journal.
 --
--- EVALSHA subscription_put 5  events subs subs:<account> log health
+-- EVALSHA subscription_put 7  events subs subs:<account> log health due lanes
 --                             account id subscription record rev cap notice moved
 --
 -- `rev` is the revision the change was made from, '' for a new subscription; `notice` is an operational event
@@ -13,8 +13,10 @@
 -- subs:<account>  zset    size                 id by the place of its creation
 -- log             stream                       the notice's id
 -- health          hash    (type)               what is known of the endpoint out, if it moved
+-- due             zset    (type)               its failing lanes due now, if it moved
+-- lanes:<sub>     hash    its failing lanes
 
-local events, subs, owned, log, health = unpack(KEYS)
+local events, subs, owned, log, health, due, lanes = unpack(KEYS)
 local account, id, subscription, record, expected = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local notice, moved = ARGV[7], ARGV[8] == '1'
 
@@ -22,6 +24,7 @@ local from, rev = (redis.call('HGET', subs, id) or ''):match('^(%S+) (%S+) ')
 local count = redis.call('ZCARD', owned)
 if moved then
   redis.call('HLEN', health)
+  redis.call('ZCARD', due)
 end
 if (rev or '') ~= expected then
   return {0}
@@ -39,6 +42,10 @@ end
 redis.call('HSET', subs, id, from .. ' ' .. made .. ' ' .. subscription)
 if moved then
   redis.call('HDEL', health, id)
+  local ms, failing = made:match('^%d+'), redis.pcall('HKEYS', lanes)
+  for _, lane in ipairs(failing) do -- none where the key cannot be read
+    redis.call('ZADD', due, 'XX', ms, id .. ' ' .. lane)
+  end
 end
 if notice ~= '' then
   local told = redis.call('XADD', events, '*', 'k', 'operational', 'a', account, 'd', notice)
