@@ -39,7 +39,8 @@ class Server:
         self._command = [
             binary(engine),
             *("--port", "0", "--unixsocket", str(self.socket), "--dir", str(self.folder)),
-            *("--appendonly", "yes", "--appendfsync", "always", "--save", ""),
+            # What is written outlives a kill; syncing only waits for the disk, which may be busy for seconds.
+            *("--appendonly", "yes", "--appendfsync", "no", "--save", ""),
             *("--maxmemory-policy", "noeviction", *options),
         ]
         self._process: subprocess.Popen[bytes] | None = None
