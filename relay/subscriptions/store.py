@@ -201,8 +201,12 @@ class Subscriptions:
         ):
             raise NotFoundError("there is no such subscription")
 
-    async def disable(self, account: str, subscription_id: str, reason: str) -> Subscription:
+    async def disable(
+        self, account: str, subscription_id: str, reason: str, *, url: str | None = None
+    ) -> Subscription:
         """Stop a subscription for good or until it is enabled; what is queued for it is canceled.
+
+        If a URL is given, only while it leads there.
 
         Raises:
             NotFoundError: the account has none of this id.
@@ -222,7 +226,7 @@ class Subscriptions:
             )
 
         def disabled(found: Subscription) -> Subscription:
-            if found.status is Status.DISABLED:
+            if found.status is Status.DISABLED or url not in (None, found.url):
                 return found
             return msgspec.structs.replace(found, status=Status.DISABLED, reason=reason, disabled_at=now)
 

@@ -152,7 +152,7 @@ class Courier:
         found = self._outboxes.get(subscription.id)
         if moved:
             self._ailing.pop(subscription.id, None)
-        if found is not None and found.closed:  # it was given up, and is enabled again
+        if found is not None and found.closed and not moved:  # it was given up, and is enabled again
             self.end(subscription.id, up_to)
             return
         if found is None and not refilled:
@@ -163,6 +163,7 @@ class Courier:
             outbox.move()
             for lane in self.agenda.drop(outbox):
                 outbox.lanes.overdue(lane)
+            outbox.closed = False  # it may have been given up, and not been disabled yet
             self._ledger.write(self._operations.health(outbox.id, b""))
         if refilled:
             outbox.lanes.rewind()
@@ -173,6 +174,7 @@ class Courier:
         outbox = self._outboxes.pop(subscription, None)
         if outbox is not None:
             outbox.closed = True
+            self.agenda.drop(outbox)
         self._ailing.pop(subscription, None)
         self._ledger.write(self._operations.health(subscription, b""))
         self._endings.clear(subscription, up_to)

@@ -50,7 +50,7 @@ class Endings:
         if not outbox.closed:
             outbox.closed = True
             _log.warning("endpoint given up", subscription=outbox.id, reason=reason)
-            self._chores.spawn(self._disable(outbox, reason))
+            self._chores.spawn(self._disable(outbox, outbox.subscription, reason))
 
     def given_up(
         self, subscription: Subscription, delivery: Delivery, event: str, died: Operation
@@ -77,10 +77,10 @@ class Endings:
         """Clear what is queued for a subscription up to a place."""
         self._chores.spawn(self._clear(subscription, up_to))
 
-    async def _disable(self, outbox: Outbox, reason: str) -> None:
-        while True:
+    async def _disable(self, outbox: Outbox, one: Subscription, reason: str) -> None:
+        while outbox.closed:  # not once it leads elsewhere
             try:
-                await self._parts.subscriptions.disable(outbox.subscription.account, outbox.id, reason)
+                await self._parts.subscriptions.disable(one.account, one.id, reason, url=one.url)
             except NotFoundError:
                 return
             except UnavailableError:

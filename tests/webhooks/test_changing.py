@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 import pytest
@@ -11,6 +13,7 @@ from standardwebhooks.webhooks import Webhook
 from relay.journal.journal import Journal
 from relay.journal.store import Store
 from relay.subscriptions.model import NewSubscription, Status, Subscription
+from relay.subscriptions.store import Subscriptions
 from relay.webhooks.health import healths
 from tests.calls.calling import ACCOUNT
 from tests.streaming.publishing import Line
@@ -147,6 +150,46 @@ async def test_what_the_old_address_still_answers_harms_the_new_one_by_nothing(k
     assert kit.receiver.at("/new")[1].id == kit.receiver.at("/old")[0].id
     assert (await kit.subscriptions.get(ACCOUNT, made.id)).status is Status.ACTIVE
     assert process.duty.stats.opened == 0
+
+
+async def test_a_410_that_waits_to_disable_leaves_a_new_address_alone(
+    kit: Kit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the store was away the subscription was led elsewhere: it stays active, and gets what comes."""
+    disable, asked, answered = Subscriptions.disable, asyncio.Event(), asyncio.Event()
+
+    async def disable_late(*given: Any, **named: Any) -> None:
+        asked.set()
+        await answered.wait()
+        await disable(*given, **named)
+        asked.clear()
+
+    monkeypatch.setattr(Subscriptions, "disable", disable_late)
+    kit.receiver.answers["/old"] = always(410)
+    made = await kit.subscribe("/old")
+    process = await kit.start_process()
+    await Line(kit.journal).tones(1)
+    await asyncio.wait_for(asked.wait(), 10)
+    await Line(kit.journal).tones(1)
+    await process.subscriptions.revise(ACCOUNT, made.id, to(kit.receiver.url("/new")))
+    await eventually(lambda: len(kit.receiver.at("/new")) == 1)
+    answered.set()
+    await eventually(lambda: not asked.is_set())
+    assert (await kit.subscriptions.get(ACCOUNT, made.id)).status is Status.ACTIVE
+    await Line(kit.journal).tones(1)
+    await eventually(lambda: len(kit.receiver.at("/new")) == 2)
+
+
+async def test_nothing_waits_in_memory_for_a_disabled_subscription(kit: Kit) -> None:
+    """When its failing calls would have been tried again is forgotten at once, not when it comes."""
+    kit.receiver.answers["/hook"] = always(500)
+    made = await kit.subscribe(retries=(1000.0,))
+    process = await kit.start_process()
+    await Line(kit.journal).tones(1)
+    await eventually(lambda: process.duty.stats.failed == 1)
+    await eventually(lambda: repr(process.duty._serving).count("Agenda(0 entries)") == 1)
+    await kit.subscriptions.disable(ACCOUNT, made.id, "owner")
+    await eventually(lambda: repr(process.duty._serving).count("Agenda(0 entries)") == 2)
 
 
 def to(url: str) -> Callable[[Subscription], NewSubscription]:

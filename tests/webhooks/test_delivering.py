@@ -221,9 +221,9 @@ async def test_a_graceful_stop_ends_the_subscription_of_an_endpoint_that_says_it
     """A 410 that comes while the process stops disables the subscription before it has stopped."""
     disable = Subscriptions.disable
 
-    async def disable_slowly(*given: Any) -> None:
+    async def disable_slowly(*given: Any, **named: Any) -> None:
         await asyncio.sleep(0.3)
-        await disable(*given)
+        await disable(*given, **named)
 
     monkeypatch.setattr(Subscriptions, "disable", disable_slowly)
     gate = Gate(410)
