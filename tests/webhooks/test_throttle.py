@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 
 import pytest
+from aiohttp import web
 
 from relay.webhooks.throttle import Throttle
 from tests.streaming.publishing import Line
 from tests.waiting import eventually
-from tests.webhooks.conftest import Kit
-from tests.webhooks.receiving import Gate, accept, always
+from tests.webhooks.conftest import Kit, nothing_left
+from tests.webhooks.receiving import Gate, Received, accept, always
 
 MOST = 8
 
@@ -33,6 +35,33 @@ async def test_an_endpoint_that_has_too_many_gets_fewer_at_a_time(kit: Kit, stat
     kit.receiver.answers["/hook"] = accept
     await calls(kit, 2 * MOST)
     await eventually(partial(got, kit, 5 * MOST))
+    kit.receiver.answers["/hook"] = again = Gate()
+    await calls(kit, MOST)
+    await eventually(lambda: kit.receiver.in_flight["/hook"] == MOST)
+    again.open()
+
+
+@pytest.mark.parametrize("retry_after", [None, "1"])
+async def test_a_backlog_drains_once_an_endpoint_that_had_too_many_answers_again(
+    kit: Kit, retry_after: str | None
+) -> None:
+    """Nothing new need happen: what failed and what waits is sent, at full width in the end."""
+    kit.receiver.answers["/hook"] = always(
+        429, **({} if retry_after is None else {"Retry_After": retry_after})
+    )
+    await kit.subscribe(max_in_flight=MOST, retries=[0.2] * 20)
+    process = await kit.start_process(opens_after=1000)
+    await calls(kit, 10 * MOST)
+    await eventually(lambda: process.duty.stats.failed >= 10 * MOST)
+    kit.receiver.most_in_flight.clear()
+
+    async def takes_its_time(received: Received) -> web.Response:
+        await asyncio.sleep(0.02)
+        return await accept(received)
+
+    kit.receiver.answers["/hook"] = takes_its_time
+    await eventually(lambda: nothing_left(kit.store), within=20)
+    assert kit.receiver.most_in_flight["/hook"] == MOST
     kit.receiver.answers["/hook"] = again = Gate()
     await calls(kit, MOST)
     await eventually(lambda: kit.receiver.in_flight["/hook"] == MOST)
