@@ -124,7 +124,7 @@ class Concluding:
         age = self._clock.now() - time_of(reference.score)
         hint = retry_after(answer.retry_after, now) if isinstance(answer, Answer) else None
         if flight.condition is outbox.condition:
-            self._lose_patience(outbox, attempt, hint, probe=probe)
+            self._lose_patience(flight, attempt, hint, probe=probe)
         if probe and verdict is not Verdict.GONE and age < DEADLINE:
             self._stats.probes += 1
             outbox.lanes.again(reference)
@@ -191,11 +191,13 @@ class Concluding:
         if outbox.condition.throttle.succeeded(outbox.subscription.max_in_flight):
             outbox.widen()
 
-    def _lose_patience(self, outbox: Outbox, attempt: Attempt, hint: float | None, *, probe: bool) -> None:
+    def _lose_patience(self, flight: Flight, attempt: Attempt, hint: float | None, *, probe: bool) -> None:
         """Note a failure; where the manner has an end to its patience, look again when that is over."""
-        condition = outbox.condition
+        outbox, condition = flight.outbox, flight.condition
         if attempt.status_code in OVERRUN:
-            condition.throttle.overrun(outbox.subscription.max_in_flight)
+            condition.throttle.overrun(
+                outbox.subscription.max_in_flight, started=flight.started, now=time.perf_counter()
+            )
             outbox.widen()
         was = condition.breaker
         complaint, asked = outbox.manner.complaint(attempt), asked_pause(hint)

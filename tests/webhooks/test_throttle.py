@@ -19,7 +19,7 @@ MOST = 8
 
 @pytest.mark.parametrize("status", [429, 502, 504])
 async def test_an_endpoint_that_has_too_many_gets_fewer_at_a_time(kit: Kit, status: int) -> None:
-    """After a few such answers it is asked one at a time; once it keeps up, as many as it may get."""
+    """After such answers it is asked fewer at a time; once it keeps up, as many as it may get."""
     kit.receiver.answers["/hook"] = always(status)
     await kit.subscribe(max_in_flight=MOST, retries=(1000.0,))
     process = await kit.start_process(opens_after=1000)
@@ -28,7 +28,7 @@ async def test_an_endpoint_that_has_too_many_gets_fewer_at_a_time(kit: Kit, stat
     kit.receiver.most_in_flight.clear()
     gate = kit.receiver.answers["/hook"] = Gate()
     await calls(kit, 2 * MOST)
-    await eventually(partial(got, kit, MOST + 1))
+    await eventually(lambda: kit.receiver.in_flight["/hook"] > 0)
     gate.open()
     await eventually(partial(got, kit, 3 * MOST))
     assert kit.receiver.most_in_flight["/hook"] < MOST
@@ -87,8 +87,8 @@ def test_a_throttle_halves_and_grows_by_one() -> None:
     assert throttle.width(MOST) == MOST
     assert not throttle.succeeded(MOST)
     widths = []
-    for _ in range(5):
-        throttle.overrun(MOST)
+    for now in range(5):
+        throttle.overrun(MOST, started=now, now=now + 1)
         widths.append(throttle.width(MOST))
     assert widths == [4, 2, 1, 1, 1]
     grown = [throttle.width(MOST) for _ in range(28) if throttle.succeeded(MOST)]
@@ -96,12 +96,22 @@ def test_a_throttle_halves_and_grows_by_one() -> None:
     assert throttle.width(100) == 100
 
 
+def test_a_throttle_halves_once_for_requests_that_were_on_their_way_together() -> None:
+    """A hundred answers to one burst tell no more than the first of them."""
+    throttle = Throttle()
+    for answer in range(100):
+        throttle.overrun(100, started=1, now=2 + answer)
+    assert throttle.width(100) == 50
+    throttle.overrun(100, started=2, now=102)
+    assert throttle.width(100) == 25
+
+
 def test_a_throttle_goes_by_what_its_subscription_allows_now() -> None:
     """A subscription that allows less than the throttle gets no more than it allows."""
     throttle = Throttle()
-    throttle.overrun(100)
+    throttle.overrun(100, started=0, now=1)
     assert throttle.width(20) == 20
-    throttle.overrun(20)
+    throttle.overrun(20, started=1, now=2)
     assert throttle.width(100) == 10
 
 
