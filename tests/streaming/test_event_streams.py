@@ -354,6 +354,8 @@ async def test_a_stalled_reader_is_cut_off_and_nobody_else_notices(
     most = 0
     for _ in range(60):
         await line.tones(5)
+        for reader in readers:  # they are no faster than this process lets them read
+            await reader.has(line.sent)
         most = max(most, waiting(office))
     assert office.streams.ended == {End.BUFFER: 1}
     assert most < limits.buffer_bytes + 5 * 10_000

@@ -19,10 +19,11 @@ from tests.streaming.publishing import Line
 JANE = {"Authorization": "Bearer demo-jane"}
 
 
-async def test_mixed_batch_has_a_reply_to_every_message(client: Client, line: Line) -> None:
+async def test_mixed_batch_has_a_reply_to_every_message(client: Client, pod: Pod, line: Line) -> None:
     """Meta, service and broadcast messages in one array: events, replies in order, connects."""
     await client.open(CALLS)
-    await line.tones(1)
+    [event_id] = await line.tones(1)
+    await pod.reaches(event_id)  # beside other messages a connect does not wait for it
     batch = [
         client.message("/meta/connect", connectionType="long-polling"),
         client.message("/meta/subscribe", subscription="/v2/me/devices"),
