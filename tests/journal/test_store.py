@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,15 +20,9 @@ from relay.journal.scripts import Script
 from relay.journal.store import Store
 from tests.conftest import OpenStore
 from tests.engines import Server
+from tests.harness.ports import free_port
 from tests.journal.calls import ACCOUNT, at, place, placed
 from tests.waiting import eventually
-
-
-def free_port() -> int:
-    """Return a port nobody listens on."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 async def test_fifty_commits_at_once_share_round_trips(journal: Journal, store: Store) -> None:

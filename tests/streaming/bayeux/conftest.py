@@ -11,12 +11,14 @@ import pytest
 from relay.journal.store import Store
 from tests.conftest import OpenStore
 from tests.engines import Server
-from tests.streaming.bayeux.pods import ACCOUNT, Client, Pod, phone
+from tests.streaming.bayeux.pods import ACCOUNT, CALLS, Client, Pod, phone
+from tests.streaming.bayeux.sockets import Socket
 from tests.streaming.publishing import Line
 
 OpenPod = Callable[..., Awaitable[Pod]]
 MakeClient = Callable[..., Client]
 MakeLine = Callable[..., Line]
+OpenSocket = Callable[..., Awaitable[Socket]]
 
 
 @pytest.fixture
@@ -78,3 +80,19 @@ def make_line(pod: Pod) -> MakeLine:
 def line(make_line: MakeLine) -> Line:
     """Give jane's line."""
     return make_line()
+
+
+@pytest.fixture
+def open_socket(http: aiohttp.ClientSession, pod: Pod) -> OpenSocket:
+    """Give a function that opens websockets to the pod."""
+
+    async def opening(*, at: Pod | None = None, **options: Any) -> Socket:
+        return await Socket.open(http, at or pod, **options)
+
+    return opening
+
+
+@pytest.fixture
+async def socket(open_socket: OpenSocket) -> Socket:
+    """Give jane's websocket, subscribed to her calls."""
+    return await (await open_socket()).begin(CALLS)
